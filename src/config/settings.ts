@@ -1,0 +1,68 @@
+// The settings as the program uses them: read, checked, with units in the names and every path absolute.
+
+import type { Roles } from '../rules/types.ts';
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+
+/** The ssl_* settings; names and meanings are PostgreSQL's. Paths absolute; '' = not set. */
+export interface TlsSettings {
+  readonly enabled: boolean;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+  readonly crlFile: string;
+  readonly crlDir: string;
+  readonly ciphers: string;
+  readonly tls13Ciphers: string;
+  readonly preferServerCiphers: boolean;
+  readonly groups: string;
+  readonly minProtocolVersion: TlsVersion;
+  readonly maxProtocolVersion: TlsVersion | '';
+  readonly dhParamsFile: string;
+  readonly passphraseCommand: string;
+  readonly passphraseCommandSupportsReload: boolean;
+}
+
+export interface UpstreamSettings {
+  /** Host name, address, or (first character `/`) the directory of a Unix socket, as in libpq. */
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly allowRemote: boolean;
+}
+
+export interface Settings {
+  /** Absolute path of the YAML file. */
+  readonly file: string;
+  readonly listenAddresses: readonly string[];
+  readonly port: number;
+  /** `auto` already resolved to a number. */
+  readonly workers: number;
+  /** 0 = no limit, here and below. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxHandshakes: number;
+  readonly authenticationTimeoutMs: number;
+  readonly idleSessionTimeoutMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly tcpKeepalivesIdleMs: number;
+  readonly tls: TlsSettings;
+  readonly hbaFile: string;
+  readonly identFile: string;
+  readonly roles: Roles;
+  readonly upstream: UpstreamSettings;
+  readonly reload: {
+    readonly watch: boolean;
+    readonly intervalMs: number;
+    readonly sessions: 'keep' | 'terminate';
+  };
+  readonly admin: {
+    /** `host:port`, an absolute path of a Unix socket, or '' = off. */
+    readonly listen: string;
+  };
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  readonly logConnections: boolean;
+  readonly logDisconnections: boolean;
+  /** Line of the YAML file on which a key stands (`ssl_cert_file`, `upstream.host`); null where it is a default. */
+  readonly lineOf: (key: string) => number | null;
+}

@@ -1,0 +1,101 @@
+// What the TLS side hands to the rest: certificates as facts, and the outcome of one handshake.
+
+import type { CertificateNames } from '../rules/types.ts';
+import type { Code, Problem } from '../errors.ts';
+import type { SecureContext } from 'node:tls';
+
+/** A certificate as logs, /certificates and metrics show it. */
+export interface CertificateFacts {
+  /** PostgreSQL's log form: `/CN=x/O=y`, cut to its last 71 bytes, printable ASCII (semantics §2.9). */
+  readonly subject: string;
+  readonly issuer: string;
+  /** RFC 2253, as text. */
+  readonly subjectDn: string;
+  readonly issuerDn: string;
+  /** Decimal, as pg_stat_ssl.client_serial. */
+  readonly serial: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** SHA-256 over the DER, lower-case hex pairs with colons. */
+  readonly fingerprint: string;
+}
+
+/** A client certificate that was verified; only identity.ts makes one. */
+export interface ClientIdentity {
+  readonly names: CertificateNames;
+  readonly facts: CertificateFacts;
+}
+
+/** One certificate in use, with the part it plays. */
+export interface CertificateInUse extends CertificateFacts {
+  readonly role: 'server' | 'ca';
+  readonly file: string;
+}
+
+export interface CrlInUse {
+  readonly file: string;
+  readonly issuer: string;
+  readonly issuerDn: string;
+  readonly lastUpdate: Date;
+  /** Null when the list does not say. */
+  readonly nextUpdate: Date | null;
+  /** Revoked serials as lower-case hex without leading zeros, for judging live sessions again. */
+  readonly revokedSerials: ReadonlySet<string>;
+}
+
+/** Everything read from the ssl_* files, whole: what a snapshot holds. Null in the snapshot = ssl is off. */
+export interface TlsMaterial {
+  readonly context: SecureContext;
+  /** Options for the tls.Server that never listens (terminator.ts). */
+  readonly options: import('node:tls').TlsOptions;
+  /** ssl_ca_file is set: client certificates are asked for. */
+  readonly requestsClientCertificate: boolean;
+  readonly certificates: readonly CertificateInUse[];
+  readonly crls: readonly CrlInUse[];
+  /** Files and directories that were read, for the watcher. */
+  readonly files: readonly string[];
+  /** Certificates about to expire, Ed25519 keys, … */
+  readonly warnings: readonly Problem[];
+  readonly minProtocolVersion: string;
+  readonly maxProtocolVersion: string;
+}
+
+/** The client's certificate after a completed handshake. */
+export type ClientCertificate =
+  | { readonly state: 'absent' }
+  | { readonly state: 'verified'; readonly identity: ClientIdentity }
+  /** Presented and not verified: refused whatever the rules say (semantics §2.7). `facts` null = unreadable DER. */
+  | {
+      readonly state: 'unverified';
+      readonly code: Code;
+      /** OpenSSL's words (contract §7.10). */
+      readonly reason: string;
+      readonly facts: CertificateFacts | null;
+    };
+
+/** What the client offered in its ClientHello, for the log line of a handshake that failed. */
+export interface ClientHelloFacts {
+  readonly sni: string | null;
+  readonly alpn: readonly string[];
+  /** `TLSv1.3`, … or `0x7f1c` where unknown. */
+  readonly versions: readonly string[];
+  readonly groups: readonly string[];
+  readonly ciphers: readonly string[];
+}
+
+/** One completed TLS handshake. */
+export interface TlsSession {
+  /** Paused; nothing of its data has been read. */
+  readonly socket: import('node:tls').TLSSocket;
+  readonly certificate: ClientCertificate;
+  /** `TLSv1.3`, as pg_stat_ssl.version. */
+  readonly version: string;
+  /** OpenSSL's name, as pg_stat_ssl.cipher. */
+  readonly cipher: string;
+  /** Secret bits, as pg_stat_ssl.bits. */
+  readonly bits: number;
+  /** What was negotiated; null when the client offered none. */
+  readonly alpn: string | null;
+  /** Read from the ClientHello only when somebody asks. */
+  readonly hello: () => ClientHelloFacts | null;
+}
