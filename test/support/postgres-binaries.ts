@@ -1,0 +1,135 @@
+// Where the PostgreSQL servers from npm are, and as whom they run: they refuse to be root.
+
+import { spawnSync } from 'node:child_process';
+import {
+  chownSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export type PostgresVersion = 10 | 15 | 18;
+
+/** uid and gid of the server: nobody's when the tests run as root, otherwise our own. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const NOBODY: Account = { uid: 65534, gid: 65534 };
+
+/** The account that a server started here runs under. */
+export function serverAccount(): Account {
+  const uid = process.getuid!();
+  return uid === 0 ? NOBODY : { uid, gid: process.getgid!() };
+}
+
+/** The package's `native` folder: bin/ with initdb, pg_ctl and postgres, lib/ with libpq. */
+export function nativeFolder(version: PostgresVersion): string {
+  const entry = fileURLToPath(import.meta.resolve(`postgres-${version}`));
+  return join(dirname(dirname(entry)), 'native');
+}
+
+/**
+ * A `native` folder that the server's account can execute: the package's own, or a copy of it when the checkout
+ * is somewhere only root may enter.
+ */
+export function executableFolder(version: PostgresVersion): string {
+  const folder = nativeFolder(version);
+  if (isExecutable(folder)) return folder;
+  return cached(`native-${packageVersion(version)}`, (copy) =>
+    cpSync(folder, copy, { recursive: true, verbatimSymlinks: true }),
+  );
+}
+
+/** The data directory that initdb made for this version, to be copied; made once. */
+export function templateDirectory(version: PostgresVersion): string {
+  return cached(`data-${packageVersion(version)}`, (directory) => {
+    mkdirSync(directory, { mode: 0o700 });
+    const { uid, gid } = serverAccount();
+    chownSync(directory, uid, gid);
+    initdb(version, directory, []);
+  });
+}
+
+/**
+ * Runs initdb into an existing empty directory that the server's account owns.
+ * @throws Error with initdb's own words.
+ */
+export function initdb(version: PostgresVersion, directory: string, extraArgs: readonly string[]): void {
+  runAsServer(join(executableFolder(version), 'bin', 'initdb'), [
+    ...['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    ...extraArgs,
+  ]);
+}
+
+/** Runs a short command under the server's account. @throws Error with its output when it fails. */
+export function runAsServer(command: string, args: readonly string[]): void {
+  const { status, error, stderr } = spawnSync(command, args, {
+    ...serverAccount(),
+    cwd: '/',
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command} failed: ${stderr}`);
+}
+
+function isExecutable(folder: string): boolean {
+  return (
+    spawnSync(join(folder, 'bin', 'postgres'), ['--version'], { ...serverAccount(), cwd: '/' }).status === 0
+  );
+}
+
+function packageVersion(version: PostgresVersion): string {
+  const manifest = readFileSync(join(dirname(nativeFolder(version)), 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/**
+ * A directory under the temporary one that is made once and then shared by every test file. Made beside its place
+ * and moved there whole, so that nobody sees half of it; whoever comes second throws its own away.
+ */
+function cached(name: string, make: (path: string) => void): string {
+  const path = join(cacheFolder(), name);
+  if (exists(path)) return path;
+  const workshop = mkdtempSync(join(cacheFolder(), 'making-'));
+  try {
+    chownSync(workshop, serverAccount().uid, serverAccount().gid);
+    make(join(workshop, name));
+    moveUnlessTaken(join(workshop, name), path);
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
+  }
+  return path;
+}
+
+function moveUnlessTaken(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!exists(to)) throw error;
+  }
+}
+
+function cacheFolder(): string {
+  const uid = process.getuid!();
+  const folder = join(tmpdir(), `pg-gatehouse-servers-${uid}`);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  // Anybody may write to the temporary directory; what lies there under our name must be ours.
+  const { uid: owner } = lstatSync(folder);
+  if (owner !== uid) throw new Error(`${folder} belongs to another user (uid ${owner})`);
+  return folder;
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
