@@ -1,13 +1,13 @@
 // A PostgreSQL of each version starts, answers over TCP and over its socket, and is gone with its directory.
 
 import { existsSync } from 'node:fs';
-import t from 'tap';
+import { test } from 'tap';
 import { startPostgres, type PostgresVersion } from '../support/postgres.ts';
 
 const versions: readonly PostgresVersion[] = [10, 15, 18];
 
 for (const version of versions) {
-  t.test(`PostgreSQL ${version}`, async (t) => {
+  await test(`PostgreSQL ${version}`, async (t) => {
     const server = await startPostgres({ version });
     const rows = await server.query('select 1 as one');
     t.strictSame(rows, [{ one: 1 }]);

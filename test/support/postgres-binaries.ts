@@ -64,10 +64,8 @@ export function templateDirectory(version: PostgresVersion): string {
  * @throws Error with initdb's own words.
  */
 export function initdb(version: PostgresVersion, directory: string, extraArgs: readonly string[]): void {
-  runAsServer(join(executableFolder(version), 'bin', 'initdb'), [
-    ...['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
-    ...extraArgs,
-  ]);
+  const args = ['-D', directory, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  runAsServer(join(executableFolder(version), 'bin', 'initdb'), [...args, ...extraArgs]);
 }
 
 /** Runs a short command under the server's account. @throws Error with its output when it fails. */
@@ -91,7 +89,7 @@ function isExecutable(folder: string): boolean {
 
 function packageVersion(version: PostgresVersion): string {
   const manifest = readFileSync(join(dirname(nativeFolder(version)), 'package.json'), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
+  return /"version": "(.+?)"/.exec(manifest)?.[1] ?? String(version);
 }
 
 /**

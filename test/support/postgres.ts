@@ -147,7 +147,7 @@ export class PostgresServer {
   /** Starts the postmaster: startPostgres() has done so; for use after `stop({ keepDirectory: true })`. */
   async start(): Promise<void> {
     const from = this.#log.items.length;
-    this.#process = await supervise({
+    const server = await supervise({
       command: join(executableFolder(this.version), 'bin', 'postgres'),
       args: ['-D', this.dataDir],
       env: { LC_ALL: 'C', PATH: process.env['PATH'] ?? '' },
@@ -156,11 +156,11 @@ export class PostgresServer {
       stopSignal: 'SIGQUIT',
       directories: [this.#directory],
     });
-    const process_ = this.#process;
-    for (const stream of [process_.stdout, process_.stderr]) {
+    this.#process = server;
+    for (const stream of [server.stdout, server.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.#log.push(line));
     }
-    const died = process_.exited.then(() => {
+    const died = server.exited.then(() => {
       throw new Error(`PostgreSQL ${this.version} did not start:\n${this.log()}`);
     });
     died.catch(() => undefined);
@@ -192,9 +192,10 @@ export class PostgresServer {
     const client = new Client({ host: this.socketDir, port: this.port, user: 'postgres', database });
     await client.connect();
     try {
+      const result = await client.query<Row>(sql);
       // With several statements node-postgres gives a list of results, which its types do not say.
-      const results = [(await client.query<Row>(sql)) as unknown].flat() as { rows: Row[] }[];
-      return results.at(-1)?.rows ?? [];
+      const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1) : result;
+      return last?.rows ?? [];
     } finally {
       await client.end();
     }

@@ -1,14 +1,10 @@
 // Ties what a test starts to the test that started it: every server, gate, socket and directory made here ends
 // with the subtest it was made in.
 
-/** What the helpers need of tap's `t`: any subtest's will do. */
-export interface Scope {
-  readonly name: string;
-  /** Absent on tap's root `t`. */
-  readonly parent?: unknown;
-  readonly after: (fn: () => unknown) => void;
-  readonly fail: (message?: string, extra?: Record<string, unknown>) => boolean;
-}
+import type { Test } from 'tap';
+
+/** What the helpers need of tap's `t`: any subtest's will do. `parent` is absent on the root. */
+export type Scope = Pick<Test, 'name' | 'parent' | 'after' | 'fail'>;
 
 /**
  * Runs `end` when the test is over, in the reverse order of registration.

@@ -1,0 +1,193 @@
+// The one thing that tests fake: the server behind the gate. It records what it gets and plays a script, which is
+// an ordinary async function per connection, so that every rudeness of a server can be written down as it happens.
+
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { ByteChannel } from './byte-channel.ts';
+import {
+  authenticationOk,
+  backendKeyData,
+  CANCEL_REQUEST_CODE,
+  decodeStartup,
+  GSSENC_REQUEST_CODE,
+  parameterStatus,
+  readyForQuery,
+  SSL_REQUEST_CODE,
+} from './messages.ts';
+import { portOf } from './free-port.ts';
+import { atEnd, type Scope } from './scope.ts';
+import { temporaryDirectory } from './temporary.ts';
+import { Arrivals } from './waiting.ts';
+
+export * from './messages.ts';
+
+export interface Startup {
+  readonly version: number;
+  /** In the order in which they came. */
+  readonly pairs: readonly (readonly [string, string])[];
+  /** By name; of a repeated one the last. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+const DEFAULT_KEY = Buffer.from('0badcafe', 'hex');
+
+/** One accepted connection, as its script sees it. */
+export class UpstreamConnection extends ByteChannel {
+  /** 0 for the first connection. */
+  readonly index: number;
+  readonly #script = Promise.withResolvers<void>();
+
+  constructor(socket: Socket, index: number) {
+    super(socket);
+    this.index = index;
+  }
+
+  /** Resolves when the script has returned; rejects with what it threw. */
+  get played(): Promise<void> {
+    return this.#script.promise;
+  }
+
+  /** Reads the StartupMessage. @throws Error when something else came. */
+  async readStartup(): Promise<Startup> {
+    const body = await this.readPacket();
+    const code = body.readInt32BE(0);
+    if ([SSL_REQUEST_CODE, GSSENC_REQUEST_CODE, CANCEL_REQUEST_CODE].includes(code)) {
+      throw new Error(`the upstream got request ${code} where a StartupMessage was expected`);
+    }
+    const { version, pairs } = decodeStartup(body);
+    return { version, pairs, parameters: Object.fromEntries(pairs) };
+  }
+
+  /** Reads a CancelRequest. @throws Error when something else came. */
+  async readCancelRequest(): Promise<{ readonly pid: number; readonly key: Buffer }> {
+    const body = await this.readPacket();
+    if (body.readInt32BE(0) !== CANCEL_REQUEST_CODE) throw new Error('the upstream got no CancelRequest');
+    return { pid: body.readInt32BE(4), key: body.subarray(8) };
+  }
+
+  /** AuthenticationOk, a few parameters, the key, ReadyForQuery: what a server sends that trusts. */
+  async acceptLogin({
+    pid = 4242,
+    key = DEFAULT_KEY,
+  }: { pid?: number; key?: Uint8Array } = {}): Promise<void> {
+    await this.send(
+      authenticationOk(),
+      parameterStatus('server_version', '10.23'),
+      parameterStatus('client_encoding', 'UTF8'),
+      backendKeyData(pid, key),
+      readyForQuery(),
+    );
+  }
+
+  /** Sends each byte in a segment of its own. */
+  async dribble(bytes: Uint8Array): Promise<void> {
+    await this.sendByteByByte(bytes);
+  }
+
+  /** Does nothing until the other end gives up. */
+  async stall(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.socket.once('close', () => resolve());
+      this.socket.once('end', () => resolve());
+    });
+  }
+
+  /** Waits for n more bytes, then closes. */
+  async closeAfter(n: number): Promise<void> {
+    if (n > 0) await this.read(n);
+    this.halfClose();
+  }
+
+  /** Ends the connection with a TCP reset (a Unix socket is just closed). */
+  reset(): void {
+    if (this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  /** Runs the script; its failure is kept for `played`. */
+  play(script: Script): void {
+    // A script that ends because the other end went away is how most of them end.
+    this.#script.promise.catch(() => undefined);
+    void Promise.resolve(script(this)).then(this.#script.resolve, this.#script.reject);
+  }
+}
+
+/** What the upstream does with a connection. When it returns, the connection stays as it is. */
+export type Script = (connection: UpstreamConnection) => void | Promise<void>;
+
+/** Scripts that tests ask for again and again. */
+export const scripts = {
+  /** Lets the client in and then echoes nothing: bytes are only recorded. */
+  trust: async (connection: UpstreamConnection) => {
+    await connection.readStartup();
+    await connection.acceptLogin();
+  },
+  /** Accepts and never says a word. */
+  stall: (connection: UpstreamConnection) => connection.stall(),
+  /** Closes at once. */
+  close: (connection: UpstreamConnection) => connection.halfClose(),
+  reset: (connection: UpstreamConnection) => connection.reset(),
+} satisfies Record<string, Script>;
+
+export interface ScriptedUpstreamOptions {
+  /** Listen on a Unix socket instead of 127.0.0.1; `host` is then its directory. */
+  readonly unix?: boolean;
+}
+
+export class ScriptedUpstream {
+  /** 127.0.0.1, or the Unix socket's directory: as it goes into the gate's `upstream.host`. */
+  readonly host: string;
+  readonly port: number;
+  readonly #arrivals: Arrivals<UpstreamConnection>;
+  #next = 0;
+
+  constructor(host: string, port: number, arrivals: Arrivals<UpstreamConnection>) {
+    this.host = host;
+    this.port = port;
+    this.#arrivals = arrivals;
+  }
+
+  /** Every connection so far. */
+  get connections(): readonly UpstreamConnection[] {
+    return this.#arrivals.items;
+  }
+
+  /** What each connection sent, in the order of the connections. */
+  get received(): readonly Buffer[] {
+    return this.connections.map(({ received }) => received);
+  }
+
+  /** The first connection that this has not given out yet: come already, or yet to come. */
+  async nextConnection(): Promise<UpstreamConnection> {
+    const index = this.#next;
+    this.#next += 1;
+    return this.#arrivals.next((connection) => connection.index === index, `upstream connection ${index}`);
+  }
+}
+
+/** Listens, and plays the script on every connection until the test is over. */
+export async function scriptedUpstream(
+  t: Scope,
+  script: Script,
+  { unix = false }: ScriptedUpstreamOptions = {},
+): Promise<ScriptedUpstream> {
+  const arrivals = new Arrivals<UpstreamConnection>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const connection = new UpstreamConnection(socket, arrivals.items.length);
+    arrivals.push(connection);
+    connection.play(script);
+  });
+  const directory = unix ? temporaryDirectory(t) : null;
+  if (directory === null) server.listen(0, '127.0.0.1');
+  else server.listen(join(directory, '.s.PGSQL.5432'));
+  await once(server, 'listening');
+  atEnd(t, async () => {
+    for (const connection of arrivals.items) connection.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+  return directory === null
+    ? new ScriptedUpstream('127.0.0.1', portOf(server), arrivals)
+    : new ScriptedUpstream(directory, 5432, arrivals);
+}
