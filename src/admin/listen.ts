@@ -1,0 +1,128 @@
+// Where the admin listener stands: reads admin.listen and binds an HTTP server to it, or says why that cannot be.
+
+import { once } from 'node:events';
+import { lstat, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { getSystemErrorMessage } from 'node:util';
+import { LoadError } from '../errors.ts';
+import type { Settings } from '../config/settings.ts';
+
+/** `host:port` (an IPv6 address in brackets), or the absolute path of a Unix socket. */
+export type AdminAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** The settings that the listener is made from. */
+export type AdminSettings = Pick<Settings, 'file' | 'admin' | 'lineOf'>;
+
+/** Null = neither form; whether the host is one that may be listened on is not asked here. */
+export function parseAdminAddress(listen: string): AdminAddress | null {
+  if (listen.startsWith('/')) return { kind: 'unix', path: listen };
+  const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(listen);
+  const host = parts?.[1] ?? parts?.[2];
+  const port = Number(parts?.[3]);
+  return host === undefined || port > 65_535 ? null : { kind: 'tcp', host, port };
+}
+
+/**
+ * Binds the server. Resolves to its URL, with the port it really has: `http://127.0.0.1:9432`, or `unix:/path`.
+ * Throws LoadError at the line of admin.listen.
+ */
+export async function bindAdmin(server: Server, settings: AdminSettings): Promise<string> {
+  const address = parseAdminAddress(settings.admin.listen);
+  if (address === null) {
+    const hint = 'Give host:port, [address]:port for IPv6, or the absolute path of a Unix socket.';
+    throw listenError(
+      settings,
+      `invalid value for parameter "admin.listen": "${settings.admin.listen}"`,
+      hint,
+    );
+  }
+  try {
+    if (address.kind === 'unix') return await bindUnix(server, address.path);
+    return await bindTcp(server, address.host, address.port);
+  } catch (error) {
+    const reason = isSystemError(error) ? (getSystemErrorMessage(error.errno) ?? error.code) : String(error);
+    const inUse = isSystemError(error) && error.code === 'EADDRINUSE';
+    throw listenError(
+      settings,
+      `could not bind the admin listener to "${settings.admin.listen}": ${reason}`,
+      inUse ? "Is another gate running with this admin.listen, or is the path another file's?" : undefined,
+      error,
+    );
+  }
+}
+
+async function bindTcp(server: Server, host: string, port: number): Promise<string> {
+  await listening(server, () => server.listen({ host, port }));
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string')
+    throw new TypeError('a TCP listener has an address and a port');
+  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return `http://${name}:${bound.port}`;
+}
+
+async function bindUnix(server: Server, path: string): Promise<string> {
+  const bind = (): Promise<void> =>
+    listening(server, () => {
+      // SECURITY: only the gate's own user may connect. The mode must hold from the bind on, not from a later chmod;
+      // listen() binds a Unix socket before it returns.
+      const before = process.umask(0o177);
+      try {
+        server.listen({ path });
+      } finally {
+        process.umask(before);
+      }
+    });
+  try {
+    await bind();
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EADDRINUSE' || !(await isAbandonedSocket(path))) throw error;
+    await unlink(path);
+    await bind();
+  }
+  return `unix:${path}`;
+}
+
+async function listening(server: Server, listen: () => void): Promise<void> {
+  const bound = once(server, 'listening');
+  listen();
+  await bound;
+}
+
+/** A socket that a killed process left behind: it is one, and nobody accepts on it. */
+async function isAbandonedSocket(path: string): Promise<boolean> {
+  // SECURITY: a mistyped path must never cost the operator a file.
+  if (!(await lstat(path)).isSocket()) return false;
+  const probe = connect({ path });
+  try {
+    await once(probe, 'connect');
+    return false;
+  } catch (error) {
+    return isSystemError(error) && error.code === 'ECONNREFUSED';
+  } finally {
+    probe.destroy();
+  }
+}
+
+function listenError(
+  settings: AdminSettings,
+  message: string,
+  hint: string | undefined,
+  cause?: unknown,
+): LoadError {
+  const line = settings.lineOf('admin.listen');
+  const error = new LoadError([
+    { file: settings.file, line, message, ...(hint === undefined ? {} : { hint }) },
+  ]);
+  error.cause = cause;
+  return error;
+}
+
+/** An error of the operating system, as Node reports it. */
+export function isSystemError(
+  error: unknown,
+): error is Error & { readonly code: string; readonly errno: number } {
+  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.errno === 'number';
+}

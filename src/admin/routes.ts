@@ -1,0 +1,52 @@
+// The routes for programs (contract §5): Prometheus text and JSON. Each asks the gate one question and writes the answer.
+
+import type { FastifyInstance } from 'fastify';
+import type { Problem } from '../errors.ts';
+import type { CrlInUse } from '../tls/types.ts';
+import type { GateView } from './gate-view.ts';
+
+/** Adds every route but the status page's. HEAD comes with each GET. */
+export function addRoutes(app: FastifyInstance, view: GateView): void {
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await view.metricsText();
+    return reply.type(contentType).send(body);
+  });
+
+  // The process answers: that is the whole question.
+  app.get('/healthz', async () => ({ ok: true }));
+
+  app.get('/readyz', async (_request, reply) => {
+    const { ready, reasons } = await view.readiness();
+    return reply.code(ready ? 200 : 503).send({ ready, reasons });
+  });
+
+  app.get('/sessions', async () => view.sessions());
+
+  app.delete<{ Params: { id: string } }>('/sessions/:id', async (request, reply) => {
+    if (await view.terminate(request.params.id)) return { ok: true };
+    return reply.code(404).send({ error: 'no such session' });
+  });
+
+  app.post('/reload', async (_request, reply) => {
+    const { ok, reloaded, errors } = await view.reload();
+    if (ok) return { ok, reloaded };
+    return reply.code(422).send({ ok, reloaded, errors: errors.map(problemJson) });
+  });
+
+  app.get('/certificates', async () => {
+    const { certificates, crls } = await view.certificates();
+    return { certificates, crls: crls.map(crlJson) };
+  });
+
+  app.get('/rules', async () => view.rules());
+}
+
+/** Contract §7.2's four fields, and PostgreSQL's DETAIL where there is one. */
+function problemJson({ file, line, message, detail, hint }: Problem): object {
+  return { file, line, message, hint: hint ?? null, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** A list of a large CA revokes many thousands: their number is told, not each. */
+function crlJson({ file, issuer, issuerDn, lastUpdate, nextUpdate, revokedSerials }: CrlInUse): object {
+  return { file, issuer, issuerDn, lastUpdate, nextUpdate, revoked: revokedSerials.size };
+}

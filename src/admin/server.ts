@@ -1,0 +1,161 @@
+// The admin listener (contract §5): HTTP on loopback or a Unix socket, for Prometheus, probes, scripts and people.
+// Promises that nothing a client sends costs more than one bounded request, and that no answer tells of the program's inside.
+
+import { createServer } from 'node:http';
+import type { Server, ServerOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import fastify from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { refuseForeignRequest } from './guard.ts';
+import { bindAdmin, parseAdminAddress } from './listen.ts';
+import type { AdminSettings } from './listen.ts';
+import { addPage } from './page-routes.ts';
+import { addRoutes } from './routes.ts';
+import type { GateView } from './gate-view.ts';
+
+/** What one client may take. */
+const limits = {
+  /** Prometheus, probes, and a few people with a browser. */
+  connections: 64,
+  headerBytes: 8 * 1024,
+  /** No route reads a body. */
+  bodyBytes: 1024,
+  /** From a connection's begin to the end of the request's headers. */
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  keepAliveTimeoutMs: 5000,
+  /** Without a byte either way; longer than any reload takes. */
+  idleTimeoutMs: 60_000,
+  /** How often Node looks at the two timeouts of a request. */
+  timeoutCheckMs: 1000,
+};
+
+/** Lets nothing but the page's own two files run, and no other page frame it (a click on terminate is a click here). */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const securityHeaders = {
+  'content-security-policy': contentSecurityPolicy,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+export interface AdminServer {
+  /** `http://127.0.0.1:9432` with the port it really has, or `unix:/path`. */
+  readonly url: string;
+  /** Stops listening and closes every connection, answered or not. */
+  close(): Promise<void>;
+}
+
+export interface AdminOptions {
+  /** Told of what a route failed with; the client reads `internal error` only. */
+  readonly onError?: (error: unknown) => void;
+  /** Tests shorten what a production limit would make them wait for. */
+  readonly limits?: Partial<typeof limits>;
+}
+
+/** Throws LoadError at admin.listen where it cannot listen there. */
+export async function createAdminServer(
+  view: GateView,
+  settings: AdminSettings,
+  options: AdminOptions = {},
+): Promise<AdminServer> {
+  const bounds = { ...limits, ...options.limits };
+  const app = fastify({
+    bodyLimit: bounds.bodyBytes,
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      void reply.code(400).send({ error: 'bad request' });
+    },
+    clientErrorHandler: answerBrokenRequest,
+    serverFactory: (handler) => boundedServer(handler, bounds),
+  });
+  const address = parseAdminAddress(settings.admin.listen);
+  addGuard(app, address?.kind === 'unix' ? null : (address?.host ?? ''));
+  addErrorAnswers(app, options.onError);
+  addRoutes(app, view);
+  addPage(app, view);
+  await app.ready();
+
+  const url = await bindAdmin(app.server, settings);
+  return {
+    url,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
+      app.server.closeAllConnections();
+      await closed;
+      await app.close();
+    },
+  };
+}
+
+type Handler = NonNullable<Parameters<typeof createServer>[1]>;
+
+function boundedServer(handler: Handler, bounds: typeof limits): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: bounds.headerBytes,
+    // SECURITY: a client that sends its request byte by byte, or none, loses its connection.
+    headersTimeout: bounds.headersTimeoutMs,
+    requestTimeout: bounds.requestTimeoutMs,
+    keepAliveTimeout: bounds.keepAliveTimeoutMs,
+    connectionsCheckingInterval: bounds.timeoutCheckMs,
+  };
+  const server = createServer(options, handler);
+  server.setTimeout(bounds.idleTimeoutMs);
+  server.maxConnections = bounds.connections;
+  return server;
+}
+
+function addGuard(app: FastifyInstance, listenHost: string | null): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders);
+    const { host, origin, 'sec-fetch-site': site } = request.headers;
+    const secFetchSite = Array.isArray(site) ? site.join() : site;
+    const refusal = refuseForeignRequest({ method: request.method, host, origin, secFetchSite }, listenHost);
+    if (refusal !== null) return reply.code(refusal.status).send({ error: refusal.error });
+    return undefined;
+  });
+}
+
+function addErrorAnswers(app: FastifyInstance, onError: AdminOptions['onError']): void {
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 400 && status < 500) return reply.code(status).send({ error: error.message });
+    onError?.(error);
+    // SECURITY: what went wrong inside (paths, addresses, stacks) is for the log.
+    return reply.code(500).send({ error: 'internal error' });
+  });
+  // A body is read up to its limit and thrown away, whatever it claims to be.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+}
+
+const brokenRequests: Readonly<Record<string, readonly [string, string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'request timeout'],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'request header fields too large'],
+};
+
+/** What Node's parser refuses reaches no route; the answer has the same form all the same. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, text] = brokenRequests[error.code ?? ''] ?? ['400 Bad Request', 'bad request'];
+  const body = JSON.stringify({ error: text });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

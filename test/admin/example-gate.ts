@@ -1,0 +1,123 @@
+// A gate behind the admin listener, as its peer: a GateView whose answers a test chooses and whose calls it can read.
+
+import type { Test } from 'tap';
+import type { GateView, SessionRow } from '../../src/admin/gate-view.ts';
+import { createAdminServer } from '../../src/admin/server.ts';
+import type { AdminOptions } from '../../src/admin/server.ts';
+import type { AdminSettings } from '../../src/admin/listen.ts';
+import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
+  return {
+    id: '1-17',
+    user: 'alice',
+    database: 'orders',
+    client_addr: '192.0.2.7',
+    client_port: 50_312,
+    application_name: 'psql',
+    backend_start: '2026-03-01T12:00:00.000Z',
+    rule: { file: '/etc/gatehouse/pg_hba.conf', line: 4 },
+    bytes_in: 1200,
+    bytes_out: 34_567,
+    state: 'relaying',
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_256_GCM_SHA384',
+    bits: 256,
+    client_dn: 'CN=alice,O=Example',
+    client_serial: '4711',
+    issuer_dn: 'CN=Example CA',
+    ...changes,
+  };
+}
+
+export function exampleCertificate(changes: Partial<CertificateInUse> = {}): CertificateInUse {
+  return {
+    role: 'server',
+    file: '/etc/gatehouse/server.crt',
+    subject: '/CN=db.example.com',
+    issuer: '/CN=Example CA',
+    subjectDn: 'CN=db.example.com',
+    issuerDn: 'CN=Example CA',
+    serial: '1234567890',
+    notBefore: new Date(Date.now() - 60 * DAY_MS),
+    notAfter: new Date(Date.now() + 20.5 * DAY_MS),
+    fingerprint: '00:11:22',
+    ...changes,
+  };
+}
+
+export function exampleCrl(changes: Partial<CrlInUse> = {}): CrlInUse {
+  return {
+    file: '/etc/gatehouse/ca.crl',
+    issuer: '/CN=Example CA',
+    issuerDn: 'CN=Example CA',
+    lastUpdate: new Date(Date.now() - DAY_MS),
+    nextUpdate: new Date(Date.now() + 3.5 * DAY_MS),
+    revokedSerials: new Set(['a1', 'b2']),
+    ...changes,
+  };
+}
+
+/** The view, what it was asked to change, and its live sessions. */
+export interface ExampleGate {
+  readonly view: GateView;
+  readonly terminated: string[];
+  reloads: number;
+}
+
+export function exampleGate(
+  sessions: readonly SessionRow[] = [exampleSession()],
+  answers: Partial<GateView> = {},
+): ExampleGate {
+  const live = new Map(sessions.map((row) => [row.id, row]));
+  const gate: ExampleGate = {
+    terminated: [],
+    reloads: 0,
+    view: {
+      metricsText: async () => ({
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+        body: 'gatehouse_up 1\n',
+      }),
+      sessions: async () => [...live.values()],
+      terminate: async (id) => {
+        gate.terminated.push(id);
+        return live.delete(id);
+      },
+      reload: async () => {
+        gate.reloads += 1;
+        return { ok: true, reloaded: ['settings', 'tls', 'rules', 'maps'], errors: [] };
+      },
+      readiness: async () => ({ ready: true, reasons: [] }),
+      certificates: async () => ({ certificates: [exampleCertificate()], crls: [exampleCrl()] }),
+      rules: async () => [
+        { file: '/etc/gatehouse/pg_hba.conf', line: 4, rule: 'hostssl all all all cert', hits: 12_345 },
+        { file: '/etc/gatehouse/pg_hba.conf', line: 5, rule: 'host all all all reject', hits: 0 },
+      ],
+      status: async () => ({
+        version: '0.1.0',
+        startedAt: new Date('2026-03-01T11:00:00Z'),
+        lastReload: null,
+        draining: false,
+      }),
+      ...answers,
+    },
+  };
+  return gate;
+}
+
+export function adminSettings(listen: string): AdminSettings {
+  return {
+    file: '/etc/gatehouse.yaml',
+    admin: { listen },
+    lineOf: (key) => (key === 'admin.listen' ? 52 : null),
+  };
+}
+
+/** The listener in front of a view, on an ephemeral loopback port, closed with the test. Resolves to its URL. */
+export async function startAdmin(t: Test, view: GateView, options: AdminOptions = {}): Promise<string> {
+  const server = await createAdminServer(view, adminSettings('127.0.0.1:0'), options);
+  t.teardown(() => server.close());
+  return server.url;
+}
