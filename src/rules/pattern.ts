@@ -1,0 +1,44 @@
+// PostgreSQL's regular expressions (advanced, C collation, SQL_ASCII), matched on bytes in time linear in the
+// subject. What PostgreSQL would match here matches, with its captures; what cannot be is refused by name.
+
+import type { ByteString } from '../bytestring.ts';
+import { Dissector } from './pattern/dissect.ts';
+import { Matcher } from './pattern/matcher.ts';
+import { parsePattern } from './pattern/parser.ts';
+
+export { PatternError } from './pattern/error.ts';
+
+/** A compiled regular expression (semantics §5.8). Immutable to its users; what it caches is bounded. */
+export interface Pattern {
+  /** What follows the leading `/` of the token. */
+  readonly source: ByteString;
+  /** Number of capturing parentheses. */
+  readonly groupCount: number;
+  /** Whether the expression matches anywhere in the subject. */
+  test(subject: ByteString): boolean;
+  /**
+   * The captures of the match that PostgreSQL's regexec reports, or null when nothing matches. `groups[0]` is
+   * group 1; a group that took no part in the match is null.
+   */
+  exec(subject: ByteString): { readonly groups: readonly (ByteString | null)[] } | null;
+}
+
+/**
+ * Compiles what follows the leading `/` of a token (semantics §4.4, §5.8, §7.3; PostgreSQL's documentation,
+ * "POSIX Regular Expressions"), as pg_regcomp does with REG_ADVANCED.
+ * @throws PatternError with pg_regerror's text, or naming the construct that is not supported.
+ */
+export function compilePattern(source: ByteString): Pattern {
+  const syntax = parsePattern(source);
+  const matcher = new Matcher(syntax);
+  const dissector = new Dissector(matcher);
+  return Object.freeze({
+    source,
+    groupCount: syntax.groupCount,
+    test: (subject: ByteString) => matcher.test(subject),
+    exec: (subject: ByteString) => {
+      const groups = dissector.captures(subject);
+      return groups === null ? null : { groups };
+    },
+  });
+}
