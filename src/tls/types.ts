@@ -3,6 +3,7 @@
 import type { CertificateNames } from '../rules/types.ts';
 import type { Code, Problem } from '../errors.ts';
 import type { SecureContext } from 'node:tls';
+import type { verified } from './identity.ts';
 
 /** A certificate as logs, /certificates and metrics show it. */
 export interface CertificateFacts {
@@ -22,6 +23,7 @@ export interface CertificateFacts {
 
 /** A client certificate that was verified; only identity.ts makes one. */
 export interface ClientIdentity {
+  readonly [verified]: true;
   readonly names: CertificateNames;
   readonly facts: CertificateFacts;
 }

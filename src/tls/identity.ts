@@ -1,0 +1,176 @@
+// Where a client certificate becomes facts: once per TLS connection, from its DER and nothing else. The only place
+// that makes a ClientIdentity; a certificate that cannot be read to its last byte yields none.
+
+import { hash } from 'node:crypto';
+import { fromBytes } from '../bytestring.ts';
+import type { ByteString } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import type { CertificateNames } from '../rules/types.ts';
+import { decodeInteger, decodeOid, decodeTime, DerError, DerReader, tags } from './der.ts';
+import { commonName, formatForLog, formatRfc2253, readName } from './name.ts';
+import type { DistinguishedName } from './name.ts';
+import type { CertificateFacts, ClientIdentity } from './types.ts';
+
+/** SECURITY: exported as a type only, so that nothing elsewhere can make an object that passes for a ClientIdentity. */
+const verified: unique symbol = Symbol('verified');
+export type { verified };
+
+/** OpenSSL takes no longer certificate chain from a peer (SSL_MAX_CERT_LIST_DEFAULT). */
+const MAX_CERTIFICATE_BYTES = 100 * 1024;
+/** RFC 5280 §4.1.2.2 allows 20; some authorities use more. */
+const MAX_SERIAL_BYTES = 64;
+/** A rule with clientname=URI, DNS or EMAIL tries every entry. */
+const MAX_ALT_NAMES = 1024;
+
+/** The part of a certificate that is read. */
+interface Certificate {
+  readonly serial: bigint;
+  readonly issuer: DistinguishedName;
+  readonly subject: DistinguishedName;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly altNames: AltNames;
+}
+
+type AltNames = Pick<CertificateNames, 'uri' | 'dns' | 'email'>;
+
+/**
+ * What logs, /certificates and metrics say of a certificate, verified or not (semantics §2.9, §2.12).
+ * Throws GatehouseError `client-cert-invalid` when `der` is not one well-formed certificate.
+ */
+export function readCertificateFacts(der: Uint8Array): CertificateFacts {
+  return refusingMalformed(() => factsOf(der, readCertificate(der)));
+}
+
+/**
+ * The names and facts of a client certificate. SECURITY: call it only for a certificate that TLS has verified;
+ * holding its result is what counts as proof everywhere else.
+ * Throws GatehouseError `client-cert-nul-in-name` (semantics §2.11, contract §7.8) and `client-cert-invalid`.
+ */
+export function verifiedIdentity(der: Uint8Array): ClientIdentity {
+  return refusingMalformed(() => {
+    const certificate = readCertificate(der);
+    const facts = factsOf(der, certificate);
+    const cn = commonName(certificate.subject);
+    // SECURITY: `postgres\0.example` must not pass for `postgres` in anything behind this gate that ends strings at NUL.
+    if (cn?.includes('\0') === true) throw nulInCommonName();
+    const names: CertificateNames = {
+      cn,
+      dn: facts.subjectDn === '' ? null : facts.subjectDn,
+      ...certificate.altNames,
+    };
+    const identity: ClientIdentity = { [verified]: true, names: Object.freeze(names), facts };
+    return Object.freeze(identity);
+  });
+}
+
+function nulInCommonName(): GatehouseError {
+  return new GatehouseError('client-cert-nul-in-name', {
+    reply: 'client certificate verification failed: common name contains embedded null',
+    message: "SSL certificate's common name contains embedded null",
+  });
+}
+
+function refusingMalformed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    throw new GatehouseError('client-cert-invalid', {
+      reply: 'client certificate verification failed: malformed certificate',
+      message: `could not read SSL certificate: ${error.message}`,
+      cause: error,
+    });
+  }
+}
+
+function factsOf(der: Uint8Array, certificate: Certificate): CertificateFacts {
+  return Object.freeze({
+    subject: formatForLog(certificate.subject),
+    issuer: formatForLog(certificate.issuer),
+    subjectDn: formatRfc2253(certificate.subject),
+    issuerDn: formatRfc2253(certificate.issuer),
+    serial: certificate.serial.toString(),
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+    fingerprint: hash('sha256', der, 'hex').replace(/..(?!$)/g, '$&:'),
+  });
+}
+
+/** Context tags of TBSCertificate (RFC 5280 §4.1). */
+const VERSION = 0xa0;
+const ISSUER_UNIQUE_ID = 0x81;
+const SUBJECT_UNIQUE_ID = 0x82;
+const EXTENSIONS = 0xa3;
+
+function readCertificate(der: Uint8Array): Certificate {
+  if (der.length > MAX_CERTIFICATE_BYTES) throw new DerError('certificate is too long');
+  const file = new DerReader(der);
+  const outer = file.enter(tags.sequence);
+  file.finish();
+  const tbs = outer.enter(tags.sequence);
+  outer.read(tags.sequence); // signatureAlgorithm
+  outer.read(tags.bitString); // signatureValue
+  outer.finish();
+
+  if (tbs.nextIs(VERSION)) tbs.read();
+  const serial = decodeInteger(tbs.contents(tags.integer), MAX_SERIAL_BYTES);
+  tbs.read(tags.sequence); // signature
+  const issuer = readName(tbs);
+  const validity = tbs.enter(tags.sequence);
+  const notBefore = decodeTime(validity);
+  const notAfter = decodeTime(validity);
+  validity.finish();
+  const subject = readName(tbs);
+  tbs.read(tags.sequence); // subjectPublicKeyInfo
+  if (tbs.nextIs(ISSUER_UNIQUE_ID)) tbs.read();
+  if (tbs.nextIs(SUBJECT_UNIQUE_ID)) tbs.read();
+  const altNames = tbs.nextIs(EXTENSIONS) ? readExtensions(tbs.enter(EXTENSIONS)) : noAltNames;
+  tbs.finish();
+  return { serial, issuer, subject, notBefore, notAfter, altNames };
+}
+
+const SUBJECT_ALT_NAME = '2.5.29.17';
+const noAltNames: AltNames = Object.freeze({ uri: [], dns: [], email: [] });
+
+function readExtensions(wrapper: DerReader): AltNames {
+  const extensions = wrapper.enter(tags.sequence);
+  wrapper.finish();
+  let altNames: AltNames | null = null;
+  while (!extensions.atEnd) {
+    const extension = extensions.enter(tags.sequence);
+    const oid = decodeOid(extension.contents(tags.oid));
+    if (extension.nextIs(tags.boolean)) extension.read();
+    const value = extension.enter(tags.octetString);
+    extension.finish();
+    if (oid !== SUBJECT_ALT_NAME) continue;
+    // SECURITY: RFC 5280 §4.2 forbids a second one; which of the two counts must not be a matter of taste.
+    if (altNames !== null) throw new DerError('more than one subjectAltName extension');
+    altNames = readAltNames(value);
+  }
+  return altNames ?? noAltNames;
+}
+
+/** Context tags of GeneralName (RFC 5280 §4.2.1.6), of the types that `clientname` reads. */
+const altNameTypes: ReadonlyMap<number, keyof AltNames> = new Map([
+  [0x81, 'email'],
+  [0x82, 'dns'],
+  [0x86, 'uri'],
+]);
+
+/** Entries by type, raw bytes. An entry that is empty or holds a NUL is no name and left out (contract §3). */
+function readAltNames(value: DerReader): AltNames {
+  const entries = value.enter(tags.sequence);
+  value.finish();
+  const altNames: Record<keyof AltNames, ByteString[]> = { uri: [], dns: [], email: [] };
+  for (let count = 0; !entries.atEnd; count += 1) {
+    if (count === MAX_ALT_NAMES) throw new DerError('too many subjectAltName entries');
+    const entry = entries.read();
+    const type = altNameTypes.get(entry.tag);
+    if (type === undefined) continue;
+    const name = fromBytes(entries.contentsOf(entry));
+    // SECURITY: as for the common name, a name must end where a reader of C strings sees its end.
+    if (name !== '' && !name.includes('\0')) altNames[type].push(name);
+  }
+  return altNames;
+}
