@@ -1,0 +1,75 @@
+// The program under test as a user starts it: from src/ by type stripping, or from dist/ through its bin.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { PATIENCE_MS, within } from './waiting.ts';
+
+/** Which of the two; src needs no build. */
+export type Via = 'src' | 'dist';
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly via?: Via;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs?: number;
+}
+
+/** Node's arguments up to the program itself. */
+export function programArgs(via: Via = 'src'): readonly string[] {
+  const file = via === 'src' ? '../../src/cli.ts' : '../../bin/pg-gatehouse.js';
+  return [fileURLToPath(new URL(file, import.meta.url))];
+}
+
+/** Runs `pg-gatehouse ARGS…` to its end: check, explain, pki, wrong usage. */
+export async function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return runToEnd(process.execPath, [...programArgs(options.via), ...args], options);
+}
+
+/** Runs a command to its end and collects what it says. @throws Error when it cannot be started or does not end. */
+export async function runToEnd(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {}, input, timeoutMs = 4 * PATIENCE_MS }: Omit<RunOptions, 'via'> = {},
+): Promise<Finished> {
+  const child = spawn(command, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    env: cleanEnvironment(env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  try {
+    // A program that does not read its input closes the pipe: no failure of ours.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    const output = Promise.all([text(child.stdout), text(child.stderr)]);
+    output.catch(() => undefined);
+    await within(once(child, 'close'), `${command} ${args.join(' ')} to end`, timeoutMs);
+    const [stdout, stderr] = await output;
+    return { code: child.exitCode, signal: child.signalCode, stdout, stderr };
+  } finally {
+    child.kill('SIGKILL');
+    process.off('exit', killWithUs);
+  }
+}
+
+/**
+ * Our environment without what would make a run differ from machine to machine: the developer's PG* variables,
+ * ~/.postgresql and ~/.psqlrc, locale, and node's own options.
+ */
+export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const kept = Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined || /^(PG|LC_|LANG|NODE_|TAP)/.test(name) ? [] : [[name, value] as const],
+  );
+  return { ...Object.fromEntries(kept), HOME: '/nonexistent', LC_ALL: 'C.UTF-8', ...extra };
+}
