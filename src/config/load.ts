@@ -1,0 +1,224 @@
+// From the YAML file to Settings: finds each setting of the schema, refuses what the schema does not know, and
+// checks what several settings mean together. Every problem is reported, not only the first.
+
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { toBytes } from '../bytestring.ts';
+import { LoadError, type Problem } from '../errors.ts';
+import { systemErrorText } from '../rules/problems.ts';
+import type { FileSystem } from '../rules/types.ts';
+import { RecordingFileSystem } from './files.ts';
+import { isLoopback } from './hosts.ts';
+import { checkSocketPath, type Setting } from './kinds.ts';
+import { nearest } from './nearest.ts';
+import { groups, isSettingName, olderNames, schema } from './schema.ts';
+import type { Settings, TlsSettings } from './settings.ts';
+import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
+
+/** More than any configuration needs; the YAML library's cost grows with it. */
+const MAX_YAML_BYTES = 1024 * 1024;
+
+/**
+ * Reads the settings of a YAML file (contract §2). Paths in the result are absolute, durations in milliseconds.
+ *
+ * @param file path of the YAML file
+ * @param fs how it is read; by default the disk
+ * @throws LoadError with every problem, each with line and column where it has them
+ */
+export function loadSettings(file: string, fs: FileSystem = new RecordingFileSystem()): Settings {
+  const absolute = resolve(file);
+  const text = readText(absolute, fs);
+  const { root, problems } = parseYaml(text);
+  const found = new Found(absolute);
+  for (const problem of problems) found.fail(problem.message, undefined, problem.at);
+  if (root.kind === 'map') found.addTopLevel(root.entries);
+  else if (root.kind !== 'empty') found.fail('the file must be a map of settings', 'Write name: value lines.', root.at);
+  const settings = assemble(found);
+  checkUpstream(settings, found);
+  if (found.problems.length > 0) throw new LoadError(found.problems.toSorted(byPlace));
+  return settings;
+}
+
+function readText(file: string, fs: FileSystem): string {
+  const refuse = (message: string): never => {
+    throw new LoadError([{ file, line: null, message }]);
+  };
+  let bytes: Buffer;
+  try {
+    bytes = toBytes(fs.readFile(file));
+  } catch (error) {
+    return refuse(`could not open configuration file "${file}": ${systemErrorText(error)}`);
+  }
+  if (bytes.length > MAX_YAML_BYTES) return refuse(`the file is larger than ${MAX_YAML_BYTES} bytes`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return refuse('the file is not UTF-8');
+  }
+}
+
+/** What the file says: each setting's value as written, its place, and the problems met so far. */
+class Found {
+  readonly file: string;
+  readonly problems: Problem[] = [];
+  readonly #entries = new Map<Setting<unknown>, WrittenEntry>();
+  readonly #places = new Map<string, Position>();
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  fail(message: string, hint?: string, at?: Position): void {
+    const place = at === undefined ? { line: null } : at;
+    this.problems.push({ file: this.file, ...place, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  /** The setting's value; its default where the file does not set it, or wrongly, which is a problem then. */
+  read<T>(setting: Setting<T>): T {
+    const entry = this.#entries.get(setting);
+    if (entry === undefined) return setting.initial;
+    const { key, value, at } = entry;
+    // An empty value has no place of its own; its key has.
+    const place = value.kind === 'empty' ? at : value.at;
+    const read = setting.read(value, key, (message, hint, inner = place) => this.fail(message, hint, inner));
+    return read === undefined ? setting.initial : read;
+  }
+
+  place(name: string): Position | undefined {
+    return this.#places.get(name);
+  }
+
+  addTopLevel(entries: readonly WrittenEntry[]): void {
+    for (const entry of entries) {
+      if (groups.has(entry.key)) this.#addGroup(entry);
+      // `upstream.host: x` as one key would be a second way to write the same thing.
+      else if (entry.key.includes('.')) this.#failUnknown(entry.key, entry.at);
+      else this.#addSetting(entry);
+    }
+  }
+
+  #addGroup({ key, at, value }: WrittenEntry): void {
+    this.#places.set(key, at);
+    if (value.kind === 'empty') return;
+    if (value.kind !== 'map') {
+      this.fail(`parameter "${key}" requires a map of settings`, `Write ${key}: and its settings indented below.`, value.at);
+      return;
+    }
+    for (const entry of value.entries) this.#addSetting({ ...entry, key: `${key}.${entry.key}` });
+  }
+
+  /** `entry.key` is the full name, as written. */
+  #addSetting(entry: WrittenEntry): void {
+    const { key, at } = entry;
+    const name = olderNames.get(key) ?? key;
+    if (!isSettingName(name)) {
+      this.#failUnknown(key, at);
+      return;
+    }
+    const earlier = this.#places.get(name);
+    if (earlier !== undefined) {
+      this.fail(`parameter "${name}" is set twice, first in line ${earlier.line}`, undefined, at);
+      return;
+    }
+    this.#places.set(name, at);
+    this.#entries.set(schema[name], entry);
+  }
+
+  #failUnknown(name: string, at: Position): void {
+    this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(name), at);
+  }
+}
+
+function hintForUnknown(name: string): string | undefined {
+  const names = [...Object.keys(schema), ...olderNames.keys()];
+  const meant =
+    nearest(name, [...names, ...groups]) ?? names.find((candidate) => candidate.endsWith(`.${name.toLowerCase()}`));
+  if (meant === undefined) return undefined;
+  const [group, leaf] = meant.split('.');
+  if (leaf === undefined) return `Perhaps you meant "${meant}".`;
+  return `Perhaps you meant "${leaf}" beneath "${group}:".`;
+}
+
+function assemble(found: Found): Settings {
+  const absolute = pathResolver(found.file);
+  const lines = new Map([...Object.keys(schema), ...groups].map((name) => [name, found.place(name)?.line ?? null]));
+  return {
+    file: found.file,
+    listenAddresses: found.read(schema.listen_addresses),
+    port: found.read(schema.port),
+    workers: found.read(schema.workers) ?? availableParallelism(),
+    maxConnections: found.read(schema.max_connections),
+    maxConnectionsPerAddress: found.read(schema.max_connections_per_address),
+    maxHandshakes: found.read(schema.max_handshakes),
+    authenticationTimeoutMs: found.read(schema.authentication_timeout),
+    idleSessionTimeoutMs: found.read(schema.idle_session_timeout),
+    shutdownTimeoutMs: found.read(schema.shutdown_timeout),
+    tcpKeepalivesIdleMs: found.read(schema.tcp_keepalives_idle),
+    tls: assembleTls(found, absolute),
+    hbaFile: absolute(found.read(schema.hba_file)),
+    identFile: absolute(found.read(schema.ident_file)),
+    roles: found.read(schema.roles),
+    upstream: {
+      host: found.read(schema['upstream.host']),
+      port: found.read(schema['upstream.port']),
+      connectTimeoutMs: found.read(schema['upstream.connect_timeout']),
+      allowRemote: found.read(schema['upstream.allow_remote']),
+    },
+    reload: {
+      watch: found.read(schema['reload.watch']),
+      intervalMs: found.read(schema['reload.interval']),
+      sessions: found.read(schema['reload.sessions']),
+    },
+    admin: { listen: found.read(schema['admin.listen']) },
+    logLevel: found.read(schema.log_level),
+    logConnections: found.read(schema.log_connections),
+    logDisconnections: found.read(schema.log_disconnections),
+    lineOf: (key) => lines.get(olderNames.get(key) ?? key) ?? null,
+  };
+}
+
+function assembleTls(found: Found, absolute: (path: string) => string): TlsSettings {
+  return {
+    enabled: found.read(schema.ssl),
+    certFile: absolute(found.read(schema.ssl_cert_file)),
+    keyFile: absolute(found.read(schema.ssl_key_file)),
+    caFile: absolute(found.read(schema.ssl_ca_file)),
+    crlFile: absolute(found.read(schema.ssl_crl_file)),
+    crlDir: absolute(found.read(schema.ssl_crl_dir)),
+    ciphers: found.read(schema.ssl_ciphers),
+    tls13Ciphers: found.read(schema.ssl_tls13_ciphers),
+    preferServerCiphers: found.read(schema.ssl_prefer_server_ciphers),
+    groups: found.read(schema.ssl_groups),
+    minProtocolVersion: found.read(schema.ssl_min_protocol_version),
+    maxProtocolVersion: found.read(schema.ssl_max_protocol_version),
+    dhParamsFile: absolute(found.read(schema.ssl_dh_params_file)),
+    passphraseCommand: found.read(schema.ssl_passphrase_command),
+    passphraseCommandSupportsReload: found.read(schema.ssl_passphrase_command_supports_reload),
+  };
+}
+
+/** Paths are relative to the file that names them; '' stays. */
+function pathResolver(file: string): (path: string) => string {
+  return (path) => (path === '' ? '' : resolve(dirname(file), path));
+}
+
+function checkUpstream({ upstream: { host, port, allowRemote } }: Settings, found: Found): void {
+  const at = found.place('upstream.host') ?? found.place('upstream');
+  if (host.startsWith('/')) {
+    const path = join(host, `.s.PGSQL.${port}`);
+    checkSocketPath(host, path, (message) => found.fail(message, undefined, at));
+    return;
+  }
+  // SECURITY: what the gate has decrypted goes on in the clear. It leaves this machine only when the operator says so.
+  if (!isLoopback(host) && !allowRemote) {
+    found.fail(
+      `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket`,
+      'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.',
+      at,
+    );
+  }
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}

@@ -1,0 +1,264 @@
+// THE list of settings (contract §2): their names, kinds, ranges, defaults and documentation. The loader, the sample
+// config/gatehouse.yaml and docs/configuration.md are all made from it, so none can differ from another.
+
+import {
+  adminListen,
+  boolean,
+  duration,
+  fineDuration,
+  integer,
+  listenAddresses,
+  oneOf,
+  path,
+  roles,
+  string,
+  upstreamHost,
+  workerCount,
+  type Setting,
+} from './kinds.ts';
+
+const INT_MAX = 2_147_483_647;
+/** PostgreSQL's MAX_BACKENDS. */
+const MAX_BACKENDS = 262_143;
+const DAY_MS = 86_400_000;
+const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
+
+const connections = {
+  listen_addresses: listenAddresses({
+    default: 'localhost',
+    restart: true,
+    doc: "The addresses to listen on: host names or addresses, as a YAML list or one text with commas. `'*'` is every address, `0.0.0.0` every IPv4 one, `'::'` every IPv6 one.",
+  }),
+  port: integer({
+    default: '6432',
+    min: 0,
+    max: 65535,
+    restart: true,
+    doc: 'The TCP port to listen on. 0 lets the system choose one; the ready line of the log says which.',
+  }),
+  workers: workerCount({
+    default: '1',
+    min: 1,
+    max: 1024,
+    restart: true,
+    doc: 'The number of processes that serve connections, or `auto` for one per processor core.',
+  }),
+  max_connections: integer({
+    default: '0',
+    min: 0,
+    max: MAX_BACKENDS,
+    doc: 'The most sessions at one time; a client beyond them gets 53300 `sorry, too many clients already`. 0 is no limit.',
+  }),
+  max_connections_per_address: integer({
+    default: '0',
+    min: 0,
+    max: MAX_BACKENDS,
+    doc: 'The most sessions at one time from one client address. 0 is no limit.',
+  }),
+  max_handshakes: integer({
+    default: '256',
+    min: 0,
+    max: MAX_BACKENDS,
+    doc: 'The most connections at one time that no rule has admitted yet. When one more arrives, the one that has gone longest without progress is dropped, so that silent strangers keep nobody out. 0 is no limit.',
+  }),
+  authentication_timeout: duration({
+    default: '60s',
+    unit: 's',
+    min: 1,
+    max: 600,
+    doc: "How long a client may take from being accepted to the upstream's AuthenticationOk, the typing of a password included.",
+  }),
+  idle_session_timeout: duration({
+    default: '0',
+    unit: 'ms',
+    min: 0,
+    max: INT_MAX,
+    doc: "A session in which no byte has passed either way for this long is ended with 57P05. One that waits for its query's answer is not idle. 0 is never.",
+  }),
+  shutdown_timeout: fineDuration({
+    default: '30s',
+    min: 0,
+    max: DAY_MS,
+    doc: 'How long sessions may go on after SIGTERM before they are ended with 57P01.',
+  }),
+  tcp_keepalives_idle: duration({
+    default: '60s',
+    unit: 's',
+    min: 0,
+    max: 32_767,
+    doc: "How long a TCP connection, a client's or the upstream's, may be silent before the system asks whether its other end is still there. 0 leaves it to the system's default. The range is the one that Linux takes.",
+  }),
+};
+
+const tls = {
+  ssl: boolean({
+    default: 'on',
+    doc: 'Whether clients may speak TLS. When off, an SSLRequest is answered `N` and no file below is read.',
+  }),
+  ssl_cert_file: path({
+    default: 'server.crt',
+    doc: "The server's certificate in PEM, with the intermediate certificates that lead to its root behind it.",
+  }),
+  ssl_key_file: path({
+    default: 'server.key',
+    doc: "The server's private key. As with PostgreSQL it must be a regular file that is not open to others: 0600 or less when it belongs to the gate's user, 0640 or less when it belongs to root.",
+  }),
+  ssl_ca_file: path({
+    default: "''",
+    doc: 'The root certificates that client certificates must lead to. Empty: no client is asked for a certificate, and a rule that needs one refuses.',
+  }),
+  ssl_crl_file: path({
+    default: "''",
+    doc: 'Certificate revocation lists in PEM. Once this or `ssl_crl_dir` is set, every issuer in a chain, the root too, needs a current list.',
+  }),
+  ssl_crl_dir: path({
+    default: "''",
+    doc: 'A directory of revocation lists under the names that `openssl rehash` gives them. Used together with `ssl_crl_file` where both are set.',
+  }),
+  ssl_ciphers: string({
+    default: "'HIGH:MEDIUM:+3DES:!aNULL'",
+    doc: "The cipher suites for TLS 1.2 and below, as OpenSSL's list.",
+  }),
+  ssl_tls13_ciphers: string({
+    default: "''",
+    doc: "The cipher suites for TLS 1.3, parted by colons. Empty is OpenSSL's default.",
+  }),
+  ssl_prefer_server_ciphers: boolean({
+    default: 'on',
+    doc: "Whether the server's order of ciphers decides rather than the client's.",
+  }),
+  ssl_groups: string({
+    default: "'X25519:prime256v1'",
+    doc: 'The groups for the key exchange, best first, parted by colons. `ssl_ecdh_curve` is accepted as its older name; the two together are an error.',
+  }),
+  ssl_min_protocol_version: oneOf(TLS_VERSIONS, {
+    default: 'TLSv1.2',
+    doc: 'The oldest TLS version to accept.',
+  }),
+  ssl_max_protocol_version: oneOf(['', ...TLS_VERSIONS], {
+    default: "''",
+    doc: 'The newest TLS version to accept. Empty is no limit.',
+  }),
+  ssl_dh_params_file: path({
+    default: "''",
+    doc: 'Parameters for ephemeral DH with TLS 1.2 and below, in PEM. Empty is a built-in group.',
+  }),
+  ssl_passphrase_command: string({
+    default: "''",
+    doc: 'A command for the shell that prints the passphrase of `ssl_key_file`; `%p` in it becomes the prompt, `%%` a percent sign.',
+  }),
+  ssl_passphrase_command_supports_reload: boolean({
+    default: 'off',
+    doc: 'Whether the command is run at a reload as well. When off, a reload keeps the old TLS material where the key has a passphrase.',
+  }),
+};
+
+const rules = {
+  hba_file: path({
+    default: 'pg_hba.conf',
+    required: true,
+    doc: "The rules, as PostgreSQL's pg_hba.conf.",
+  }),
+  ident_file: path({
+    default: 'pg_ident.conf',
+    required: true,
+    doc: "The user name maps, as PostgreSQL's pg_ident.conf. A missing file is an empty one.",
+  }),
+  roles: roles({
+    default: '{}',
+    doc: "The direct members of each role, for `+role` and `samerole` in the rules: `{readers: [alice, bob]}`. The gate cannot ask the upstream's catalogue, so what is not written here is a member of nothing.",
+  }),
+};
+
+const upstream = {
+  'upstream.host': upstreamHost({
+    default: '127.0.0.1',
+    doc: 'The PostgreSQL server behind the gate: a host name, an address, or, where it begins with `/`, the directory of its Unix socket.',
+  }),
+  'upstream.port': integer({
+    default: '5432',
+    min: 1,
+    max: 65535,
+    doc: "The server's port, also the number in its Unix socket's name.",
+  }),
+  'upstream.connect_timeout': fineDuration({
+    default: '10s',
+    min: 1,
+    max: 600_000,
+    doc: 'How long connecting to the upstream and its first answer may take.',
+  }),
+  'upstream.allow_remote': boolean({
+    default: 'off',
+    doc: 'The link to the upstream is not encrypted. A host that is neither a loopback address, nor `localhost`, nor a Unix socket is refused unless this is on.',
+  }),
+};
+
+const reload = {
+  'reload.watch': boolean({
+    default: 'on',
+    doc: "Whether changed content of any file in use, this one included, causes a reload. The swapped symlinks of Kubernetes' volumes are noticed.",
+  }),
+  'reload.interval': fineDuration({
+    default: '5s',
+    min: 10,
+    max: DAY_MS,
+    doc: 'How often the files are looked at.',
+  }),
+  'reload.sessions': oneOf(['keep', 'terminate'], {
+    default: 'keep',
+    doc: 'What happens to live sessions that the new rules, root certificates or revocation lists would refuse.',
+  }),
+};
+
+const admin = {
+  'admin.listen': adminListen({
+    default: '127.0.0.1:9432',
+    restart: true,
+    doc: 'Where metrics, health and the session list are served over HTTP. It asks nobody who they are, so it is a loopback address or a Unix socket. Empty is off.',
+  }),
+};
+
+const logging = {
+  log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+    doc: 'The least important lines to write.',
+  }),
+  log_connections: boolean({
+    default: 'on',
+    doc: 'Whether to log each connection as it is received, authenticated and authorized.',
+  }),
+  log_disconnections: boolean({
+    default: 'on',
+    doc: "Whether to log each session's end, with its duration.",
+  }),
+};
+
+/** Every setting by its full name (`upstream.host` is `host` beneath `upstream:`). */
+export const schema = { ...connections, ...tls, ...rules, ...upstream, ...reload, ...admin, ...logging };
+
+export type SettingName = keyof typeof schema;
+
+/** The settings in their order and sections, as the documentation shows them. */
+export const sections: readonly { readonly title: string; readonly settings: Readonly<Record<string, Setting<unknown>>> }[] =
+  [
+    { title: 'Connections', settings: connections },
+    { title: 'TLS', settings: tls },
+    { title: 'Rules', settings: rules },
+    { title: 'Upstream', settings: upstream },
+    { title: 'Reload', settings: reload },
+    { title: 'Admin', settings: admin },
+    { title: 'Logging', settings: logging },
+  ];
+
+/** The mappings that group settings: `upstream` for `upstream.host`. */
+export const groups: ReadonlySet<string> = new Set(
+  Object.keys(schema).flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.'))] : [])),
+);
+
+/** Older names that PostgreSQL had, and the setting each is. */
+export const olderNames: ReadonlyMap<string, SettingName> = new Map([['ssl_ecdh_curve', 'ssl_groups']]);
+
+/** Whether a name is a setting's. */
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(schema, name);
+}

@@ -1,0 +1,282 @@
+// Tables of YAML texts: what they are read to, or every problem with its place and hint.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
+import t from 'tap';
+import { fromText } from '../../src/bytestring.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import { groups, schema } from '../../src/config/schema.ts';
+import { LoadError } from '../../src/errors.ts';
+
+const directory = t.testdir();
+const file = `${directory}/gatehouse.yaml`;
+
+function load(text: string | Uint8Array) {
+  writeFileSync(file, text);
+  return loadSettings(file);
+}
+
+/** `line:column message [hint]` of every problem. */
+function problems(text: string | Uint8Array): string[] {
+  try {
+    load(text);
+    return [];
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    return error.problems.map((problem) => {
+      t.equal(problem.file, file);
+      const place = problem.line === null ? '' : `${problem.line}:${problem.column} `;
+      return `${place}${problem.message}${problem.hint === undefined ? '' : ` [${problem.hint}]`}`;
+    });
+  }
+}
+
+// --- values
+
+const { lineOf, ...defaults } = load('');
+t.same(defaults, {
+  file,
+  listenAddresses: ['localhost'],
+  port: 6432,
+  workers: 1,
+  maxConnections: 0,
+  maxConnectionsPerAddress: 0,
+  maxHandshakes: 256,
+  authenticationTimeoutMs: 60_000,
+  idleSessionTimeoutMs: 0,
+  shutdownTimeoutMs: 30_000,
+  tcpKeepalivesIdleMs: 60_000,
+  tls: {
+    enabled: true,
+    certFile: `${directory}/server.crt`,
+    keyFile: `${directory}/server.key`,
+    caFile: '',
+    crlFile: '',
+    crlDir: '',
+    ciphers: 'HIGH:MEDIUM:+3DES:!aNULL',
+    tls13Ciphers: '',
+    preferServerCiphers: true,
+    groups: 'X25519:prime256v1',
+    minProtocolVersion: 'TLSv1.2',
+    maxProtocolVersion: '',
+    dhParamsFile: '',
+    passphraseCommand: '',
+    passphraseCommandSupportsReload: false,
+  },
+  hbaFile: `${directory}/pg_hba.conf`,
+  identFile: `${directory}/pg_ident.conf`,
+  roles: new Map(),
+  upstream: { host: '127.0.0.1', port: 5432, connectTimeoutMs: 10_000, allowRemote: false },
+  reload: { watch: true, intervalMs: 5000, sessions: 'keep' },
+  admin: { listen: '127.0.0.1:9432' },
+  logLevel: 'info',
+  logConnections: true,
+  logDisconnections: true,
+});
+t.equal(lineOf('port'), null);
+
+type Loaded = ReturnType<typeof loadSettings>;
+const values: [text: string, read: (settings: Loaded) => unknown, expected: unknown][] = [
+  ['# only a comment\n', (s) => s.port, 6432],
+  ['upstream:\n  # nothing set\nroles:\n', (s) => [s.upstream.port, s.roles], [5432, new Map()]],
+  ['port: 0', (s) => s.port, 0],
+  ['port: "5433"', (s) => s.port, 5433],
+  ['port: 0x10', (s) => s.port, 16],
+  ['port: 010', (s) => s.port, 8],
+  ['workers: auto', (s) => s.workers, availableParallelism()],
+  ['workers: 2', (s) => s.workers, 2],
+  ['listen_addresses: a, 10.0.0.1 ,::1', (s) => s.listenAddresses, ['a', '10.0.0.1', '::1']],
+  ['listen_addresses: ["::", 0.0.0.0]', (s) => s.listenAddresses, ['::', '0.0.0.0']],
+  ["listen_addresses: '*'", (s) => s.listenAddresses, ['*']],
+  ['authentication_timeout: 1min', (s) => s.authenticationTimeoutMs, 60_000],
+  ['authentication_timeout: 30', (s) => s.authenticationTimeoutMs, 30_000],
+  ['authentication_timeout: 1500ms', (s) => s.authenticationTimeoutMs, 2000],
+  ['idle_session_timeout: 500', (s) => s.idleSessionTimeoutMs, 500],
+  ['idle_session_timeout: 1 h', (s) => s.idleSessionTimeoutMs, 3_600_000],
+  ['shutdown_timeout: 2', (s) => s.shutdownTimeoutMs, 2000],
+  ['shutdown_timeout: 0', (s) => s.shutdownTimeoutMs, 0],
+  ['shutdown_timeout: 0.25', (s) => s.shutdownTimeoutMs, 250],
+  ['shutdown_timeout: 250ms', (s) => s.shutdownTimeoutMs, 250],
+  ['tcp_keepalives_idle: 2min', (s) => s.tcpKeepalivesIdleMs, 120_000],
+  ['ssl: off', (s) => s.tls.enabled, false],
+  ['ssl: No', (s) => s.tls.enabled, false],
+  ['ssl: false', (s) => s.tls.enabled, false],
+  ['ssl: 0', (s) => s.tls.enabled, false],
+  ['ssl: "t"', (s) => s.tls.enabled, true],
+  ['%YAML 1.1\n---\nssl: no', (s) => s.tls.enabled, false],
+  ['ssl_cert_file: ../x/../tls.crt', (s) => s.tls.certFile, `${directory.replace(/\/[^/]*$/, '')}/tls.crt`],
+  ['ssl_ca_file: /etc/ca.crt', (s) => s.tls.caFile, '/etc/ca.crt'],
+  ['ssl_crl_dir: crl', (s) => s.tls.crlDir, `${directory}/crl`],
+  ['ssl_cert_file: 1.10', (s) => s.tls.certFile, `${directory}/1.10`],
+  ['ssl_ecdh_curve: prime256v1', (s) => [s.tls.groups, s.lineOf('ssl_groups')], ['prime256v1', 1]],
+  ['ssl_min_protocol_version: tlsv1.3', (s) => s.tls.minProtocolVersion, 'TLSv1.3'],
+  ['ssl_max_protocol_version: TLSv1.3', (s) => s.tls.maxProtocolVersion, 'TLSv1.3'],
+  ['log_level: WARN', (s) => s.logLevel, 'warn'],
+  ['\uFEFFlog_level: warn', (s) => s.logLevel, 'warn'],
+  [
+    'roles: {é: [a, "b c"], empty: [], none: , 0640: [1]}',
+    (s) => s.roles,
+    new Map([
+      [fromText('é'), ['a', 'b c']],
+      ['empty', []],
+      ['none', []],
+      ['0640', ['1']],
+    ]),
+  ],
+  ['roles:\n  a: &team [x, y]\n  b: *team', (s) => s.roles.get('b'), ['x', 'y']],
+  ['upstream: {host: "::1", port: 1}', (s) => [s.upstream.host, s.upstream.port], ['::1', 1]],
+  ['upstream: {host: LOCALHOST}', (s) => s.upstream.host, 'LOCALHOST'],
+  ['upstream: {host: 127.8.9.10}', (s) => s.upstream.host, '127.8.9.10'],
+  ['upstream: {host: "::ffff:127.0.0.1"}', (s) => s.upstream.host, '::ffff:127.0.0.1'],
+  ['upstream: {host: /run/postgresql}', (s) => s.upstream.host, '/run/postgresql'],
+  ['upstream: {host: db.example, allow_remote: on}', (s) => s.upstream.host, 'db.example'],
+  ['upstream:\n  connect_timeout: 1500ms', (s) => s.upstream.connectTimeoutMs, 1500],
+  ['reload: {interval: 50ms, watch: off, sessions: terminate}', (s) => s.reload, { watch: false, intervalMs: 50, sessions: 'terminate' }],
+  ["admin: {listen: ''}", (s) => s.admin.listen, ''],
+  ['admin: {listen: localhost:0}', (s) => s.admin.listen, 'localhost:0'],
+  ["admin: {listen: '[::1]:9'}", (s) => s.admin.listen, '[::1]:9'],
+  ['admin: {listen: /run/gate.sock}', (s) => s.admin.listen, '/run/gate.sock'],
+  ['log_level: warn\nupstream:\n  port: 1\n', (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')], [3, 1, null]],
+];
+for (const [text, read, expected] of values) t.same(read(load(text)), expected, text);
+
+// --- errors
+
+const units = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".';
+const remote = 'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.';
+const adminForm = 'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.';
+const adminLoopback = 'The admin listener is unencrypted: it listens on a loopback address or a Unix socket only.';
+const notLoopback = (host: string) => `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket [${remote}]`;
+const badAdmin = (listen: string, hint: string) => `invalid value for parameter "admin.listen": "${listen}" [${hint}]`;
+const versions = 'TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.';
+const addresses = 'Give host names, addresses, or "*" for every address.';
+
+const errors: [text: string | Uint8Array, expected: string[]][] = [
+  // PostgreSQL's texts
+  ['port: 70000', ['1:7 70000 is outside the valid range for parameter "port" (0 .. 65535)']],
+  ['port: -1', ['1:7 -1 is outside the valid range for parameter "port" (0 .. 65535)']],
+  ['port: 5x', ['1:7 invalid value for parameter "port": "5x"']],
+  ['port: 1e99', ['1:7 invalid value for parameter "port": "1e99" [Value exceeds integer range.]']],
+  ['ssl: maybe', ['1:6 parameter "ssl" requires a Boolean value']],
+  ['authentication_timeout: 0', ['1:25 0 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)']],
+  ['authentication_timeout: 11min', ['1:25 660 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)']],
+  ['authentication_timeout: 60S', [`1:25 invalid value for parameter "authentication_timeout": "60S" [${units}]`]],
+  ['shutdown_timeout: 2d', ['1:19 172800000 ms is outside the valid range for parameter "shutdown_timeout" (0 ms .. 86400000 ms)']],
+  ['shutdown_timeout: 9999999', ['1:19 invalid value for parameter "shutdown_timeout": "9999999" [Value exceeds integer range.]']],
+  ['reload: {interval: 3 x}', [`1:20 invalid value for parameter "reload.interval": "3 x" [${units}]`]],
+  ["ssl_min_protocol_version: ''", [`1:27 invalid value for parameter "ssl_min_protocol_version": "" [Available values: ${versions}]`]],
+  ['ssl_max_protocol_version: SSLv3', [`1:27 invalid value for parameter "ssl_max_protocol_version": "SSLv3" [Available values: , ${versions}]`]],
+  ['reload: {sessions: drop}', ['1:20 invalid value for parameter "reload.sessions": "drop" [Available values: keep, terminate.]']],
+  // unknown names
+  ['prot: 1', ['1:1 unrecognized configuration parameter "prot" [Perhaps you meant "port".]']],
+  ['SSL: on', ['1:1 unrecognized configuration parameter "SSL" [Perhaps you meant "ssl".]']],
+  ['ssl_crt_file: x', ['1:1 unrecognized configuration parameter "ssl_crt_file" [Perhaps you meant "ssl_cert_file".]']],
+  ['shared_buffers: 1GB', ['1:1 unrecognized configuration parameter "shared_buffers"']],
+  ['upstream:\n  hots: x', ['2:3 unrecognized configuration parameter "upstream.hots" [Perhaps you meant "host" beneath "upstream:".]']],
+  ['connect_timeout: 1s', ['1:1 unrecognized configuration parameter "connect_timeout" [Perhaps you meant "connect_timeout" beneath "upstream:".]']],
+  ['upstream.host: ::1', ['1:1 unrecognized configuration parameter "upstream.host" [Perhaps you meant "host" beneath "upstream:".]']],
+  ['<<: {port: 1}', ['1:1 unrecognized configuration parameter "<<"']],
+  ['__proto__: 1\nconstructor: 1', ['1:1 unrecognized configuration parameter "__proto__"', '2:1 unrecognized configuration parameter "constructor"']],
+  [`${'x'.repeat(1000)}: 1`, [`1:1 unrecognized configuration parameter "${'x'.repeat(1000)}"`]],
+  // shapes
+  ['port: [1]', ['1:7 parameter "port" requires a single value, not a list']],
+  ['port: {a: 1}', ['1:7 parameter "port" requires a single value, not a map']],
+  ['port:', ["1:1 parameter \"port\" has no value [Write '' where empty is meant.]"]],
+  ['ssl_ca_file: ~', ["1:1 parameter \"ssl_ca_file\" has no value [Write '' where empty is meant.]"]],
+  ['ssl_ca_file: "a\\0b"', ['1:14 parameter "ssl_ca_file" contains a NUL byte']],
+  ["hba_file: ''", ['1:11 invalid value for parameter "hba_file": "" [Give the path of a file.]']],
+  ['upstream: 127.0.0.1', ['1:11 parameter "upstream" requires a map of settings [Write upstream: and its settings indented below.]']],
+  ['listen_addresses: []', ['1:19 invalid value for parameter "listen_addresses": "" [At least one address is needed.]']],
+  ["listen_addresses: ''", [`1:19 invalid value for parameter "listen_addresses": "" [${addresses}]`]],
+  ['listen_addresses: [a, "b c"]', [`1:23 invalid value for parameter "listen_addresses": "b c" [${addresses}]`]],
+  ['listen_addresses: ["a,b"]', [`1:20 invalid value for parameter "listen_addresses": "a,b" [${addresses}]`]],
+  ['listen_addresses: 127.0.0.1:5432', [`1:19 invalid value for parameter "listen_addresses": "127.0.0.1:5432" [${addresses}]`]],
+  ['roles: [a]', ['1:8 parameter "roles" requires a map of roles to lists of members']],
+  ['roles: {a: b}', ['1:12 parameter "roles.a" requires a list of members [Write [a, b], or [] for none.]']],
+  ['roles:\n  a:\n    - x\n    - [y]', ['4:7 parameter "roles.a" requires a single value, not a list']],
+  // several settings together
+  ['port: 1\nport: 2', ['2:1 parameter "port" is set twice, first in line 1']],
+  ['ssl_groups: X25519\nssl_ecdh_curve: prime256v1', ['2:1 parameter "ssl_groups" is set twice, first in line 1']],
+  ['roles: {a: [], a: []}', ['1:16 parameter "a" is set twice, first in line 1']],
+  ['upstream: {host: 10.0.0.1}', [`1:12 ${notLoopback('10.0.0.1')}`]],
+  ['upstream:\n  host: db.example', [`2:3 ${notLoopback('db.example')}`]],
+  ['upstream: {host: localhost.example}', [`1:12 ${notLoopback('localhost.example')}`]],
+  ['upstream: {host: 127.1}', [`1:12 ${notLoopback('127.1')}`]],
+  ['upstream: {host: 0.0.0.0}', [`1:12 ${notLoopback('0.0.0.0')}`]],
+  ['upstream: {host: "::ffff:10.0.0.1"}', [`1:12 ${notLoopback('::ffff:10.0.0.1')}`]],
+  ['upstream: {host: db.example, allow_remote: off}', [`1:12 ${notLoopback('db.example')}`]],
+  ["upstream: {host: ''}", ['1:18 invalid value for parameter "upstream.host": "" [Give one host name, one address, or the absolute path of a directory.]']],
+  ['upstream: {host: "a,b"}', ['1:18 invalid value for parameter "upstream.host": "a,b" [Give one host name, one address, or the absolute path of a directory.]']],
+  [`upstream: {host: /${'d'.repeat(100)}}`, [`1:12 Unix-domain socket path "/${'d'.repeat(100)}/.s.PGSQL.5432" is too long (maximum 107 bytes)`]],
+  ['upstream: {port: 0}', ['1:18 0 is outside the valid range for parameter "upstream.port" (1 .. 65535)']],
+  ['admin: {listen: 0.0.0.0:9432}', [`1:17 ${badAdmin('0.0.0.0:9432', adminLoopback)}`]],
+  ['admin: {listen: "*:9432"}', [`1:17 ${badAdmin('*:9432', adminLoopback)}`]],
+  ['admin: {listen: "[::]:9432"}', [`1:17 ${badAdmin('[::]:9432', adminLoopback)}`]],
+  ['admin: {listen: gate.example:9432}', [`1:17 ${badAdmin('gate.example:9432', adminLoopback)}`]],
+  ['admin: {listen: "9432"}', [`1:17 ${badAdmin('9432', adminForm)}`]],
+  ['admin: {listen: localhost:99999}', [`1:17 ${badAdmin('localhost:99999', adminForm)}`]],
+  ['admin: {listen: "::1:9432"}', [`1:17 ${badAdmin('::1:9432', adminForm)}`]],
+  ['admin: {listen: "[localhost]:9432"}', [`1:17 ${badAdmin('[localhost]:9432', adminForm)}`]],
+  ['admin: {listen: gate.sock}', [`1:17 ${badAdmin('gate.sock', adminForm)}`]],
+  // every problem, in the file's order
+  [
+    'port: x\nworkers: 0\nhbafile: y\nupstream:\n  host: far\n  prot: 1\nssl: 2',
+    [
+      '1:7 invalid value for parameter "port": "x"',
+      '2:10 0 is outside the valid range for parameter "workers" (1 .. 1024)',
+      '3:1 unrecognized configuration parameter "hbafile" [Perhaps you meant "hba_file".]',
+      `5:3 ${notLoopback('far')}`,
+      '6:3 unrecognized configuration parameter "upstream.prot" [Perhaps you meant "port" beneath "upstream:".]',
+      '7:6 parameter "ssl" requires a Boolean value',
+    ],
+  ],
+  // the text itself
+  ['- a', ['1:1 the file must be a map of settings [Write name: value lines.]']],
+  ['just words', ['1:1 the file must be a map of settings [Write name: value lines.]']],
+  ['port: 1\n---\nport: 2', ['2:1 the file holds more than one YAML document']],
+  ['upstream:\n\tport: 1', ['2:1 Tabs are not allowed as indentation']],
+  ['port: 1\nssl', ['2:1 Implicit map keys need to be followed by map values']],
+  ['port: !far 1', ['1:7 Unresolved tag: !far']],
+  ['port: *x', ['1:7 no anchor "x" stands before its alias']],
+  ['? [a]\n: 1', ['1:3 a key must be a plain word']],
+  ['roles:\n  a: &a [*a]', ['2:9 nested too deeply']],
+  [Uint8Array.of(0x61, 0xff), ['the file is not UTF-8']],
+  ['#'.repeat(1024 * 1024 + 1), ['the file is larger than 1048576 bytes']],
+];
+for (const [text, expected] of errors) t.strictSame(problems(text), expected, text.slice(0, 100).toString());
+
+// --- small texts that mean much, and other attempts to bring the reader down
+
+const bomb = ['roles:', '  r0: &r0 [a, a, a, a, a, a, a, a, a, a]'];
+for (let level = 1; level < 30; level += 1) bomb.push(`  r${level}: &r${level} [${Array(10).fill(`*r${level - 1}`).join(', ')}]`);
+t.match(problems(bomb.join('\n')), [/more than 100 aliases/]);
+for (const text of ['['.repeat(500_000), '- '.repeat(200_000)]) t.match(problems(text), [/nested too deeply$/]);
+t.match(problems(`port: ${'{a: '.repeat(20)}1${'}'.repeat(20)}`), [/nested too deeply/]);
+for (const text of ['\0', '\u2028', '%', '&', '*', '!!binary', '"\\', 'a: |\n', ': :', '- - -', '{', '? ?', '\uD800']) {
+  t.doesNotThrow(() => problems(text), JSON.stringify(text));
+}
+
+// --- no setting is ignored
+
+for (const name of Object.keys(schema)) {
+  const [group, leaf] = name.split('.');
+  const nonsense = name === 'roles' ? '[]' : '{nonsense: 1}';
+  const text = leaf === undefined ? `${group}: ${nonsense}` : `${group}:\n  ${leaf}: ${nonsense}`;
+  t.match(problems(text), [new RegExp(`parameter "${name}"`)], `${name} is looked at`);
+}
+t.same([...groups], ['upstream', 'reload', 'admin']);
+
+// --- files
+
+mkdirSync(`${directory}/folder`);
+const unreadable: [path: string, reason: string][] = [
+  [`${directory}/missing.yaml`, 'No such file or directory'],
+  [`${directory}/folder`, 'Is a directory'],
+  [`${file}/below`, 'Not a directory'],
+];
+for (const [path, reason] of unreadable) {
+  t.throws(() => loadSettings(path), { message: `${path}: could not open configuration file "${path}": ${reason}` });
+}
+load('port: 1');
+t.equal(loadSettings(relative(process.cwd(), file)).file, file, 'a relative path becomes absolute');
