@@ -18,7 +18,7 @@ export type { verified };
 /** OpenSSL takes no longer certificate chain from a peer (SSL_MAX_CERT_LIST_DEFAULT). */
 const MAX_CERTIFICATE_BYTES = 100 * 1024;
 /** RFC 5280 §4.1.2.2 allows 20; some authorities use more. */
-const MAX_SERIAL_BYTES = 64;
+export const MAX_SERIAL_BYTES = 64;
 /** A rule with clientname=URI, DNS or EMAIL tries every entry. */
 const MAX_ALT_NAMES = 1024;
 
