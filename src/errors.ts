@@ -84,7 +84,7 @@ function entry(sqlstate: string | null, level: LogLevel, means: string): CodeEnt
 /** One word of the closed set. */
 export type Code = keyof typeof codes;
 
-/** What may be told beside the code. Texts for the client are byte strings: names go back as they came. */
+/** What may be told beside the code. All texts are byte strings: names go back to the client as they came. */
 export interface GatehouseErrorInit {
   /** The client's M field; absent = the client is told nothing and the connection is closed. */
   readonly reply?: ByteString;
@@ -145,10 +145,13 @@ export interface Problem {
 /** Thrown by every loader (settings, TLS, rules, maps): nothing was loaded, and these are all the reasons. */
 export class LoadError extends Error {
   readonly problems: readonly Problem[];
-  constructor(problems: readonly Problem[]) {
+  /** Files and directories that were read or looked for, so that a watcher notices when one of them is mended. */
+  readonly files: readonly string[];
+  constructor(problems: readonly Problem[], files: readonly string[] = []) {
     super(problems.map(formatProblem).join('\n'));
     this.name = 'LoadError';
     this.problems = problems;
+    this.files = files;
   }
 }
 

@@ -1,0 +1,200 @@
+// Numeric addresses and masks as getaddrinfo(AI_NUMERICHOST) and strtol read them (semantics §4.5 to §4.7), and
+// their comparison (§5.2, §5.3). No name is ever looked up here.
+
+import { never } from './never.ts';
+import type { AddressSpec, InterfaceAddress, IpAddress } from './types.ts';
+
+/** Largest last part of an inet_aton address by the number of parts before it. */
+const LAST_PART_LIMIT = [0xffffffff, 0xffffff, 0xffff, 0xff] as const;
+/** IFNAMSIZ-1: a longer name is no interface. */
+const MAX_INTERFACE_NAME = 15;
+
+/**
+ * The address that getaddrinfo would return for a numeric host, or null when it would take the text for a name:
+ * inet_aton's forms (`127.1`, `0x7f.1`, `10` = 0.0.0.10) and IPv6 with a zone id, which is ignored.
+ */
+export function parseNumericAddress(text: string): IpAddress | null {
+  return parseInetAton(text) ?? parseIpv6WithZone(text);
+}
+
+/** One to four parts, each decimal, octal (`0…`) or hexadecimal (`0x…`); the last one fills what is left. */
+function parseInetAton(text: string): IpAddress | null {
+  const parts = text.split('.');
+  if (parts.length > 4) return null;
+  const numbers = parts.map(parseCNumber);
+  const last = numbers.pop();
+  if (last === undefined || last === null || last > (LAST_PART_LIMIT[numbers.length] ?? -1)) return null;
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, last);
+  for (const [index, number] of numbers.entries()) {
+    if (number === null || number > 0xff) return null;
+    bytes[index] = number;
+  }
+  return { family: 4, bytes };
+}
+
+/** A number as C's strtoul reads it in base 0, over the whole text. */
+function parseCNumber(text: string): number | null {
+  if (/^0[xX][0-9a-fA-F]+$/.test(text)) return Number.parseInt(text.slice(2), 16);
+  if (/^0[0-7]*$/.test(text)) return Number.parseInt(text, 8);
+  return /^[1-9][0-9]*$/.test(text) ? Number.parseInt(text, 10) : null;
+}
+
+function parseIpv6WithZone(text: string): IpAddress | null {
+  const percent = text.indexOf('%');
+  if (percent === -1) return parseIpv6(text);
+  const address = parseIpv6(text.slice(0, percent));
+  return address !== null && isZone(text.slice(percent + 1), address) ? address : null;
+}
+
+/** A zone is an interface's number; for link-local addresses its name too. Which interfaces exist is not asked. */
+function isZone(zone: string, address: IpAddress): boolean {
+  if (/^[0-9]+$/.test(zone)) return Number(zone) <= 0xffffffff;
+  const [first = 0, second = 0] = address.bytes;
+  const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
+  const multicastLinkLocal = first === 0xff && (second & 0x0f) === 0x02;
+  return (
+    (linkLocal || multicastLinkLocal) && zone.length <= MAX_INTERFACE_NAME && /^[\x21-\x7e]+$/.test(zone)
+  );
+}
+
+/** inet_pton's IPv6: groups of one to four digits, one `::` for at least one group, a dotted quad at the end. */
+function parseIpv6(text: string): IpAddress | null {
+  const halves = text.split('::');
+  if (halves.length > 2) return null;
+  const [head, tail] = halves.map((half, index) => parseGroups(half, index === halves.length - 1));
+  if (head === null || head === undefined || tail === null) return null;
+  const given = head.length + (tail?.length ?? 0);
+  if (tail === undefined ? given !== 16 : given > 14) return null;
+  const bytes = new Uint8Array(16);
+  bytes.set(head, 0);
+  if (tail !== undefined) bytes.set(tail, 16 - tail.length);
+  return { family: 6, bytes };
+}
+
+/** The bytes of groups joined by single colons; '' is no group. A dotted quad may only end the address. */
+function parseGroups(text: string, endsAddress: boolean): number[] | null {
+  if (text === '') return [];
+  const bytes: number[] = [];
+  const groups = text.split(':');
+  for (const [index, group] of groups.entries()) {
+    if (/^[0-9a-fA-F]{1,4}$/.test(group)) {
+      const value = Number.parseInt(group, 16);
+      bytes.push(value >> 8, value & 0xff);
+      continue;
+    }
+    const quad = endsAddress && index === groups.length - 1 ? parseDottedQuad(group) : null;
+    if (quad === null) return null;
+    bytes.push(...quad);
+  }
+  return bytes;
+}
+
+/** inet_pton's IPv4: four decimal parts without leading zeros. */
+function parseDottedQuad(text: string): number[] | null {
+  if (!/^(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}$/.test(text)) return null;
+  const parts = text.split('.').map(Number);
+  return parts.every((part) => part <= 0xff) ? parts : null;
+}
+
+/**
+ * The mask for the text behind an address's `/`, or null when it is no valid length: strtol over the whole
+ * text, so that `+8`, `08` and leading white space count (semantics §4.6).
+ */
+export function parseCidrLength(text: string, family: 4 | 6): Uint8Array | null {
+  const number = /^[ \t\n\v\f\r]*([+-]?[0-9]+)$/.exec(text)?.[1];
+  if (number === undefined) return null;
+  const bits = Number(number);
+  return bits >= 0 && bits <= (family === 4 ? 32 : 128) ? cidrMask(bits, family) : null;
+}
+
+function cidrMask(bits: number, family: 4 | 6): Uint8Array {
+  return Uint8Array.from({ length: family === 4 ? 4 : 16 }, (_, index) => {
+    const ones = Math.min(8, Math.max(0, bits - index * 8));
+    return (0xff << (8 - ones)) & 0xff;
+  });
+}
+
+/** True when both are of one family and equal wherever the mask has ones (semantics §5.2, §5.3). */
+export function isInRange(client: IpAddress, address: IpAddress, mask: Uint8Array): boolean {
+  // SECURITY: without the family test an IPv4 rule would match the first bytes of an IPv6 address.
+  if (client.family !== address.family) return false;
+  const a = client.bytes;
+  const b = address.bytes;
+  for (let index = 0; index < a.length; index += 1) {
+    if (((a[index]! ^ b[index]!) & (mask[index] ?? 0xff)) !== 0) return false;
+  }
+  return true;
+}
+
+export function isSameAddress(a: IpAddress, b: IpAddress): boolean {
+  return a.family === b.family && a.bytes.every((byte, index) => byte === b.bytes[index]);
+}
+
+/** `samehost`: the client's address is one of this host's own (semantics §5.4). */
+export function isSameHost(client: IpAddress, interfaces: readonly InterfaceAddress[]): boolean {
+  return interfaces.some(({ address }) => isSameAddress(client, address));
+}
+
+/** `samenet`: the client's address is inside the subnet of one of this host's interfaces (semantics §5.4). */
+export function isSameNet(client: IpAddress, interfaces: readonly InterfaceAddress[]): boolean {
+  return interfaces.some(({ address, mask }) => isInRange(client, address, mask));
+}
+
+/** A client's address with the text that messages show. */
+export interface ClientAddress {
+  readonly address: IpAddress;
+  readonly text: string;
+}
+
+/**
+ * The address of a socket's peer; an IPv4-mapped one (`::ffff:a.b.c.d`, seen when the gate listens on `::`)
+ * becomes the IPv4 address it is, as PostgreSQL sees it (semantics §5.2). Null when the text is no address.
+ */
+export function clientAddress(text: string): ClientAddress | null {
+  const address = parseNumericAddress(text);
+  if (address === null) return null;
+  // SECURITY: a mapped client that stayed IPv6 would slip past every IPv4 reject line.
+  const mapped =
+    address.family === 6 && address.bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
+  if (!mapped) return { address, text };
+  const ipv4: IpAddress = { family: 4, bytes: address.bytes.slice(12) };
+  return { address: ipv4, text: formatAddress(ipv4) };
+}
+
+/** An address as inet_ntop writes it, the longest run of zero groups shortened. */
+export function formatAddress({ family, bytes }: IpAddress): string {
+  if (family === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    ((bytes[index * 2]! << 8) | bytes[index * 2 + 1]!).toString(16),
+  );
+  const text = groups.join(':');
+  const runs = text.match(/(?<![0-9a-f])0(?::0(?![0-9a-f]))+/g) ?? [];
+  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
+  return longest === '' ? text : text.replace(new RegExp(`(?:^|:)${longest}(?![0-9a-f])(?::|$)`), '::');
+}
+
+/** A rule's address as the rule could have written it, for explanations. */
+export function formatAddressSpec(spec: AddressSpec): string {
+  switch (spec.kind) {
+    case 'all':
+    case 'samehost':
+    case 'samenet':
+      return spec.kind;
+    case 'name':
+      return `"${spec.name}"`;
+    case 'mask': {
+      const { address, mask } = spec;
+      const bits = mask.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+      const contiguous = isSameAddress(
+        { ...address, bytes: mask },
+        { ...address, bytes: cidrMask(bits, address.family) },
+      );
+      return contiguous
+        ? `${formatAddress(address)}/${bits}`
+        : `${formatAddress(address)} ${formatAddress({ ...address, bytes: mask })}`;
+    }
+    default:
+      return never(spec);
+  }
+}

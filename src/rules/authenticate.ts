@@ -1,0 +1,151 @@
+// What the matching record demands of the client, in PostgreSQL's order (semantics §6): certificate present,
+// then the method, then the certificate's name. Passwords are the upstream's business; the record's demand on
+// it goes out with the admission (contract §3, §7.11).
+
+import type { ByteString } from '../bytestring.ts';
+import type { Code } from '../errors.ts';
+import type { Subject } from './match.ts';
+import { never } from './never.ts';
+import { failedMessage, matchedDetail, rejectMessage } from './texts.ts';
+import type {
+  Admission,
+  CertificateNames,
+  ClientName,
+  HbaRecord,
+  IdentMaps,
+  IdentRecord,
+  Refusal,
+  UpstreamDemand,
+} from './types.ts';
+import { checkUserMap } from './usermap.ts';
+
+/** PostgreSQL's log lines of one refusal: a certificate with many names gets no more than this. */
+const MAX_NOTES = 8;
+
+/** The verdict of the record that matched the connection. */
+export function authenticate(record: HbaRecord, ident: IdentMaps, subject: Subject): Admission | Refusal {
+  const { facts } = subject;
+  if (record.clientCert !== 'off') {
+    // Before the method, so also for reject (semantics §6.1).
+    if (!facts.hasRootCertificates) {
+      return refuse(record, 'client-cert-no-root', {
+        sqlstate: 'F0000',
+        message: 'client certificates can only be checked if a root certificate store is available',
+      });
+    }
+    // SECURITY: a certificate in the facts has been verified; none means that the client sent none.
+    if (facts.certificate === null) {
+      return refuse(record, 'client-cert-required', {
+        sqlstate: '28000',
+        message: 'connection requires a valid client certificate',
+      });
+    }
+  }
+  switch (record.method) {
+    case 'reject':
+      return refuse(record, 'hba-reject', { sqlstate: '28000', message: rejectMessage(facts) });
+    case 'peer':
+      // Stands on local records only, which never match; were one to match, it must not admit.
+      return refuse(record, 'hba-reject', failedMessage('peer', facts.user));
+    case 'trust':
+      return checkName(record, ident, subject, 'none', null);
+    case 'cert':
+      return checkName(record, ident, subject, 'none', facts.certificate?.dn ?? null);
+    case 'password':
+    case 'md5':
+    case 'scram-sha-256':
+      return checkName(record, ident, subject, record.method, facts.user);
+    default:
+      return never(record.method);
+  }
+}
+
+/** Admits, after the check of the certificate's name where the record is verify-full (semantics §6.4). */
+function checkName(
+  record: HbaRecord,
+  ident: IdentMaps,
+  subject: Subject,
+  demand: UpstreamDemand,
+  identity: ByteString | null,
+): Admission | Refusal {
+  if (record.clientCert !== 'verify-full') {
+    return { kind: 'admit', record, demand, identity, mapRecord: null };
+  }
+  const { user, certificate } = subject.facts;
+  const failure = failedMessage(record.method, user);
+  const names = certificate === null ? [] : namesOf(certificate, record.clientName);
+  const [firstName] = names;
+  if (firstName === undefined) {
+    const note = `certificate authentication failed for user "${user}": client certificate contains no user name`;
+    return refuse(record, 'client-cert-no-name', failure, [note]);
+  }
+  // A certificate without a subject is known by its name.
+  const certIdentity = record.method === 'cert' ? identity || firstName : null;
+  const found = findMapping(record, names, ident, subject);
+  if (found.kind === 'match') {
+    return { kind: 'admit', record, demand, identity: certIdentity ?? identity, mapRecord: found.record };
+  }
+  const notes =
+    record.method === 'cert'
+      ? found.notes
+      : [
+          ...found.notes,
+          `certificate validation (clientcert=verify-full) failed for user "${user}": ${record.clientName} mismatch`,
+        ];
+  return refuse(record, 'client-cert-name-mismatch', failure, notes, certIdentity);
+}
+
+type Found =
+  | { readonly kind: 'match'; readonly record: IdentRecord | null }
+  | { readonly kind: 'none'; readonly notes: readonly ByteString[] };
+
+/** The first of the certificate's names that may be the user; a line that cannot be carried out ends the search. */
+function findMapping(
+  record: HbaRecord,
+  names: readonly ByteString[],
+  ident: IdentMaps,
+  subject: Subject,
+): Found {
+  const notes: ByteString[] = [];
+  for (const name of names) {
+    const mapping = checkUserMap(record.map, name, ident, subject);
+    if (mapping.kind === 'match') return mapping;
+    if (notes.length < MAX_NOTES) notes.push(mapping.note);
+    if (mapping.kind === 'error') break;
+  }
+  return { kind: 'none', notes };
+}
+
+/** The names that `clientname` reads; empty ones are none (semantics §6.4, contract §3). */
+export function namesOf(certificate: CertificateNames, clientName: ClientName): readonly ByteString[] {
+  return namesByKind(certificate, clientName).filter(
+    (name): name is ByteString => name !== null && name !== '',
+  );
+}
+
+function namesByKind(certificate: CertificateNames, clientName: ClientName): readonly (ByteString | null)[] {
+  switch (clientName) {
+    case 'CN':
+      return [certificate.cn];
+    case 'DN':
+      return [certificate.dn];
+    case 'URI':
+      return certificate.uri;
+    case 'DNS':
+      return certificate.dns;
+    case 'EMAIL':
+      return certificate.email;
+    default:
+      return never(clientName);
+  }
+}
+
+function refuse(
+  record: HbaRecord,
+  code: Code,
+  reply: { readonly sqlstate: string; readonly message: ByteString },
+  notes: readonly ByteString[] = [],
+  identity: ByteString | null = null,
+): Refusal {
+  return { kind: 'refuse', code, record, ...reply, detail: matchedDetail(record), notes, identity };
+}

@@ -1,0 +1,184 @@
+// Why the records above the deciding one did not match: for each, the first field that differs, in words for an
+// operator. Kept apart from the decision, which builds no text.
+
+import { toText } from '../bytestring.ts';
+import type { ByteString } from '../bytestring.ts';
+import { formatAddressSpec } from './address.ts';
+import { decide } from './decide.ts';
+import { hostNameMatches, matchRecord, Subject } from './match.ts';
+import { never } from './never.ts';
+import type { DatabaseSpec, Facts, HbaRecord, Place, RuleBook, UserSpec, Verdict } from './types.ts';
+
+/** Tokens of a list that are spelled out. */
+const MAX_LISTED = 8;
+
+/** A record that was tried and passed over. */
+export interface Considered extends Place {
+  readonly why: string;
+}
+
+export interface Explanation {
+  readonly verdict: Verdict;
+  /** Every record above the deciding one, in order; all records for the implicit reject. */
+  readonly considered: readonly Considered[];
+}
+
+/** Decides as `decide` does, and says for each record before the decision why it was passed over. */
+export function explain(book: RuleBook, facts: Facts): Explanation {
+  const verdict = decide(book, facts);
+  const subject = new Subject(facts, book.roles);
+  const considered: Considered[] = [];
+  for (const record of book.hba.records) {
+    const why = describeMismatch(record, subject);
+    if (why === null) break;
+    considered.push({ file: record.file, line: record.line, why });
+  }
+  return { verdict, considered };
+}
+
+/** The first field of a record that does not match, and why; null when it matches or needs a look-up. */
+export function explainMismatch(
+  record: HbaRecord,
+  facts: Facts,
+  book: Pick<RuleBook, 'roles'>,
+): string | null {
+  return describeMismatch(record, new Subject(facts, book.roles));
+}
+
+function describeMismatch(record: HbaRecord, subject: Subject): string | null {
+  const outcome = matchRecord(record, subject);
+  switch (outcome) {
+    case 'match':
+    case 'reverse':
+    case 'forward':
+      return null;
+    case 'type':
+      return describeType(record);
+    case 'address':
+      return describeAddress(record, subject.facts);
+    case 'database':
+      return describeDatabase(record, subject.facts);
+    case 'user':
+      return describeList('user', subject.facts.user, record.users);
+    default:
+      return never(outcome);
+  }
+}
+
+function describeType({ type }: HbaRecord): string {
+  switch (type) {
+    case 'local':
+      return 'type "local" needs a Unix-domain socket';
+    case 'hostssl':
+      return 'type "hostssl" needs TLS';
+    case 'hostnossl':
+      return 'type "hostnossl" needs a connection without TLS';
+    case 'hostgssenc':
+      return 'type "hostgssenc" needs GSSAPI encryption';
+    case 'host':
+    case 'hostnogssenc':
+      return `type "${type}" does not match`;
+    default:
+      return never(type);
+  }
+}
+
+function describeAddress({ address }: HbaRecord, facts: Facts): string {
+  const client = `address ${facts.addressText}`;
+  switch (address?.kind) {
+    case undefined:
+    case 'all':
+      return `${client} does not match`;
+    case 'samehost':
+      return `${client} is no address of this host`;
+    case 'samenet':
+      return `${client} is in no subnet of this host`;
+    case 'mask':
+      return `${client} is not in ${formatAddressSpec(address)}`;
+    case 'name':
+      return describeHostName(address.name, facts);
+    default:
+      return never(address);
+  }
+}
+
+function describeHostName(wanted: ByteString, { hostName, addressText }: Facts): string {
+  const name = toText(wanted);
+  switch (hostName.state) {
+    case 'unknown':
+    case 'unresolvable':
+      return `address ${addressText} resolves to no host name, so not to "${name}"`;
+    case 'resolved':
+      return hostNameMatches(wanted, hostName.name)
+        ? `host name "${hostName.name}" does not resolve back to ${addressText}`
+        : `host name "${hostName.name}" is not "${name}"`;
+    default:
+      return never(hostName);
+  }
+}
+
+function describeDatabase(record: HbaRecord, facts: Facts): string {
+  if (facts.replication === 'physical') return 'database field lacks the keyword replication';
+  if (record.databases.every(({ kind }) => kind === 'replication')) {
+    return 'keyword replication needs a physical replication connection';
+  }
+  return describeList('database', facts.database, record.databases, facts.user);
+}
+
+/** `user "bob" is not "alice"`; several tokens are listed, very long lists cut. */
+function describeList(
+  what: 'database' | 'user',
+  actual: ByteString,
+  specs: readonly (DatabaseSpec | UserSpec)[],
+  user = actual,
+): string {
+  const subject = `${what} "${toText(actual)}"`;
+  const [only] = specs;
+  if (specs.length === 1 && only !== undefined) return describeOne(subject, only, user, actual);
+  const listed = specs.slice(0, MAX_LISTED).map(nameSpec).join(', ');
+  const more = specs.length > MAX_LISTED ? ` and ${specs.length - MAX_LISTED} more` : '';
+  return `${subject} is none of ${listed}${more}`;
+}
+
+function describeOne(
+  subject: string,
+  spec: DatabaseSpec | UserSpec,
+  user: ByteString,
+  database: ByteString,
+): string {
+  switch (spec.kind) {
+    case 'sameuser':
+      return `${subject} is not named like user "${toText(user)}"`;
+    case 'samerole':
+      return `user "${toText(user)}" is not a member of role "${toText(database)}"`;
+    case 'member':
+      return `${subject} is not a member of role "${toText(spec.role)}"`;
+    case 'pattern':
+      return `${subject} does not match ${nameSpec(spec)}`;
+    case 'all':
+    case 'replication':
+    case 'name':
+      return `${subject} is not ${nameSpec(spec)}`;
+    default:
+      return never(spec);
+  }
+}
+
+/** A token as a rule would write it. */
+function nameSpec(spec: DatabaseSpec | UserSpec): string {
+  switch (spec.kind) {
+    case 'name':
+      return `"${toText(spec.name)}"`;
+    case 'member':
+      return `+${toText(spec.role)}`;
+    case 'pattern':
+      return `"/${toText(spec.pattern.source)}"`;
+    case 'all':
+    case 'sameuser':
+    case 'samerole':
+    case 'replication':
+      return spec.kind;
+    default:
+      return never(spec);
+  }
+}

@@ -1,0 +1,67 @@
+// pg_ident.conf: the maps from a certificate's name to database users (semantics §7). A missing file is an
+// empty one (contract §7.1); a bad line refuses the whole.
+
+import { LoadError } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import { BadLine, problemAt } from './problems.ts';
+import { parsePattern, parseUser, PatternCache } from './specs.ts';
+import { readLines } from './tokens.ts';
+import type { FileSystem, IdentMaps, IdentRecord, Line, Roles, Token } from './types.ts';
+import { warnOfUsers } from './warnings.ts';
+
+/**
+ * Loads a pg_ident.conf (absolute path) with everything it includes; `roles` only serves warnings.
+ * Throws LoadError with all problems: PostgreSQL's texts, each with its own file and line.
+ */
+export function loadIdent(file: string, fs: FileSystem, roles?: Roles): IdentMaps {
+  const { entries, files, warnings, missing } = readLines(file, fs);
+  if (missing) return { file, records: [], files, warnings: [] };
+  const patterns = new PatternCache();
+  const records: IdentRecord[] = [];
+  const problems: Problem[] = [];
+  for (const entry of entries) {
+    if ('problem' in entry) {
+      problems.push(entry.problem);
+      continue;
+    }
+    try {
+      records.push(parseIdentLine(entry.line, patterns));
+    } catch (error) {
+      if (!(error instanceof BadLine)) throw error;
+      problems.push(problemAt(entry.line, error.message, error.hint));
+    }
+  }
+  if (problems.length > 0) throw new LoadError(problems, files);
+  const roleWarnings = records.flatMap((record) =>
+    roles === undefined || record.databaseUser.kind !== 'member'
+      ? []
+      : warnOfUsers(record, [record.databaseUser], roles),
+  );
+  return { file, records, files, warnings: [...warnings, ...roleWarnings] };
+}
+
+/** Map, system user, database user; further fields mean nothing (semantics §7.1). */
+function parseIdentLine(line: Line, patterns: PatternCache): IdentRecord {
+  const map = singleToken(line, 0);
+  const systemUser = singleToken(line, 1);
+  const databaseUser = singleToken(line, 2);
+  const systemPattern = parsePattern(systemUser, patterns);
+  return {
+    file: line.file,
+    line: line.line,
+    raw: line.raw,
+    map: map.text,
+    systemUser:
+      systemPattern === null
+        ? { kind: 'name', name: systemUser.text }
+        : { kind: 'pattern', pattern: systemPattern },
+    databaseUser: parseUser(databaseUser, patterns),
+  };
+}
+
+function singleToken(line: Line, index: number): Token {
+  const [token, extra] = line.fields[index] ?? [];
+  if (token === undefined) throw new BadLine('missing entry at end of line');
+  if (extra !== undefined) throw new BadLine('multiple values in ident field');
+  return token;
+}

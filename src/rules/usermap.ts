@@ -1,0 +1,68 @@
+// May the holder of this certificate name be this database user? Plain equality without a map, else the lines
+// of pg_ident.conf (semantics §6.4, §7).
+
+import type { ByteString } from '../bytestring.ts';
+import { matchesUser } from './match.ts';
+import type { Subject } from './match.ts';
+import type { IdentMaps, IdentRecord } from './types.ts';
+
+/** The outcome for one name; `note` is PostgreSQL's log line. */
+export type Mapping =
+  | { readonly kind: 'match'; readonly record: IdentRecord | null }
+  | { readonly kind: 'mismatch'; readonly note: ByteString }
+  /** A line cannot be carried out: authentication fails at once, later lines and names are not tried. */
+  | { readonly kind: 'error'; readonly note: ByteString };
+
+/** Checks one name against the connection's user. */
+export function checkUserMap(
+  map: ByteString | null,
+  name: ByteString,
+  ident: IdentMaps,
+  subject: Subject,
+): Mapping {
+  const { user } = subject.facts;
+  if (map === null) {
+    if (name === user) return { kind: 'match', record: null };
+    return {
+      kind: 'mismatch',
+      note: `provided user name (${user}) and authenticated user name (${name}) do not match`,
+    };
+  }
+  for (const record of ident.records) {
+    if (record.map !== map) continue;
+    const mapping = applyLine(record, name, subject);
+    if (mapping !== null) return mapping;
+  }
+  return {
+    kind: 'mismatch',
+    note: `no match in usermap "${map}" for user "${user}" authenticated as "${name}"`,
+  };
+}
+
+/** Null when the line does not match. */
+function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Mapping | null {
+  const { systemUser, databaseUser } = record;
+  if (systemUser.kind === 'name') {
+    return systemUser.name === name && matchesUser(databaseUser, subject) ? { kind: 'match', record } : null;
+  }
+  // Only a literal database user takes the captured group; `+role` and a regular expression keep their meaning.
+  const refersBack = databaseUser.kind === 'name' && databaseUser.name.includes('\\1');
+  if (!refersBack) {
+    return systemUser.pattern.test(name) && matchesUser(databaseUser, subject)
+      ? { kind: 'match', record }
+      : null;
+  }
+  const match = systemUser.pattern.exec(name);
+  if (match === null) return null;
+  const group = match.groups[0] ?? null;
+  if (group === null) {
+    const note =
+      `regular expression "${systemUser.pattern.source}" has no subexpressions ` +
+      `as requested by backreference in "${databaseUser.name}"`;
+    return { kind: 'error', note };
+  }
+  // SECURITY: compared as it stands, so that a certificate named `all` or `+dba` gains nothing; only the first
+  // `\1` is replaced, and by a function, so that `$&` in a certificate means itself.
+  const expanded = databaseUser.name.replace('\\1', () => group);
+  return expanded === subject.facts.user ? { kind: 'match', record } : null;
+}
