@@ -1,0 +1,125 @@
+// The first packet's body: pure bytes in, a request out. Follows ProcessStartupPacket of PostgreSQL's
+// backend_startup.c in the order in which it finds fault, since the order decides which error a client sees.
+
+import { fromBytes, MAX_NAME_BYTES, type ByteString } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import { PROTOCOL_3_0 } from './codes.ts';
+
+/** How a connection uses replication: not at all, as a physical standby, or logically in a database. */
+export type Replication = 'none' | 'physical' | 'database';
+
+/** A StartupMessage as far as the gate reads it. */
+export interface StartupRequest {
+  /** Every parameter but the `_pq_.` ones, repeated names folded to their last value (semantics §1.13). */
+  readonly parameters: ReadonlyMap<ByteString, ByteString>;
+  /** `_pq_.` names, in the order given; none is understood. */
+  readonly protocolOptions: readonly ByteString[];
+  /** The protocol version's minor number, as asked for. */
+  readonly minorVersion: number;
+  /** As the rules see it: cut to 63 bytes. */
+  readonly user: ByteString;
+  /** As the rules see it: the user where absent, cut to 63 bytes, empty for physical replication. */
+  readonly database: ByteString;
+  readonly replication: Replication;
+  readonly applicationName: ByteString;
+}
+
+/** Splits a protocol version Int32 into the numbers that people write. */
+export function protocolVersion(code: number): { major: number; minor: number } {
+  return { major: code >>> 16, minor: code & 0xffff };
+}
+
+/**
+ * Decodes what follows the length word and the protocol version of a StartupMessage of major version 3.
+ * Decoding stops at the first fault, so a client gets exactly the error that PostgreSQL would give it.
+ *
+ * @param code the packet's protocol version Int32
+ * @param body the bytes behind it
+ * @param onDecoded called once the packet is well formed and before its content is judged: PostgreSQL
+ *   answers NegotiateProtocolVersion at that point, even to a client that names no user
+ * @throws GatehouseError `invalid-replication-value`, `invalid-startup-packet-layout`, `no-user-name`
+ */
+export function decodeStartupMessage(
+  code: number,
+  body: Uint8Array,
+  onDecoded: (minorVersion: number, protocolOptions: readonly ByteString[]) => void,
+): StartupRequest {
+  const text = fromBytes(body);
+  const parameters = new Map<ByteString, ByteString>();
+  const protocolOptions: ByteString[] = [];
+  let replication: Replication = 'none';
+  let offset = 0;
+  // A string without its NUL runs to the end of the packet, and is then caught by the layout check.
+  const endOfString = (from: number): number => {
+    const end = text.indexOf('\0', from);
+    return end < 0 ? text.length : end;
+  };
+  while (offset < text.length && text[offset] !== '\0') {
+    const nameEnd = endOfString(offset);
+    const valueStart = nameEnd + 1;
+    if (valueStart >= text.length) break;
+    const valueEnd = endOfString(valueStart);
+    const name = text.slice(offset, nameEnd);
+    const value = text.slice(valueStart, valueEnd);
+    if (name.startsWith('_pq_.')) protocolOptions.push(name);
+    else {
+      if (name === 'replication') replication = parseReplication(value);
+      parameters.set(name, value);
+    }
+    offset = valueEnd + 1;
+  }
+  if (offset !== text.length - 1) {
+    throw new GatehouseError('invalid-startup-packet-layout', {
+      reply: 'invalid startup packet layout: expected terminator as last byte',
+    });
+  }
+  const minorVersion = protocolVersion(code).minor;
+  onDecoded(minorVersion, protocolOptions);
+  const user = parameters.get('user') ?? '';
+  if (user === '') {
+    throw new GatehouseError('no-user-name', {
+      reply: 'no PostgreSQL user name specified in startup packet',
+    });
+  }
+  const database = parameters.get('database') || user;
+  return {
+    parameters,
+    protocolOptions,
+    minorVersion,
+    user: user.slice(0, MAX_NAME_BYTES),
+    database: replication === 'physical' ? '' : database.slice(0, MAX_NAME_BYTES),
+    replication,
+    applicationName: parameters.get('application_name') ?? '',
+  };
+}
+
+/**
+ * The StartupMessage that the upstream gets: protocol 3.0, the client's parameters with repeated names folded
+ * and an absent database filled in, no `_pq_.` options (contract §7.14).
+ */
+export function encodeStartupMessage(request: StartupRequest): Buffer {
+  const parameters = new Map(request.parameters);
+  if (!parameters.get('database')) parameters.set('database', parameters.get('user') ?? '');
+  let body = '';
+  for (const [name, value] of parameters) body += `${name}\0${value}\0`;
+  const packet = Buffer.alloc(8 + body.length + 1);
+  packet.writeInt32BE(packet.length, 0);
+  packet.writeInt32BE(PROTOCOL_3_0, 4);
+  packet.write(body, 8, 'latin1');
+  return packet;
+}
+
+/** `database`, or a boolean as parse_bool of PostgreSQL's bool.c reads one: unique prefixes, any case. */
+function parseReplication(value: ByteString): Replication {
+  if (value === 'database') return 'database';
+  const lower = value.toLowerCase();
+  const isPrefixOf = (word: string, minLength = 1): boolean =>
+    lower.length >= minLength && lower.length <= word.length && word.startsWith(lower);
+  // `o` alone could be on or off, so those two need a second letter.
+  if (isPrefixOf('true') || isPrefixOf('yes') || lower === 'on' || lower === '1') return 'physical';
+  if (isPrefixOf('false') || isPrefixOf('no') || isPrefixOf('off', 2) || lower === '0') return 'none';
+  throw new GatehouseError('invalid-replication-value', {
+    reply: `invalid value for parameter "replication": "${value}"`,
+    replyHint: 'Valid values are: "false", 0, "true", 1, "database".',
+  });
+}
