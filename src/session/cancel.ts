@@ -1,0 +1,38 @@
+// A cancel request's second half: the request goes to the upstream on a connection of its own, and only when it
+// carries the key of a session that the gate relays, so that nobody can use the gate to guess keys.
+
+import { connect } from 'node:net';
+import type { UpstreamSettings } from '../config/settings.ts';
+import { CANCEL_REQUEST_CODE } from '../protocol/codes.ts';
+import { encodeCancelRequest } from '../protocol/replies.ts';
+import { upstreamAddress } from './upstream-address.ts';
+
+/** What BackendKeyData gave a session. */
+export interface CancelKey {
+  readonly pid: number;
+  readonly key: Buffer;
+}
+
+/** Becomes cancel_requests_total's label. */
+export type CancelOutcome = 'forwarded' | 'unknown-key' | 'refused' | 'upstream-failed';
+
+/**
+ * Sends a CancelRequest and waits until the upstream has closed the connection, which is how PostgreSQL says that it
+ * has dealt with it; at most `connectTimeoutMs`.
+ *
+ * @returns whether the request was sent whole
+ */
+export async function forwardCancel(upstream: UpstreamSettings, cancel: CancelKey): Promise<boolean> {
+  const socket = connect(upstreamAddress(upstream));
+  const timer = setTimeout(() => socket.destroy(), upstream.connectTimeoutMs);
+  return await new Promise<boolean>((resolve) => {
+    let sent = false;
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(sent);
+    });
+    socket.end(encodeCancelRequest(CANCEL_REQUEST_CODE, cancel.pid, cancel.key), () => (sent = true));
+    socket.resume();
+  });
+}

@@ -1,0 +1,13 @@
+// A certificate as log lines show it: one form, whether it was accepted or not.
+
+import type { CertificateFacts } from '../tls/types.ts';
+
+/** Subject and issuer in PostgreSQL's log form, decimal serial, SHA-256 fingerprint. */
+export function certificateFields({
+  subject,
+  issuer,
+  serial,
+  fingerprint,
+}: CertificateFacts): Record<string, string> {
+  return { subject, issuer, serial, fingerprint };
+}

@@ -1,0 +1,377 @@
+// THE life of one connection, top to bottom: opening, TLS, startup packet, rules, upstream, relay, end. It owns both
+// sockets, composes the steps beside it, writes the one closing line and counts the one outcome.
+
+import type { Socket } from 'node:net';
+import { GatehouseError } from '../errors.ts';
+import type { Gate } from '../gate.ts';
+import type { Snapshot } from '../config/snapshot.ts';
+import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
+import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
+import { clientAddress } from '../rules/address.ts';
+import { decide } from '../rules/decide.ts';
+import type { Admission, Facts, IpAddress } from '../rules/types.ts';
+import { ByteReader } from './bytes.ts';
+import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
+import { Lifeline } from './deadline.ts';
+import { interfaceAddresses, lookUpHostName } from './network.ts';
+import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
+import { errorResponse, sendAndClose, unverifiedCertificate } from './refuse.ts';
+import type { Session } from './registry.ts';
+import { Relay, type RelayEnd } from './relay.ts';
+import {
+  logAuthenticated,
+  logAuthorized,
+  logReceived,
+  reportEnd,
+  reportFailure,
+  type Known,
+} from './report.ts';
+import { acceptStartup } from './startup.ts';
+import { dialUpstream, logIn, type UpstreamLink } from './upstream.ts';
+
+/** One connection and what it holds; everything here is let go in `serveConnection`. */
+interface Connection {
+  readonly gate: Gate;
+  /** Taken at accept and kept: a reload never changes the rules under a connection. */
+  readonly snapshot: Snapshot;
+  readonly raw: Socket;
+  readonly address: IpAddress;
+  readonly life: Lifeline;
+  readonly known: Known;
+  /** What the client is spoken to through: `raw`, then the TLS socket above it. */
+  client: Socket;
+  upstream: UpstreamLink | null;
+  session: Session | null;
+}
+
+/** How a connection ended that did not fail. */
+type End = RelayEnd | 'cancel';
+
+/**
+ * Serves one accepted connection to its end. Never rejects; both sockets are closed when it returns.
+ *
+ * @param raw paused, `allowHalfOpen`, with its `error` already listened to by nobody
+ */
+export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
+  // Whoever waits on the socket listens for its close; an error before or after must not end the process.
+  raw.on('error', () => {});
+  const peer = clientAddress(raw.remoteAddress ?? '');
+  if (peer === null) {
+    // The client was gone before it was accepted.
+    raw.destroy();
+    return;
+  }
+  const snapshot = gate.snapshot();
+  const connection: Connection = {
+    gate,
+    snapshot,
+    raw,
+    address: peer.address,
+    life: new Lifeline(),
+    known: {
+      id: gate.nextId(),
+      host: peer.text,
+      port: raw.remotePort ?? 0,
+      acceptedAt: performance.now(),
+      tls: null,
+      startup: null,
+      record: null,
+      relayedAt: null,
+    },
+    client: raw,
+    upstream: null,
+    session: null,
+  };
+  const { life, known } = connection;
+  const { settings } = snapshot;
+  if (settings.logConnections) logReceived(gate, known);
+  life.endAfter(
+    settings.authenticationTimeoutMs,
+    () =>
+      new GatehouseError('authentication-timeout', {
+        message: 'canceling authentication due to timeout',
+      }),
+  );
+  gate.handshakes.enter(life, settings.maxHandshakes);
+  try {
+    const end = await live(connection);
+    reportEnd(gate, known, end, relayedBytes(connection), settings.logDisconnections);
+  } catch (error) {
+    const failure =
+      error instanceof GatehouseError ? error : new GatehouseError('internal-error', { cause: error });
+    connection.upstream?.socket.destroy();
+    reportFailure(gate, known, failure, relayedBytes(connection));
+    // Who was dropped for taking too long is not waited for.
+    if (!life.signal.aborted || failure.reply !== null) {
+      await sendAndClose(connection.client, errorResponse(failure), life.signal);
+    }
+  } finally {
+    life.clear();
+    gate.handshakes.leave(life);
+    if (connection.session !== null) gate.sessions.remove(connection.session);
+    connection.upstream?.socket.destroy();
+    connection.client.destroy();
+    raw.destroy();
+  }
+}
+
+/** The life itself. Each step either hands on what the next one needs or throws how the connection ends. */
+async function live(connection: Connection): Promise<End> {
+  const { gate, life, known } = connection;
+  const opening = await open(connection);
+  if (opening.kind === 'cancel') {
+    await cancel(connection, opening);
+    return 'cancel';
+  }
+  const startup = acceptStartup(opening.code, opening.body, (bytes) => connection.client.write(bytes));
+  known.startup = startup;
+  gate.handshakes.progress(life);
+  // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
+  if (known.tls?.certificate.state === 'unverified')
+    throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
+  refuseWhileDraining(gate);
+  gate.sessions.checkLimits(known.host, connection.snapshot.settings);
+  const { admission, facts } = await judge(connection, startup);
+  admit(connection, startup, admission, facts);
+  return await serve(connection, startup, admission);
+}
+
+/** Answers SSLRequest, GSSENCRequest and direct TLS until the packet that says what the client wants. */
+async function open(connection: Connection): Promise<Extract<Opening, { kind: 'cancel' | 'startup' }>> {
+  const { gate, life, snapshot, raw } = connection;
+  const state = { sslDone: false, gssDone: false };
+  let reader = new ByteReader(raw, life.signal);
+  try {
+    if (await beginsWithTls(reader)) {
+      reader.release();
+      if (snapshot.terminator === null) throw new GatehouseError('direct-tls-disabled');
+      await startTls(connection);
+      if (connection.known.tls?.alpn === null) {
+        throw new GatehouseError('direct-tls-without-alpn', {
+          message: 'received direct SSL connection request without ALPN protocol negotiation extension',
+        });
+      }
+      reader = new ByteReader(connection.client, life.signal);
+    }
+    for (;;) {
+      const opening = await readOpening(reader, state);
+      gate.handshakes.progress(life);
+      switch (opening.kind) {
+        case 'ssl-request':
+          if (snapshot.terminator === null || connection.known.tls !== null) {
+            connection.client.write(REFUSE_ENCRYPTION);
+            refuseSurplus(reader, opening.kind);
+            break;
+          }
+          raw.write(ACCEPT_SSL);
+          // What came behind the request goes back into the socket: it is the start of the handshake or breaks it.
+          reader.release();
+          await startTls(connection);
+          state.gssDone = true;
+          reader = new ByteReader(connection.client, life.signal);
+          break;
+        case 'gss-request':
+          connection.client.write(REFUSE_ENCRYPTION);
+          refuseSurplus(reader, opening.kind);
+          break;
+        case 'cancel':
+        case 'startup':
+          return opening;
+        default:
+          return opening satisfies never;
+      }
+    }
+  } finally {
+    reader.release();
+  }
+}
+
+/** The TLS handshake; from here on the client is spoken to through the TLS socket. */
+async function startTls(connection: Connection): Promise<void> {
+  const { gate, snapshot, raw, life, known } = connection;
+  if (snapshot.terminator === null) throw new GatehouseError('direct-tls-disabled');
+  const begin = performance.now();
+  const tls = await snapshot.terminator.accept(raw, { signal: life.signal });
+  tls.socket.on('error', () => {});
+  connection.client = tls.socket;
+  known.tls = tls;
+  gate.handshakes.progress(life);
+  gate.metrics.tlsHandshake((performance.now() - begin) / 1000, tls.version, tls.cipher);
+}
+
+function refuseWhileDraining(gate: Gate): void {
+  if (!gate.draining()) return;
+  throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
+}
+
+/** Asks the rules, and looks up the client's host name as far as they want to know it. */
+async function judge(
+  connection: Connection,
+  startup: StartupRequest,
+): Promise<{ admission: Admission; facts: Facts }> {
+  const { gate, snapshot, life, known } = connection;
+  const certificate = known.tls?.certificate;
+  const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
+  let facts: Facts = {
+    user: startup.user,
+    database: startup.database,
+    replication: startup.replication,
+    tls: known.tls !== null,
+    address: connection.address,
+    addressText: known.host,
+    hostName: { state: 'unknown' },
+    interfaces: interfaceAddresses,
+    certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
+    hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
+  };
+  for (;;) {
+    const verdict = decide(book, facts);
+    switch (verdict.kind) {
+      case 'look-up':
+        facts = { ...facts, hostName: await lookUpHostName(facts, verdict.want, life.signal) };
+        break;
+      case 'admit':
+        known.record = verdict.record;
+        gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
+        return { admission: verdict, facts };
+      case 'refuse': {
+        known.record = verdict.record;
+        if (verdict.record !== null) gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
+        if (verdict.identity !== null && snapshot.settings.logConnections) {
+          logAuthenticated(gate, known, verdict, startup.user);
+        }
+        for (const note of verdict.notes) gate.log.info({ id: known.id }, note);
+        const { code, message, sqlstate, detail } = verdict;
+        throw new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
+      }
+      default:
+        // An unset branch refuses.
+        throw new GatehouseError('internal-error', { cause: verdict satisfies never });
+    }
+  }
+}
+
+/** From here on the connection is a session: listed, limited, and no longer a handshake. */
+function admit(connection: Connection, startup: StartupRequest, admission: Admission, facts: Facts): void {
+  const { gate, life, known, snapshot } = connection;
+  const session: Session = {
+    id: known.id,
+    user: startup.user,
+    database: startup.database,
+    applicationName: startup.applicationName,
+    clientAddress: known.host,
+    clientPort: known.port,
+    startedAt: new Date(),
+    facts,
+    record: admission.record,
+    tls: known.tls,
+    cancelKey: null,
+    status: () => 'active',
+    bytes: () => relayedBytes(connection),
+    noLongerAdmitted: false,
+    terminating: false,
+    end: (reason) => life.end(reason),
+  };
+  gate.sessions.add(session, snapshot.settings);
+  connection.session = session;
+  gate.handshakes.leave(life);
+  if (known.tls?.certificate.state === 'verified') {
+    const { notAfter } = known.tls.certificate.identity.facts;
+    gate.metrics.clientCertificateRemaining((notAfter.getTime() - Date.now()) / 1000);
+  }
+  // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
+  if (admission.demand === 'none' && snapshot.settings.logConnections) {
+    logAuthenticated(gate, known, admission, startup.user);
+  }
+}
+
+/** The upstream: dial, login, and then the relay until both sides have closed. */
+async function serve(
+  connection: Connection,
+  startup: StartupRequest,
+  admission: Admission,
+): Promise<RelayEnd> {
+  const { gate, snapshot, life, known, client } = connection;
+  const { settings } = snapshot;
+  const begin = performance.now();
+  const onClientClosed = (): void => life.end(new GatehouseError('client-gave-up'));
+  client.once('close', onClientClosed);
+  const link = await dialUpstream(settings.upstream, life.signal);
+  connection.upstream = link;
+  gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
+
+  const relay = new Relay(client, link, {
+    raw: connection.raw,
+    idleTimeoutMs: settings.idleSessionTimeoutMs,
+    onIdle: () => life.end(idleTooLong()),
+  });
+  const login = await logIn(link, {
+    startup: encodeStartupMessage(startup),
+    demand: admission.demand,
+    user: startup.user,
+    signal: life.signal,
+    send: (message) => {
+      relay.sent(message);
+      client.write(message);
+    },
+    onAuthenticated: () => {
+      life.clear();
+      if (!settings.logConnections) return;
+      if (admission.demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
+      logAuthorized(gate, known, startup);
+    },
+  }).catch((error: unknown) => {
+    // An upstream closes when the client does, so it is the client who ended such a login.
+    throw relay.clientHasClosed && isClosedEarly(error) ? new GatehouseError('client-gave-up') : error;
+  });
+  client.off('close', onClientClosed);
+
+  const { session } = connection;
+  if (session !== null) {
+    session.cancelKey = login.cancelKey;
+    session.status = () => relay.status;
+  }
+  const onEnd = (): void => endSession(connection, relay, life.signal.reason as GatehouseError);
+  life.signal.addEventListener('abort', onEnd, { once: true });
+  if (life.signal.aborted) onEnd();
+  known.relayedAt = performance.now();
+  gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
+  const end = await relay.run(login.rest);
+  // Ended from outside: the client has its answer, and the closing line needs the reason.
+  life.signal.throwIfAborted();
+  return end;
+}
+
+/** Ends a relayed session from outside; a query that runs for it is cancelled, as it would end with its backend. */
+function endSession({ snapshot, session }: Connection, relay: Relay, reason: GatehouseError): void {
+  if (relay.status === 'active' && session?.cancelKey)
+    void forwardCancel(snapshot.settings.upstream, session.cancelKey);
+  relay.terminate(errorResponse(reason));
+}
+
+/** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
+async function cancel({ gate, snapshot, known }: Connection, request: CancelKey): Promise<void> {
+  const refused = known.tls?.certificate.state === 'unverified';
+  let outcome: CancelOutcome = 'refused';
+  if (!refused) outcome = 'unknown-key';
+  if (!refused && gate.sessions.hasCancelKey(request.pid, request.key)) {
+    outcome = (await forwardCancel(snapshot.settings.upstream, request)) ? 'forwarded' : 'upstream-failed';
+  }
+  gate.metrics.cancelRequest(outcome);
+  gate.log.debug({ code: 'cancel-request', id: known.id, host: known.host, outcome }, 'cancel request');
+}
+
+/** The sockets count anyway, so the hot loop need not. */
+function relayedBytes({ upstream }: Connection): { in: number; out: number } {
+  return { in: upstream?.socket.bytesWritten ?? 0, out: upstream?.socket.bytesRead ?? 0 };
+}
+
+function idleTooLong(): GatehouseError {
+  return new GatehouseError('idle-session-timeout', {
+    reply: 'terminating connection due to idle-session timeout',
+  });
+}
+
+function isClosedEarly(error: unknown): boolean {
+  return error instanceof GatehouseError && error.code === 'upstream-closed-early';
+}

@@ -1,0 +1,61 @@
+// One connection's deadline and its other ways of being ended from outside, as one AbortSignal whose reason is the
+// GatehouseError to end with.
+
+import type { Socket } from 'node:net';
+import type { GatehouseError } from '../errors.ts';
+
+/** Ends a connection's waits: by time, by eviction, by an administrator. The first reason stands. */
+export class Lifeline {
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | null = null;
+
+  /** Aborted with a GatehouseError as its reason. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Ends the connection with `reason`, unless it has ended already. */
+  end(reason: GatehouseError): void {
+    this.clear();
+    this.#controller.abort(reason);
+  }
+
+  /** Ends the connection with what `reason` returns in `afterMs` milliseconds, unless `clear` comes first. */
+  endAfter(afterMs: number, reason: () => GatehouseError): void {
+    this.clear();
+    this.#timer = setTimeout(() => this.end(reason()), afterMs);
+  }
+
+  /** Stops the deadline; the signal stays. */
+  clear(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** Waits for `promise` or the signal, whichever is first; the loser's outcome is let go. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * Destroys `socket` with the signal's reason, which its `error` listeners then get.
+ *
+ * @returns stops watching the signal
+ */
+export function destroyOnAbort(socket: Socket, signal: AbortSignal): () => void {
+  const onAbort = (): void => void socket.destroy(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return () => signal.removeEventListener('abort', onAbort);
+}

@@ -1,0 +1,40 @@
+// max_handshakes: the connections that no rule has admitted yet. When one too many comes, the one that has gone longest
+// without progress goes, so that silent or slow strangers never keep clients out (contract §7.20).
+
+import { GatehouseError } from '../errors.ts';
+import type { Lifeline } from './deadline.ts';
+
+/** The process's unadmitted connections, the one longest without progress first. */
+export class Handshakes {
+  /** A Set keeps the order of insertion, so taking a connection out and in again moves it to the end. */
+  readonly #waiting = new Set<Lifeline>();
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes a new connection in, and ends the one longest without progress where `limit` (0 = none) is passed. */
+  enter(life: Lifeline, limit: number): void {
+    this.#waiting.add(life);
+    if (limit === 0 || this.#waiting.size <= limit) return;
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    this.#waiting.delete(oldest);
+    oldest.end(new GatehouseError('handshake-evicted'));
+  }
+
+  /** A step of the opening is done: TLS, the startup packet. Single bytes are no progress. */
+  progress(life: Lifeline): void {
+    if (this.#waiting.delete(life)) this.#waiting.add(life);
+  }
+
+  /** Ends every one of them: the gate is closing. */
+  endAll(reason: GatehouseError): void {
+    for (const life of this.#waiting) life.end(reason);
+  }
+
+  /** Admitted, refused or gone. */
+  leave(life: Lifeline): void {
+    this.#waiting.delete(life);
+  }
+}

@@ -1,0 +1,111 @@
+// A connection's first packets: reads one at a time and says what it is. Everything here may come from anybody, so
+// every length is checked before a byte more is read (semantics §1.1 to §1.12).
+
+import { GatehouseError } from '../errors.ts';
+import {
+  CANCEL_REQUEST_CODE,
+  MAX_CANCEL_KEY_LENGTH,
+  MAX_STARTUP_PACKET_LENGTH,
+  MIN_CANCEL_REQUEST_LENGTH,
+  MIN_STARTUP_PACKET_LENGTH,
+  NEGOTIATE_GSS_CODE,
+  NEGOTIATE_SSL_CODE,
+  TLS_HANDSHAKE_RECORD,
+} from '../protocol/codes.ts';
+import type { ByteReader } from './bytes.ts';
+
+/** What the client opens with. `startup` stands for every other code: the version is judged by startup.ts. */
+export type Opening =
+  | { readonly kind: 'ssl-request' }
+  | { readonly kind: 'gss-request' }
+  | { readonly kind: 'cancel'; readonly pid: number; readonly key: Buffer }
+  | { readonly kind: 'startup'; readonly code: number; readonly body: Buffer };
+
+/** What is still open to a connection: TLS and GSSAPI may each be asked for once (semantics §1.7). */
+export interface OpeningState {
+  sslDone: boolean;
+  gssDone: boolean;
+}
+
+/**
+ * Waits for the connection's first byte and tells direct TLS from everything else; takes nothing.
+ *
+ * @throws GatehouseError `no-startup-packet`, or the signal's reason
+ */
+export async function beginsWithTls(reader: ByteReader): Promise<boolean> {
+  const [first] = await reader.peek(1);
+  if (first === undefined) throw new GatehouseError('no-startup-packet');
+  return first === TLS_HANDSHAKE_RECORD;
+}
+
+/**
+ * Reads one packet of the opening, and notes in `state` that an encryption was asked for. A second request of
+ * the same kind is a `startup` with an impossible version, as in PostgreSQL.
+ *
+ * @throws GatehouseError where PostgreSQL closes without a reply, or the signal's reason
+ */
+export async function readOpening(reader: ByteReader, state: OpeningState): Promise<Opening> {
+  const lengthWord = await reader.read(4);
+  if (lengthWord.length === 0) throw new GatehouseError('no-startup-packet');
+  if (lengthWord.length < 4) throw incomplete();
+  // Unsigned on the wire; a length with its top bit set is too large either way.
+  const length = lengthWord.readUInt32BE();
+  if (length < MIN_STARTUP_PACKET_LENGTH || length > MAX_STARTUP_PACKET_LENGTH) {
+    throw new GatehouseError('invalid-startup-packet-length', {
+      message: 'invalid length of startup packet',
+    });
+  }
+  const packet = await reader.read(length - 4);
+  if (packet.length < length - 4) throw incomplete();
+  const code = packet.readInt32BE();
+  const body = packet.subarray(4);
+  if (code === CANCEL_REQUEST_CODE) return readCancelRequest(length, body);
+  if (code === NEGOTIATE_SSL_CODE && !state.sslDone) {
+    state.sslDone = true;
+    return { kind: 'ssl-request' };
+  }
+  if (code === NEGOTIATE_GSS_CODE && !state.gssDone) {
+    state.gssDone = true;
+    return { kind: 'gss-request' };
+  }
+  return { kind: 'startup', code, body };
+}
+
+/**
+ * SECURITY: whatever came behind a request that was answered `N` was sent before the client could know the answer,
+ * perhaps by somebody in between (CVE-2021-23214). It is never read as the client's own.
+ *
+ * @throws GatehouseError `plaintext-after-ssl-request` or `plaintext-after-gss-request`
+ */
+export function refuseSurplus(reader: ByteReader, kind: 'ssl-request' | 'gss-request'): void {
+  if (reader.surplus === 0) return;
+  const what = kind === 'ssl-request' ? 'SSL' : 'GSSAPI encryption';
+  throw new GatehouseError(
+    kind === 'ssl-request' ? 'plaintext-after-ssl-request' : 'plaintext-after-gss-request',
+    {
+      reply: `received unencrypted data after ${what} request`,
+      replyDetail:
+        'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
+    },
+  );
+}
+
+/** pid and key; the key's length is the newer protocol's, 1 to 256 bytes (semantics §1.11). */
+function readCancelRequest(length: number, body: Buffer): Opening {
+  if (length < MIN_CANCEL_REQUEST_LENGTH) {
+    throw new GatehouseError('invalid-cancel-request', {
+      message: 'invalid length of cancel request packet',
+    });
+  }
+  const key = body.subarray(4);
+  if (key.length === 0 || key.length > MAX_CANCEL_KEY_LENGTH) {
+    throw new GatehouseError('invalid-cancel-request', {
+      message: 'invalid length of cancel key in cancel request packet',
+    });
+  }
+  return { kind: 'cancel', pid: body.readInt32BE(), key };
+}
+
+function incomplete(): GatehouseError {
+  return new GatehouseError('incomplete-startup-packet', { message: 'incomplete startup packet' });
+}

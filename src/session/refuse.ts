@@ -1,0 +1,87 @@
+// The end of a connection that is not to be: one ErrorResponse, flushed, then the close.
+
+import type { Socket } from 'node:net';
+import { fromText } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import { encodeFatal } from '../protocol/replies.ts';
+import type { CertificateFacts, ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
+import { certificateFields } from './certificate-fields.ts';
+
+/** How long a refused client may take to read its answer and close, in milliseconds. */
+const LINGER_MS = 3_000;
+
+/** The ErrorResponse for an error; null where the client is told nothing. */
+export function errorResponse(error: GatehouseError): Buffer | null {
+  if (error.reply === null || error.sqlstate === null) return null;
+  return encodeFatal({
+    sqlstate: error.sqlstate,
+    message: error.reply,
+    detail: error.replyDetail === null ? null : fromText(error.replyDetail),
+    hint: error.replyHint === null ? null : fromText(error.replyHint),
+  });
+}
+
+/**
+ * Sends `answer`, closes the sending side and waits until the client has closed too. What it still sends is read
+ * and dropped: closing over unread bytes would make the kernel send a reset, which can swallow the answer.
+ *
+ * @param client raw or TLS socket, read by nobody else; destroyed when this returns
+ * @param signal ends the wait at once, unless it was what brought the end about
+ */
+export async function sendAndClose(
+  client: Socket,
+  answer: Buffer | null,
+  signal: AbortSignal,
+): Promise<void> {
+  if (client.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, LINGER_MS);
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    client.once('close', done);
+    client.once('error', done);
+    client.once('end', () => {
+      if (client.writableFinished) done();
+      else client.once('finish', done);
+    });
+    client.resume();
+    if (answer === null) client.end();
+    else client.end(answer);
+  });
+  client.destroy();
+}
+
+/** The refusal of a certificate that was presented and does not verify: told inside TLS, logged as PostgreSQL does. */
+export function unverifiedCertificate(
+  certificate: Extract<ClientCertificate, { state: 'unverified' }>,
+  hello: ClientHelloFacts | null,
+): GatehouseError {
+  const { code, reason, facts } = certificate;
+  return new GatehouseError(code, {
+    reply: fromText(`client certificate verification failed: ${reason}`),
+    message:
+      code === 'client-cert-nul-in-name'
+        ? "SSL certificate's common name contains embedded null"
+        : 'could not accept SSL connection: certificate verify failed',
+    detail: fromText(failedCertificateDetail(reason, facts)),
+    fields: {
+      reason,
+      ...(facts === null ? {} : { certificate: certificateFields(facts) }),
+      ...(hello === null
+        ? {}
+        : { sni: hello.sni, alpn: hello.alpn, versions: hello.versions, groups: hello.groups }),
+    },
+  });
+}
+
+/** PostgreSQL's DETAIL for the certificate at fault (be-secure-openssl.c, verify_cb). */
+function failedCertificateDetail(reason: string, facts: CertificateFacts | null): string {
+  const first = `Client certificate verification failed at depth 0: ${reason}.`;
+  if (facts === null) return first;
+  const { subject, serial, issuer } = facts;
+  return `${first}\nFailed certificate data (unverified): subject "${subject}", serial number ${serial}, issuer "${issuer}".`;
+}

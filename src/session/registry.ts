@@ -1,0 +1,114 @@
+// The sessions that a rule has admitted, until they end: counted against the limits, found by their cancel keys,
+// listed and terminated by the admin listener.
+
+import type { ByteString } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import type { BackendStatus } from '../protocol/message-boundary.ts';
+import type { Facts, HbaRecord } from '../rules/types.ts';
+import type { TlsSession } from '../tls/types.ts';
+
+/** One admitted session. */
+export interface Session {
+  readonly id: string;
+  readonly user: ByteString;
+  readonly database: ByteString;
+  readonly applicationName: ByteString;
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  readonly startedAt: Date;
+  /** What was decided on, for judging it again after a reload. */
+  readonly facts: Facts;
+  readonly record: HbaRecord;
+  readonly tls: TlsSession | null;
+  /** Set once the upstream has sent BackendKeyData. */
+  cancelKey: { readonly pid: number; readonly key: Buffer } | null;
+  /** `active` until the relay begins. */
+  status: () => BackendStatus;
+  /** Bytes from and to the client so far. */
+  bytes: () => { readonly in: number; readonly out: number };
+  /** A reload has brought rules, a CA or a CRL that would refuse it now. */
+  noLongerAdmitted: boolean;
+  /** Being ended by an administrator, a reload or the end of a drain. */
+  terminating: boolean;
+  /** Ends it with an error; the client is told where the protocol allows. */
+  readonly end: (reason: GatehouseError) => void;
+}
+
+/** 0 = no limit. */
+export interface SessionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** All sessions of this process. */
+export class Sessions {
+  readonly #byId = new Map<string, Session>();
+  readonly #perAddress = new Map<string, number>();
+  #onEmpty: (() => void) | null = null;
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Session> {
+    return this.#byId.values();
+  }
+
+  get(id: string): Session | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** @throws GatehouseError `too-many-connections` or `too-many-connections-per-address` */
+  checkLimits(clientAddress: string, limits: SessionLimits): void {
+    const { maxConnections, maxConnectionsPerAddress } = limits;
+    const reply = 'sorry, too many clients already';
+    if (maxConnections > 0 && this.#byId.size >= maxConnections) {
+      throw new GatehouseError('too-many-connections', { reply });
+    }
+    const fromHere = this.#perAddress.get(clientAddress) ?? 0;
+    if (maxConnectionsPerAddress > 0 && fromHere >= maxConnectionsPerAddress) {
+      throw new GatehouseError('too-many-connections-per-address', { reply });
+    }
+  }
+
+  /** Counts an admitted session from here on. Throws as `checkLimits` does. */
+  add(session: Session, limits: SessionLimits): void {
+    this.checkLimits(session.clientAddress, limits);
+    this.#byId.set(session.id, session);
+    this.#perAddress.set(session.clientAddress, (this.#perAddress.get(session.clientAddress) ?? 0) + 1);
+  }
+
+  /** Forgets a session; nothing happens when it is not there. */
+  remove(session: Session): void {
+    if (!this.#byId.delete(session.id)) return;
+    const left = (this.#perAddress.get(session.clientAddress) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(session.clientAddress);
+    else this.#perAddress.set(session.clientAddress, left);
+    if (this.#byId.size === 0) this.#onEmpty?.();
+  }
+
+  /**
+   * SECURITY: a cancel request goes on only with the key of a session that is relayed here. A search over all
+   * sessions, since requests are rare and a table of keys would be one more thing to keep right.
+   */
+  hasCancelKey(pid: number, key: Buffer): boolean {
+    for (const { cancelKey } of this.#byId.values()) {
+      if (cancelKey !== null && cancelKey.pid === pid && cancelKey.key.equals(key)) return true;
+    }
+    return false;
+  }
+
+  /** Resolves when no session is left. */
+  async empty(): Promise<void> {
+    if (this.#byId.size === 0) return;
+    await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+  }
+}
+
+/** Why a session ends that an administrator, a reload or the end of a drain ends, as PostgreSQL words it. */
+export function terminatedByAdministrator(why: string): GatehouseError {
+  return new GatehouseError('admin-terminated', {
+    reply: 'terminating connection due to administrator command',
+    detail: why,
+  });
+}

@@ -1,0 +1,212 @@
+// The hot loop: copies both ways until both sides have closed. What the upstream sends is read into one slab that all
+// sessions of the process share; nothing is allocated per chunk towards a TLS client that keeps up.
+
+import type { Socket } from 'node:net';
+import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/message-boundary.ts';
+
+/** How long a client may take to close once it has every byte and the end of the stream, in milliseconds. */
+const LINGER_MS = 10_000;
+
+/** The upstream as the relay needs it. */
+export interface RelayUpstream {
+  readonly socket: Socket;
+  /** Takes the first `length` bytes of `slab`, which the next read overwrites; false = read no more until resumed. */
+  receive: (length: number, slab: Buffer) => boolean;
+}
+
+export interface RelayOptions {
+  /** The TCP socket under `client`, or `client` itself where it speaks no TLS. */
+  readonly raw: Socket;
+  /** 0 = never. */
+  readonly idleTimeoutMs: number;
+  /** Called once when the session has been idle for that long. */
+  readonly onIdle: () => void;
+}
+
+/** How a session came to its end. */
+export type RelayEnd = 'closed' | 'client-reset' | 'upstream-reset';
+
+/** Copies between a client and its upstream. */
+export class Relay {
+  readonly #client: Socket;
+  readonly #upstream: RelayUpstream;
+  readonly #options: RelayOptions;
+  readonly #frontend = new FrontendStream();
+  readonly #backend = new BackendStream();
+  /** `frontend.requests` less `backend.ready` at the start, where a startup counts as one request. */
+  readonly #requestsBefore = 1;
+  #lastByteAt = 0;
+  #idleTimer: NodeJS.Timeout | null = null;
+  #lingerTimer: NodeJS.Timeout | null = null;
+  #end: RelayEnd = 'closed';
+  #finished: (() => void) | null = null;
+
+  /** From here on what the client sends goes to the upstream; what the upstream sends waits for `run`. */
+  constructor(client: Socket, upstream: RelayUpstream, options: RelayOptions) {
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#options = options;
+    client.on('data', this.#onClientData);
+    client.on('end', this.#onClientEnd);
+    upstream.socket.on('drain', this.#onUpstreamDrain);
+    client.resume();
+  }
+
+  /** The client has closed its sending side, or is gone. */
+  get clientHasClosed(): boolean {
+    return this.#client.readableEnded || this.#client.destroyed;
+  }
+
+  /** What the session does, as pg_stat_activity.state words it. */
+  get status(): BackendStatus {
+    return this.#waitsForAnswer ? 'active' : this.#backend.status;
+  }
+
+  /** Counts a message of the login that was sent to the client by others. */
+  sent(message: Buffer): void {
+    this.#backend.push(message, message.length);
+  }
+
+  /**
+   * Relays until both sides have closed.
+   *
+   * @param first what the upstream sent behind its ReadyForQuery
+   * @returns how it ended; both sockets are destroyed by then
+   */
+  async run(first: Buffer): Promise<RelayEnd> {
+    const { socket } = this.#upstream;
+    const bothClosed = new Promise<void>((resolve) => (this.#finished = resolve));
+    this.#client.on('drain', this.#onClientDrain);
+    this.#client.on('close', this.#onClose);
+    this.#client.on('error', this.#onClientError);
+    socket.on('end', this.#onUpstreamEnd);
+    socket.on('close', this.#onClose);
+    socket.on('error', this.#onUpstreamError);
+    this.#upstream.receive = this.#onUpstreamBytes;
+    this.#armIdleTimer();
+    if (first.length > 0) {
+      this.sent(first);
+      this.#client.write(first);
+    }
+    if (this.#client.destroyed) this.#abort('client-reset');
+    else if (socket.destroyed) this.#abort('upstream-reset');
+    else socket.resume();
+    this.#onClose();
+    await bothClosed;
+    return this.#end;
+  }
+
+  /**
+   * Ends the session: with `answer` where the gate stands between two messages towards the client, else by closing,
+   * for an ErrorResponse must never be spliced into a message.
+   */
+  terminate(answer: Buffer | null): void {
+    this.#upstream.receive = () => true;
+    this.#client.off('data', this.#onClientData);
+    this.#client.resume();
+    this.#upstream.socket.destroy();
+    if (this.#backend.atBoundary) this.#closeClient(answer);
+    else this.#client.destroy();
+  }
+
+  // -- upstream to client
+
+  readonly #onUpstreamBytes = (length: number, slab: Buffer): boolean => {
+    const client = this.#client;
+    this.#lastByteAt = performance.now();
+    this.#backend.push(slab, length);
+    const bytes = slab.subarray(0, length);
+    // A TLS write encrypts its input before it returns if nothing of that socket is in flight; only then may the slab
+    // be lent. A plaintext write may keep a reference until the kernel has taken the last byte.
+    const lend = client !== this.#options.raw && client.writableLength === 0;
+    return client.write(lend ? bytes : Buffer.from(bytes));
+  };
+
+  readonly #onClientDrain = (): void => {
+    this.#upstream.socket.resume();
+  };
+
+  readonly #onUpstreamEnd = (): void => {
+    this.#closeClient(null);
+  };
+
+  // -- client to upstream
+
+  readonly #onClientData = (chunk: Buffer): void => {
+    this.#lastByteAt = performance.now();
+    this.#frontend.push(chunk, chunk.length);
+    if (!this.#upstream.socket.write(chunk)) this.#client.pause();
+  };
+
+  readonly #onUpstreamDrain = (): void => {
+    this.#client.resume();
+  };
+
+  readonly #onClientEnd = (): void => {
+    this.#upstream.socket.end();
+  };
+
+  // -- the end
+
+  /** Sends the client what is queued, `answer`, and the end of the stream; it then has a while to close too. */
+  #closeClient(answer: Buffer | null): void {
+    const client = this.#client;
+    client.once('finish', () => {
+      this.#lingerTimer = setTimeout(() => client.destroy(), LINGER_MS);
+    });
+    if (answer === null) client.end();
+    else client.end(answer);
+  }
+
+  readonly #onClientError = (): void => this.#abort('client-reset');
+  readonly #onUpstreamError = (): void => this.#abort('upstream-reset');
+
+  /** One side has broken off, so the other is broken off too: a clean close would say that all was told. */
+  #abort(end: RelayEnd): void {
+    if (this.#end === 'closed') this.#end = end;
+    const { socket } = this.#upstream;
+    if (end === 'client-reset') reset(socket);
+    else if (this.#client.writableLength === 0) reset(this.#options.raw);
+    else {
+      // What the upstream had said before it broke off still belongs to the client.
+      const raw = this.#options.raw;
+      this.#client.once('drain', () => reset(raw));
+      this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
+    }
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#client.destroyed && !this.#upstream.socket.destroyed) this.#upstream.socket.destroy();
+    if (!this.#client.destroyed || !this.#upstream.socket.destroyed) return;
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
+    this.#finished?.();
+  };
+
+  // -- idle_session_timeout
+
+  get #waitsForAnswer(): boolean {
+    return this.#frontend.requests + this.#requestsBefore > this.#backend.ready;
+  }
+
+  /** One timer a session, set again only when it fires: the hot loop notes the time and nothing else. */
+  #armIdleTimer(): void {
+    const { idleTimeoutMs, onIdle } = this.#options;
+    if (idleTimeoutMs === 0) return;
+    this.#lastByteAt = performance.now();
+    const check = (): void => {
+      const left = this.#lastByteAt + idleTimeoutMs - performance.now();
+      if (left > 0) this.#idleTimer = setTimeout(check, Math.ceil(left));
+      else if (this.status === 'active') this.#idleTimer = setTimeout(check, idleTimeoutMs);
+      else onIdle();
+    };
+    this.#idleTimer = setTimeout(check, idleTimeoutMs);
+  }
+}
+
+/** Closes with a reset where the transport has one. */
+function reset(socket: Socket): void {
+  // A Unix-domain socket has none: its close alone tells the peer.
+  if (socket.remotePort === undefined) socket.destroy();
+  else socket.resetAndDestroy();
+}

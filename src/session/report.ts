@@ -1,0 +1,138 @@
+// What the log says of a connection: PostgreSQL's lines on the way, and the one line at its end.
+
+import { toPrintableAscii, toText, type ByteString } from '../bytestring.ts';
+import { codes, type GatehouseError } from '../errors.ts';
+import type { Gate } from '../gate.ts';
+import type { StartupRequest } from '../protocol/startup-message.ts';
+import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
+import { certificateFields } from './certificate-fields.ts';
+import type { TlsSession } from '../tls/types.ts';
+
+/** All that is known of a connection so far; filled in as its life goes on. */
+export interface Known {
+  readonly id: string;
+  /** The client's numeric address, IPv4-mapped ones un-mapped, and port. */
+  readonly host: string;
+  readonly port: number;
+  /** performance.now() at accept. */
+  readonly acceptedAt: number;
+  tls: TlsSession | null;
+  startup: StartupRequest | null;
+  /** The line that decided. */
+  record: HbaRecord | null;
+  /** performance.now() when the relay began. */
+  relayedAt: number | null;
+}
+
+export function logReceived(gate: Gate, known: Known): void {
+  gate.log.info({ id: known.id }, `connection received: host=${known.host} port=${known.port}`);
+}
+
+/** PostgreSQL's `connection authenticated`, with the identity that the method proved. */
+export function logAuthenticated(
+  gate: Gate,
+  known: Known,
+  verdict: Admission | Refusal,
+  user: ByteString,
+): void {
+  const { record, identity } = verdict;
+  if (record === null) return;
+  const who = identity === null ? `user="${toText(user)}"` : `identity="${toText(identity)}"`;
+  gate.log.info(
+    { id: known.id },
+    `connection authenticated: ${who} method=${record.method} (${record.file}:${record.line})`,
+  );
+}
+
+/** PostgreSQL's `connection authorized`, once the upstream has accepted the client too. */
+export function logAuthorized(gate: Gate, known: Known, startup: StartupRequest): void {
+  const { tls } = known;
+  const parts = [
+    startup.replication === 'none' ? 'connection authorized:' : 'replication connection authorized:',
+    `user=${toText(startup.user)}`,
+    ...(startup.database === '' ? [] : [`database=${toText(startup.database)}`]),
+    ...(startup.applicationName === ''
+      ? []
+      : [`application_name=${toPrintableAscii(startup.applicationName)}`]),
+    ...(tls === null
+      ? []
+      : [`SSL enabled (protocol=${tls.version}, cipher=${tls.cipher}, bits=${tls.bits})`]),
+  ];
+  gate.log.info({ id: known.id }, parts.join(' '));
+}
+
+/** What passed, in bytes, from and to the client. */
+export interface RelayedBytes {
+  readonly in: number;
+  readonly out: number;
+}
+
+/** Closing line and counters of a connection that ended as it should. `end` = a cancel request, or how the relay ended. */
+export function reportEnd(
+  gate: Gate,
+  known: Known,
+  end: 'cancel' | 'closed' | 'client-reset' | 'upstream-reset',
+  bytes: RelayedBytes,
+  logDisconnections: boolean,
+): void {
+  if (end === 'cancel') {
+    gate.metrics.connectionEnded('cancel-request');
+    return;
+  }
+  gate.metrics.connectionEnded('relayed');
+  countRelay(gate, known, bytes);
+  if (!logDisconnections) return;
+  const user = toText(known.startup?.user ?? '');
+  const database = toText(known.startup?.database ?? '');
+  gate.log.info(
+    { ...describe(known), end, bytes_in: bytes.in, bytes_out: bytes.out },
+    `disconnection: session time: ${formatSessionTime(performance.now() - known.acceptedAt)} user=${user} ` +
+      `database=${database} host=${known.host} port=${known.port}`,
+  );
+}
+
+/** Closing line, with its code, and counters of every connection that was refused or failed. */
+export function reportFailure(gate: Gate, known: Known, failure: GatehouseError, bytes: RelayedBytes): void {
+  const { code, detail, hint, fields, cause } = failure;
+  gate.metrics.connectionEnded(code);
+  gate.metrics.tlsFailure(code);
+  countRelay(gate, known, bytes);
+  const line = {
+    code,
+    ...describe(known),
+    ...(failure.sqlstate === null ? {} : { sqlstate: failure.sqlstate }),
+    ...(detail === null ? {} : { detail: toText(detail) }),
+    ...(hint === null ? {} : { hint: toText(hint) }),
+    ...fields,
+    ...(code === 'internal-error' ? { err: cause } : {}),
+  };
+  gate.log[codes[code].level](line, toText(failure.message));
+}
+
+function countRelay(gate: Gate, known: Known, bytes: RelayedBytes): void {
+  if (known.relayedAt === null) return;
+  gate.metrics.session((performance.now() - known.relayedAt) / 1000);
+  gate.metrics.relayed('to_client', bytes.out);
+  gate.metrics.relayed('to_upstream', bytes.in);
+}
+
+function describe(known: Known): Record<string, unknown> {
+  const { tls, startup, record } = known;
+  const certificate = tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
+  return {
+    id: known.id,
+    host: known.host,
+    port: known.port,
+    ...(startup === null ? {} : { user: toText(startup.user), database: toText(startup.database) }),
+    ...(record === null ? {} : { rule: `${record.file}:${record.line}` }),
+    ...(certificate === null ? {} : { certificate: certificateFields(certificate) }),
+  };
+}
+
+/** `H:MM:SS.mmm`, as log_disconnections of PostgreSQL's postgres.c prints it. */
+function formatSessionTime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
+  const hours = Math.floor(seconds / 3600);
+  return `${hours}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}.${pad(Math.floor(ms) % 1000, 3)}`;
+}

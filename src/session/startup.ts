@@ -1,0 +1,27 @@
+// The StartupMessage: judges the protocol version, decodes the parameters and answers NegotiateProtocolVersion in
+// the upstream's stead, which may be too old to (semantics §1.12 to §1.17).
+
+import { GatehouseError } from '../errors.ts';
+import { encodeFatalProtocol2, encodeNegotiateProtocolVersion } from '../protocol/replies.ts';
+import { decodeStartupMessage, protocolVersion, type StartupRequest } from '../protocol/startup-message.ts';
+
+/**
+ * @param code the packet's protocol version Int32
+ * @param send writes to the client
+ * @throws GatehouseError `unsupported-protocol` or what decodeStartupMessage throws
+ */
+export function acceptStartup(code: number, body: Buffer, send: (bytes: Buffer) => void): StartupRequest {
+  const { major, minor } = protocolVersion(code);
+  if (major !== 3) {
+    const message = `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`;
+    if (major < 3) {
+      // Such a client cannot read the newer form of an error.
+      send(encodeFatalProtocol2(message));
+      throw new GatehouseError('unsupported-protocol', { message });
+    }
+    throw new GatehouseError('unsupported-protocol', { reply: message });
+  }
+  return decodeStartupMessage(code, body, (minorVersion, options) => {
+    if (minorVersion > 0 || options.length > 0) send(encodeNegotiateProtocolVersion(options));
+  });
+}

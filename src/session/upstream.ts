@@ -1,0 +1,232 @@
+// The upstream's side of a connection until it is ready: dial, send the startup, watch the login. Every message of the
+// login is read before the client sees it, so that nothing weaker than the deciding line demands gets through.
+
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import type { UpstreamSettings } from '../config/settings.ts';
+import type { ByteString } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import { authentication } from '../protocol/codes.ts';
+import { decodeLoginMessage, LoginMessages, type LoginMessage } from '../protocol/login-messages.ts';
+import type { UpstreamDemand } from '../rules/types.ts';
+import { destroyOnAbort } from './deadline.ts';
+import { upstreamAddress } from './upstream-address.ts';
+
+/** Reads from every upstream of this process land here; its content is gone when the reader returns. */
+const SLAB = Buffer.allocUnsafeSlow(65_536);
+
+/** An upstream connection; `receive` belongs to whoever owns the current phase. */
+export interface UpstreamLink {
+  readonly socket: Socket;
+  receive: (length: number, slab: Buffer) => boolean;
+  /** Stops the connect timeout: the upstream has answered. */
+  answered: () => void;
+}
+
+/**
+ * Connects to the upstream.
+ *
+ * @param signal ends the attempt with its reason
+ * @throws GatehouseError `upstream-unreachable`, `upstream-timeout`, or the signal's reason
+ */
+export async function dialUpstream(settings: UpstreamSettings, signal: AbortSignal): Promise<UpstreamLink> {
+  signal.throwIfAborted();
+  const socket = connect({
+    ...upstreamAddress(settings),
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    onread: { buffer: SLAB, callback: (length, slab) => link.receive(length, slab as Buffer) },
+  });
+  const timer = setTimeout(() => socket.destroy(timedOut()), settings.connectTimeoutMs);
+  socket.once('close', () => clearTimeout(timer));
+  const link: UpstreamLink = { socket, receive: () => false, answered: () => clearTimeout(timer) };
+  const stopWatching = destroyOnAbort(socket, signal);
+  try {
+    await once(socket, 'connect');
+  } catch (cause) {
+    throw cause instanceof GatehouseError ? cause : unreachable(cause);
+  } finally {
+    stopWatching();
+  }
+  // Between two owners an error has nobody else to hear it; the `destroyed` flag tells the next one.
+  socket.on('error', () => {});
+  return link;
+}
+
+export interface LoginOptions {
+  /** The StartupMessage to send. */
+  readonly startup: Buffer;
+  /** What the deciding line wants the upstream to ask the client for, at least. */
+  readonly demand: UpstreamDemand;
+  /** As the client named itself, for the text of a refusal. */
+  readonly user: ByteString;
+  /** Sends one whole message to the client. */
+  readonly send: (message: Buffer) => void;
+  /** AuthenticationOk has come and satisfies the demand; it has not been sent yet. */
+  readonly onAuthenticated: () => void;
+  /** Ends the login with its reason. */
+  readonly signal: AbortSignal;
+}
+
+/** What a finished login leaves behind. */
+export interface Login {
+  /** Null when the upstream sent no BackendKeyData: nothing can be cancelled then. */
+  readonly cancelKey: { readonly pid: number; readonly key: Buffer } | null;
+  /** What the upstream sent behind its ReadyForQuery; belongs to the client. */
+  readonly rest: Buffer;
+}
+
+/**
+ * Sends the startup and relays the upstream's answers, each checked first, until ReadyForQuery. The link then holds
+ * what comes next until its `receive` is replaced and its socket resumed.
+ *
+ * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
+ *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
+ *   or whatever the socket was destroyed with
+ */
+export async function logIn(link: UpstreamLink, options: LoginOptions): Promise<Login> {
+  const messages = new LoginMessages();
+  const guard = new AuthenticationGuard(options.demand, options.user);
+  let cancelKey: Login['cancelKey'] = null;
+
+  /** Returns true once the login is over. */
+  const handle = (raw: Buffer): boolean => {
+    const message = decodeLoginMessage(raw);
+    guard.check(message);
+    if (message.kind === 'backend-key-data') cancelKey = { pid: message.pid, key: message.key };
+    if (message.kind === 'authentication' && message.code === authentication.ok) options.onAuthenticated();
+    options.send(Buffer.from(raw));
+    if (message.kind === 'error') throw refusedByUpstream(message);
+    return message.kind === 'ready-for-query';
+  };
+
+  const { socket } = link;
+  const stopWatching = destroyOnAbort(socket, options.signal);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      link.receive = (length, slab) => {
+        link.answered();
+        try {
+          messages.push(slab.subarray(0, length));
+          for (let raw = messages.next(); raw !== null; raw = messages.next()) {
+            if (!handle(raw)) continue;
+            resolve();
+            link.receive = () => false;
+            return false;
+          }
+          return true;
+        } catch (error) {
+          reject(error as Error);
+          return false;
+        }
+      };
+      socket.once('end', () => reject(closedEarly()));
+      socket.once('close', () => reject(closedEarly()));
+      socket.once('error', (error) => reject(error instanceof GatehouseError ? error : closedEarly(error)));
+      if (socket.destroyed) reject(closedEarly());
+      socket.write(options.startup);
+      socket.resume();
+    });
+  } finally {
+    link.answered();
+    stopWatching();
+  }
+  return { cancelKey, rest: messages.rest };
+}
+
+/** Weakest to strongest; what the upstream asked for must not stand before what the line demands. */
+const STRENGTH: Record<UpstreamDemand, number> = { none: 0, password: 1, md5: 2, 'scram-sha-256': 3 };
+
+/** Holds the upstream to what the deciding pg_hba.conf line demands (contract §3). Unknown proofs prove nothing. */
+class AuthenticationGuard {
+  readonly #demand: UpstreamDemand;
+  readonly #user: ByteString;
+  #asked: UpstreamDemand = 'none';
+  #saslFinished = false;
+  #authenticated = false;
+
+  constructor(demand: UpstreamDemand, user: ByteString) {
+    this.#demand = demand;
+    this.#user = user;
+  }
+
+  /** @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation` */
+  check(message: LoginMessage): void {
+    if (message.kind === 'ready-for-query' && !this.#authenticated) {
+      throw new GatehouseError('upstream-protocol-violation', {
+        reply: 'the upstream server violated the protocol',
+        message: 'the upstream server violated the protocol: ReadyForQuery before AuthenticationOk',
+      });
+    }
+    if (message.kind !== 'authentication') return;
+    switch (message.code) {
+      case authentication.ok:
+        // SECURITY: a SASL exchange counts only once the upstream has proved that it knows the password too.
+        if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';
+        this.#require();
+        this.#authenticated = true;
+        return;
+      case authentication.cleartextPassword:
+        this.#asked = 'password';
+        break;
+      case authentication.md5Password:
+        this.#asked = 'md5';
+        break;
+      case authentication.sasl:
+        this.#asked = message.mechanisms.some((name) => name.startsWith('SCRAM-SHA-256'))
+          ? 'scram-sha-256'
+          : 'none';
+        break;
+      case authentication.saslContinue:
+        return;
+      case authentication.saslFinal:
+        this.#saslFinished = true;
+        return;
+      default:
+        this.#asked = 'none';
+    }
+    // Checked when it is asked, not only at the end: a password must not travel in a weaker form than demanded.
+    this.#require();
+  }
+
+  /** SECURITY: without this a line that says scram-sha-256 would admit whoever the upstream trusts. */
+  #require(): void {
+    if (STRENGTH[this.#asked] >= STRENGTH[this.#demand]) return;
+    const asked = this.#asked === 'none' ? 'no password' : this.#asked;
+    throw new GatehouseError('upstream-authentication-too-weak', {
+      reply: `authentication failed for user "${this.#user}": the upstream server does not ask for ${this.#demand}`,
+      message: `the upstream server asks for ${asked} where the deciding line demands ${this.#demand}`,
+      hint: "Let the upstream server's own pg_hba.conf demand that method for connections from this host.",
+    });
+  }
+}
+
+function unreachable(cause: unknown): GatehouseError {
+  return new GatehouseError('upstream-unreachable', {
+    reply: 'could not connect to the upstream server',
+    message: `could not connect to the upstream server: ${(cause as Error).message}`,
+    cause,
+  });
+}
+
+function timedOut(): GatehouseError {
+  return new GatehouseError('upstream-timeout', {
+    reply: 'could not connect to the upstream server',
+    message: 'could not connect to the upstream server: no answer within upstream.connect_timeout',
+  });
+}
+
+function closedEarly(cause?: unknown): GatehouseError {
+  return new GatehouseError('upstream-closed-early', {
+    reply: 'the upstream server closed the connection before it answered',
+    cause,
+  });
+}
+
+function refusedByUpstream(error: { sqlstate: string | null; message: ByteString }): GatehouseError {
+  return new GatehouseError('upstream-refused', {
+    message: `the upstream server refused the login: ${error.message}`,
+    fields: { upstream_sqlstate: error.sqlstate },
+  });
+}
