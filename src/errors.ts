@@ -18,61 +18,197 @@ interface CodeEntry {
 /** The closed set of codes. docs/errors.md is tested equal to it. */
 export const codes = {
   // -- Opening: semantics §1
-  'no-startup-packet': entry(null, 'debug', 'The client closed the connection without sending a byte, as TCP health checks do.'),
-  'incomplete-startup-packet': entry(null, 'info', 'The client closed the connection in the middle of its startup packet.'),
-  'invalid-startup-packet-length': entry(null, 'info', 'The first bytes are no PostgreSQL packet: the length is outside 8 to 10004.'),
-  'invalid-startup-packet-layout': entry('08P01', 'info', 'The startup packet does not end with its terminator.'),
-  'unsupported-protocol': entry('0A000', 'info', 'The client asked for a protocol version other than 3, or for TLS or GSSAPI a second time.'),
-  'invalid-replication-value': entry('22023', 'info', 'The startup parameter replication is neither a boolean nor database.'),
+  'no-startup-packet': entry(
+    null,
+    'debug',
+    'The client closed the connection without sending a byte, as TCP health checks do.',
+  ),
+  'incomplete-startup-packet': entry(
+    null,
+    'info',
+    'The client closed the connection in the middle of its startup packet.',
+  ),
+  'invalid-startup-packet-length': entry(
+    null,
+    'info',
+    'The first bytes are no PostgreSQL packet: the length is outside 8 to 10004.',
+  ),
+  'invalid-startup-packet-layout': entry(
+    '08P01',
+    'info',
+    'The startup packet does not end with its terminator.',
+  ),
+  'unsupported-protocol': entry(
+    '0A000',
+    'info',
+    'The client asked for a protocol version other than 3, or for TLS or GSSAPI a second time.',
+  ),
+  'invalid-replication-value': entry(
+    '22023',
+    'info',
+    'The startup parameter replication is neither a boolean nor database.',
+  ),
   'no-user-name': entry('28000', 'info', 'The startup packet names no user.'),
-  'plaintext-after-ssl-request': entry('08P01', 'warn', 'Plaintext came behind an SSLRequest that was answered N.'),
+  'plaintext-after-ssl-request': entry(
+    '08P01',
+    'warn',
+    'Plaintext came behind an SSLRequest that was answered N.',
+  ),
   'plaintext-after-gss-request': entry('08P01', 'warn', 'Plaintext came behind a GSSENCRequest.'),
-  'direct-tls-without-alpn': entry(null, 'info', 'A direct TLS connection did not offer ALPN, which PostgreSQL demands there.'),
+  'direct-tls-without-alpn': entry(
+    null,
+    'info',
+    'A direct TLS connection did not offer ALPN, which PostgreSQL demands there.',
+  ),
   'direct-tls-disabled': entry(null, 'info', 'A direct TLS connection came while ssl is off.'),
   'invalid-cancel-request': entry(null, 'info', 'The cancel request has a length that no PostgreSQL sends.'),
-  'cancel-request': entry(null, 'debug', 'A cancel request, the whole purpose of its connection; cancel_requests_total says what became of it.'),
-  'authentication-timeout': entry(null, 'info', 'authentication_timeout passed before the upstream accepted the client.'),
-  'handshake-evicted': entry(null, 'warn', 'max_handshakes was reached and this connection had gone longest without progress.'),
+  'cancel-request': entry(
+    null,
+    'debug',
+    'A cancel request, the whole purpose of its connection; cancel_requests_total says what became of it.',
+  ),
+  'authentication-timeout': entry(
+    null,
+    'info',
+    'authentication_timeout passed before the upstream accepted the client.',
+  ),
+  'handshake-evicted': entry(
+    null,
+    'warn',
+    'max_handshakes was reached and this connection had gone longest without progress.',
+  ),
   // -- TLS: semantics §2
   'tls-eof': entry(null, 'info', 'The client closed the connection during the TLS handshake.'),
   'tls-version-mismatch': entry(null, 'info', 'Client and gate have no TLS version in common.'),
   'tls-no-shared-cipher': entry(null, 'info', 'Client and gate have no cipher in common.'),
   'tls-no-shared-group': entry(null, 'info', 'Client and gate have no key exchange group in common.'),
   'tls-alpn-mismatch': entry(null, 'info', 'The client offers ALPN without postgresql.'),
-  'tls-client-alert': entry(null, 'info', 'The client ended the handshake with an alert, most often because it does not trust the server certificate.'),
+  'tls-client-alert': entry(
+    null,
+    'info',
+    'The client ended the handshake with an alert, most often because it does not trust the server certificate.',
+  ),
   'tls-not-tls': entry(null, 'warn', 'What came where a TLS handshake had to begin is no TLS.'),
-  'tls-handshake-failed': entry(null, 'info', 'The TLS handshake failed for another reason, which the line gives in OpenSSL\'s words.'),
-  'client-cert-untrusted': entry('28000', 'warn', 'The client certificate does not lead to a root in ssl_ca_file.'),
-  'client-cert-self-signed': entry('28000', 'warn', 'The client certificate, or the root its chain ends in, is self-signed and not in ssl_ca_file.'),
-  'client-cert-expired': entry('28000', 'warn', 'The client certificate, or one that issued it, has expired.'),
-  'client-cert-not-yet-valid': entry('28000', 'warn', 'The client certificate, or one that issued it, is not yet valid.'),
-  'client-cert-revoked': entry('28000', 'warn', 'The client certificate, or one that issued it, is on a revocation list.'),
-  'client-cert-wrong-purpose': entry('28000', 'warn', 'The certificate may not be used for TLS client authentication.'),
-  'client-cert-crl-unavailable': entry('28000', 'warn', 'Revocation lists are configured and one of the chain\'s issuers has none.'),
-  'client-cert-crl-expired': entry('28000', 'error', 'A revocation list is past its nextUpdate, so nobody it speaks for can be verified.'),
-  'client-cert-nul-in-name': entry('28000', 'warn', 'The certificate\'s common name contains a NUL byte.'),
-  'client-cert-invalid': entry('28000', 'warn', 'The client certificate does not verify for another reason, which the line gives in OpenSSL\'s words.'),
+  'tls-handshake-failed': entry(
+    null,
+    'info',
+    "The TLS handshake failed for another reason, which the line gives in OpenSSL's words.",
+  ),
+  'client-cert-untrusted': entry(
+    '28000',
+    'warn',
+    'The client certificate does not lead to a root in ssl_ca_file.',
+  ),
+  'client-cert-self-signed': entry(
+    '28000',
+    'warn',
+    'The client certificate, or the root its chain ends in, is self-signed and not in ssl_ca_file.',
+  ),
+  'client-cert-expired': entry(
+    '28000',
+    'warn',
+    'The client certificate, or one that issued it, has expired.',
+  ),
+  'client-cert-not-yet-valid': entry(
+    '28000',
+    'warn',
+    'The client certificate, or one that issued it, is not yet valid.',
+  ),
+  'client-cert-revoked': entry(
+    '28000',
+    'warn',
+    'The client certificate, or one that issued it, is on a revocation list.',
+  ),
+  'client-cert-wrong-purpose': entry(
+    '28000',
+    'warn',
+    'The certificate may not be used for TLS client authentication.',
+  ),
+  'client-cert-crl-unavailable': entry(
+    '28000',
+    'warn',
+    "Revocation lists are configured and one of the chain's issuers has none.",
+  ),
+  'client-cert-crl-expired': entry(
+    '28000',
+    'error',
+    'A revocation list is past its nextUpdate, so nobody it speaks for can be verified.',
+  ),
+  'client-cert-nul-in-name': entry('28000', 'warn', "The certificate's common name contains a NUL byte."),
+  'client-cert-invalid': entry(
+    '28000',
+    'warn',
+    "The client certificate does not verify for another reason, which the line gives in OpenSSL's words.",
+  ),
   // -- Rules: semantics §5 and §6
   'hba-reject': entry('28000', 'info', 'The deciding pg_hba.conf line says reject.'),
   'hba-no-entry': entry('28000', 'info', 'No pg_hba.conf line matches the connection.'),
-  'client-cert-required': entry('28000', 'info', 'The deciding line demands a client certificate and none was sent.'),
-  'client-cert-no-root': entry('F0000', 'error', 'The deciding line demands a client certificate and ssl_ca_file is not set.'),
-  'client-cert-no-name': entry('28000', 'info', 'The certificate holds no name of the kind the deciding line reads.'),
-  'client-cert-name-mismatch': entry('28000', 'info', 'The certificate\'s name is not the user\'s, nor mapped to it.'),
+  'client-cert-required': entry(
+    '28000',
+    'info',
+    'The deciding line demands a client certificate and none was sent.',
+  ),
+  'client-cert-no-root': entry(
+    'F0000',
+    'error',
+    'The deciding line demands a client certificate and ssl_ca_file is not set.',
+  ),
+  'client-cert-no-name': entry(
+    '28000',
+    'info',
+    'The certificate holds no name of the kind the deciding line reads.',
+  ),
+  'client-cert-name-mismatch': entry(
+    '28000',
+    'info',
+    "The certificate's name is not the user's, nor mapped to it.",
+  ),
   // -- Limits and the gate\'s own state
   'too-many-connections': entry('53300', 'warn', 'max_connections sessions are running.'),
-  'too-many-connections-per-address': entry('53300', 'warn', 'max_connections_per_address sessions are running from the client\'s address.'),
+  'too-many-connections-per-address': entry(
+    '53300',
+    'warn',
+    "max_connections_per_address sessions are running from the client's address.",
+  ),
   'shutting-down': entry('57P03', 'info', 'The gate is draining and takes no new sessions.'),
   // -- Upstream
-  'upstream-unreachable': entry('08006', 'error', 'The upstream refused the connection or could not be reached.'),
-  'upstream-timeout': entry('08006', 'error', 'The upstream did not connect or answer within upstream.connect_timeout.'),
+  'upstream-unreachable': entry(
+    '08006',
+    'error',
+    'The upstream refused the connection or could not be reached.',
+  ),
+  'upstream-timeout': entry(
+    '08006',
+    'error',
+    'The upstream did not connect or answer within upstream.connect_timeout.',
+  ),
   'upstream-closed-early': entry('08006', 'error', 'The upstream closed the connection before it answered.'),
-  'upstream-protocol-violation': entry('08P01', 'error', 'The upstream sent something that no PostgreSQL sends during a login.'),
-  'upstream-authentication-too-weak': entry('28000', 'error', 'The upstream asked for a weaker proof, or none, than the deciding line demands.'),
-  'upstream-refused': entry(null, 'info', 'The upstream answered the login with an error, which was relayed unchanged.'),
-  'client-gave-up': entry(null, 'info', 'The client closed the connection before the upstream had accepted it.'),
+  'upstream-protocol-violation': entry(
+    '08P01',
+    'error',
+    'The upstream sent something that no PostgreSQL sends during a login.',
+  ),
+  'upstream-authentication-too-weak': entry(
+    '28000',
+    'error',
+    'The upstream asked for a weaker proof, or none, than the deciding line demands.',
+  ),
+  'upstream-refused': entry(
+    null,
+    'info',
+    'The upstream answered the login with an error, which was relayed unchanged.',
+  ),
+  'client-gave-up': entry(
+    null,
+    'info',
+    'The client closed the connection before the upstream had accepted it.',
+  ),
   // -- Ended by the operator or a timer, before or after the relay began
-  'admin-terminated': entry('57P01', 'warn', 'An administrator, a reload or the end of a drain ended the session.'),
+  'admin-terminated': entry(
+    '57P01',
+    'warn',
+    'An administrator, a reload or the end of a drain ended the session.',
+  ),
   'idle-session-timeout': entry('57P05', 'info', 'No byte passed for idle_session_timeout.'),
   'internal-error': entry('XX000', 'error', 'A defect of the gate; please report it with the log line.'),
 } as const satisfies Record<string, CodeEntry>;
@@ -117,7 +253,10 @@ export class GatehouseError extends Error {
   readonly fields: Readonly<Record<string, unknown>>;
 
   constructor(code: Code, init: GatehouseErrorInit = {}) {
-    super(init.message ?? init.reply ?? codes[code].means, init.cause === undefined ? {} : { cause: init.cause });
+    super(
+      init.message ?? init.reply ?? codes[code].means,
+      init.cause === undefined ? {} : { cause: init.cause },
+    );
     this.name = 'GatehouseError';
     this.code = code;
     this.sqlstate = init.sqlstate ?? codes[code].sqlstate;
@@ -157,7 +296,9 @@ export class LoadError extends Error {
 
 /** `file:line: message`, with detail and hint on lines of their own. */
 export function formatProblem(problem: Problem): string {
-  const place = [problem.file, problem.line, problem.column].filter((part) => part !== null && part !== undefined);
+  const place = [problem.file, problem.line, problem.column].filter(
+    (part) => part !== null && part !== undefined,
+  );
   return [
     `${place.join(':')}: ${problem.message}`,
     ...(problem.detail === undefined ? [] : [`  DETAIL: ${problem.detail}`]),
