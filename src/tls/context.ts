@@ -1,0 +1,110 @@
+// From the ssl_* settings and the files they name to what a TLS handshake needs: all of it checked, in PostgreSQL's
+// order and words, before any of it is used (semantics §2).
+
+import { constants, type X509Certificate } from 'node:crypto';
+import { createSecureContext, type TlsOptions } from 'node:tls';
+import type { Settings } from '../config/settings.ts';
+import { GatehouseError, type Problem } from '../errors.ts';
+import { channelBindingWarnings, validityWarnings } from './certificate-warnings.ts';
+import { loadClientAuthorities } from './client-authorities.ts';
+import { readCertificateFacts } from './identity.ts';
+import { loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
+import { loadRevocationLists } from './revocation-lists.ts';
+import { loadServerCertificate } from './server-certificate.ts';
+import type { CertificateInUse, TlsMaterial } from './types.ts';
+
+/** PostgreSQL's ALPN protocol (semantics §1.9, §1.10). */
+export const ALPN_PROTOCOL = 'postgresql';
+
+/** Node's own limit on a handshake is switched off (its zero means 120 s): authentication_timeout is the limit. */
+const NO_HANDSHAKE_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** What no setting decides (semantics §2.3). */
+const fixedOptions: TlsOptions = {
+  // SECURITY: no session outlives its connection, because a resumed one would not verify the client's certificate
+  // again; no renegotiation, which could exchange the client under a running session; no compression (CRIME).
+  secureOptions:
+    constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
+  // TLS 1.3 sends tickets all the same, worthless ones. This tells clients not to keep them: seconds, 0 = 300.
+  sessionTimeout: 1,
+  ALPNProtocols: [ALPN_PROTOCOL],
+  // The terminator judges by itself: Node would drop the connection without an alert and without a reason.
+  rejectUnauthorized: false,
+  handshakeTimeout: NO_HANDSHAKE_TIMEOUT_MS,
+};
+
+/**
+ * Reads and checks everything the ssl_* settings name.
+ *
+ * @param options.reload true = not at start: PostgreSQL then runs ssl_passphrase_command only with
+ *   ssl_passphrase_command_supports_reload (semantics §2.5)
+ * @throws LoadError with one problem, PostgreSQL's first: at the line of the YAML file that names what is wrong, or
+ *   at the file itself where the setting is a default (semantics §2.2)
+ */
+export async function loadTls(
+  settings: Settings,
+  { reload }: { readonly reload: boolean },
+): Promise<TlsMaterial> {
+  const { tls } = settings;
+  const server = await loadServerCertificate(settings, { reload });
+  const keyExchange = await loadKeyExchange(settings);
+  const authorities = await loadClientAuthorities(settings);
+  const revocation = await loadRevocationLists(settings);
+  const options: TlsOptions = {
+    ...fixedOptions,
+    ...keyExchange,
+    cert: server.chain,
+    key: server.key,
+    ...(server.passphrase === undefined ? {} : { passphrase: server.passphrase }),
+    // SECURITY: never undefined, which would stand for the public CAs that come with Node: no root that
+    // ssl_ca_file does not name may vouch for a client.
+    ca: authorities.map((authority) => authority.pem),
+    ...(revocation.pems.length === 0 ? {} : { crl: [...revocation.pems] }),
+    requestCert: tls.caFile !== '',
+  };
+  const serverFacts = describe(server.certificates, 'server', tls.certFile);
+  const caFacts = describe(
+    authorities.map(({ certificate }) => certificate),
+    'ca',
+    tls.caFile,
+  );
+  const certificates = [...serverFacts.certificates, ...caFacts.certificates];
+  return {
+    context: createSecureContext(options),
+    options,
+    requestsClientCertificate: tls.caFile !== '',
+    certificates,
+    crls: revocation.crls,
+    files: [
+      ...[tls.certFile, tls.keyFile, tls.dhParamsFile, tls.caFile].filter((file) => file !== ''),
+      ...revocation.files,
+    ],
+    warnings: [
+      ...validityWarnings(certificates, new Date()),
+      ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
+      ...serverFacts.problems,
+      ...caFacts.problems,
+    ],
+    minProtocolVersion: tls.minProtocolVersion,
+    maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
+  };
+}
+
+/** A certificate that OpenSSL takes and we cannot read works, and is left out of lists and metrics with a warning. */
+function describe(
+  certificates: readonly X509Certificate[],
+  role: CertificateInUse['role'],
+  file: string,
+): { readonly certificates: CertificateInUse[]; readonly problems: Problem[] } {
+  const described: CertificateInUse[] = [];
+  const problems: Problem[] = [];
+  for (const certificate of certificates) {
+    try {
+      described.push({ ...readCertificateFacts(certificate.raw), role, file });
+    } catch (error) {
+      if (!(error instanceof GatehouseError)) throw error;
+      problems.push({ file, line: null, message: error.message });
+    }
+  }
+  return { certificates: described, problems };
+}

@@ -1,0 +1,54 @@
+// How the loading of TLS material says no: one problem, at the line of the YAML file that names what is wrong,
+// in PostgreSQL's words (semantics §2.2).
+
+import { LoadError } from '../errors.ts';
+import type { Settings } from '../config/settings.ts';
+
+/** Makes the error for one setting; the caller throws it. */
+export type Refuse = (
+  message: string,
+  extra?: { readonly detail?: string; readonly hint?: string },
+) => LoadError;
+
+/**
+ * @param key the YAML key that is to blame, such as `ssl_cert_file`
+ * @param file the file it names; blamed itself where the setting is a default and stands on no line
+ */
+export function refusalAt(settings: Settings, key: string, file: string = settings.file): Refuse {
+  const line = settings.lineOf(key);
+  return (message, extra = {}) =>
+    new LoadError([{ file: line === null ? file : settings.file, line, message, ...extra }]);
+}
+
+/** glibc's strerror for what opening and reading a file meets; libuv words them differently. */
+const systemErrors: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  ECONNABORTED: 'Software caused connection abort',
+  ECONNRESET: 'Connection reset by peer',
+  EIO: 'Input/output error',
+  EISDIR: 'Is a directory',
+  ELOOP: 'Too many levels of symbolic links',
+  EMFILE: 'Too many open files',
+  ENAMETOOLONG: 'File name too long',
+  ENFILE: 'Too many open files in system',
+  ENOENT: 'No such file or directory',
+  ENOTDIR: 'Not a directory',
+  EPERM: 'Operation not permitted',
+  EPIPE: 'Broken pipe',
+  ETIMEDOUT: 'Connection timed out',
+};
+
+/**
+ * What PostgreSQL would print after the colon: strerror's words for a system error, OpenSSL's reason for one of
+ * OpenSSL's, and `fallback` where Node gives neither. Never Node's own message, which may quote what was read.
+ */
+export function errorWords(error: unknown, fallback: string): string {
+  return errorWord(error, 'reason') ?? systemErrors[errorWord(error, 'code') ?? ''] ?? fallback;
+}
+
+/** One of the properties that Node adds to its errors; undefined when it did not. */
+function errorWord(error: unknown, property: 'code' | 'reason'): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const value: unknown = Reflect.get(error, property);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
