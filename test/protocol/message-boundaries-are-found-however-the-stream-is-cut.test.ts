@@ -1,0 +1,87 @@
+// A property: however a stream of messages is cut into chunks, the boundaries and the session's state are the same.
+
+import fc from 'fast-check';
+import t from 'tap';
+import { BackendStream, FrontendStream } from '../../src/protocol/message-boundary.ts';
+
+function message(type: string, body: Buffer): Buffer {
+  const header = Buffer.alloc(5);
+  header.write(type, 'latin1');
+  header.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([header, body]);
+}
+
+const statusBytes = { I: 'idle', T: 'idle in transaction', E: 'idle in transaction (aborted)' } as const;
+
+const anyMessage = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('D', 'd', 'T', 'C', 'N', '1', 'n'), fc.uint8Array({ maxLength: 40 }))
+    .map(([type, body]) => ({ type, bytes: message(type, Buffer.from(body)) })),
+  fc.constantFrom('I', 'T', 'E').map((status) => ({ type: 'Z', bytes: message('Z', Buffer.from(status)) })),
+  fc.constant({ type: 'S', bytes: message('S', Buffer.alloc(0)) }),
+);
+
+t.test('the backend stream', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(anyMessage, { minLength: 1, maxLength: 12 }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 9 })),
+      (messages, cuts) => {
+        const stream = new BackendStream();
+        const all = Buffer.concat(messages.map(({ bytes }) => bytes));
+        const ends = new Map<number, (typeof messages)[number]>();
+        let end = 0;
+        for (const one of messages) ends.set((end += one.bytes.length), one);
+        for (let at = 0; at < all.length;) {
+          const length = Math.min(cuts.next().value as number, all.length - at);
+          // The slab is longer than what was read into it, and holds other bytes behind.
+          const slab = Buffer.concat([all.subarray(at, at + length), Buffer.from('Z\0\0\0\x05I')]);
+          stream.push(slab, length);
+          at += length;
+          const whole = ends.get(at);
+          if (stream.atBoundary !== (whole !== undefined)) return false;
+          const expected =
+            whole?.type === 'Z'
+              ? statusBytes[whole.bytes.toString('latin1', 5) as 'I' | 'T' | 'E']
+              : 'active';
+          if (stream.status !== expected) return false;
+        }
+        return stream.ready === messages.filter(({ type }) => type === 'Z').length;
+      },
+    ),
+  );
+  t.end();
+});
+
+t.test('the frontend stream counts what a ReadyForQuery answers', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom('Q', 'P', 'B', 'E', 'S', 'F', 'd', 'p'), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 7 }),
+      (types, step) => {
+        const stream = new FrontendStream();
+        const all = Buffer.concat(types.map((type) => message(type, Buffer.from('Q\0'))));
+        for (let at = 0; at < all.length; at += step) {
+          const chunk = all.subarray(at, at + step);
+          stream.push(chunk, chunk.length);
+        }
+        return stream.requests === types.filter((type) => 'QSF'.includes(type)).length;
+      },
+    ),
+  );
+  t.end();
+});
+
+t.test('a stream that is no protocol is never again at a boundary', (t) => {
+  const stream = new BackendStream();
+  for (const length of [0, 3, -1]) {
+    const header = Buffer.alloc(5);
+    header.writeInt32BE(length, 1);
+    stream.push(header, 5);
+    t.notOk(stream.atBoundary);
+    const ready = message('Z', Buffer.from('I'));
+    stream.push(ready, ready.length);
+    t.equal(stream.status, 'active');
+  }
+  t.end();
+});
