@@ -14,6 +14,7 @@ import {
   templateDirectory,
   type PostgresVersion,
 } from './postgres-binaries.ts';
+import { cleanEnvironment } from './program.ts';
 import { supervise, type Supervised } from './supervise.ts';
 import { Arrivals, PATIENCE_MS } from './waiting.ts';
 
@@ -150,7 +151,7 @@ export class PostgresServer {
     const server = await supervise({
       command: join(executableFolder(this.version), 'bin', 'postgres'),
       args: ['-D', this.dataDir],
-      env: { LC_ALL: 'C', PATH: process.env['PATH'] ?? '' },
+      env: cleanEnvironment({ LC_ALL: 'C' }),
       ...serverAccount(),
       // Immediate shutdown: the data directory is thrown away.
       stopSignal: 'SIGQUIT',

@@ -41,9 +41,10 @@ export async function runToEnd(
   args: readonly string[],
   { cwd, env = {}, input, timeoutMs = 4 * PATIENCE_MS }: Omit<RunOptions, 'via'> = {},
 ): Promise<Finished> {
-  const child = spawn(command, args, {
+  // Through env(1), because tap puts a loader of its own into the environment of whatever a test spawns.
+  const environment = Object.entries(cleanEnvironment(env)).map(([name, value]) => `${name}=${value}`);
+  const child = spawn('env', ['-i', ...environment, command, ...args], {
     ...(cwd === undefined ? {} : { cwd }),
-    env: cleanEnvironment(env),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const killWithUs = (): void => void child.kill('SIGKILL');
@@ -64,12 +65,13 @@ export async function runToEnd(
 }
 
 /**
- * Our environment without what would make a run differ from machine to machine: the developer's PG* variables,
- * ~/.postgresql and ~/.psqlrc, locale, and node's own options.
+ * An environment that is the same on every machine: no PG* variables of the developer's, no ~/.postgresql or
+ * ~/.psqlrc, nothing of npm's, systemd's or node's own options; what main.ts tells by stays.
  */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const kept = Object.entries(process.env).flatMap(([name, value]) =>
-    value === undefined || /^(PG|LC_|LANG|NODE_|TAP)/.test(name) ? [] : [[name, value] as const],
-  );
+  const kept = ['PATH', 'TMPDIR', 'GATEHOUSE_TEST_RUN'].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
   return { ...Object.fromEntries(kept), HOME: '/nonexistent', LC_ALL: 'C.UTF-8', ...extra };
 }

@@ -29,7 +29,11 @@ export type SuperviseOptions = Pick<Order, 'command' | 'args' | 'env'> & Partial
 /** @throws Error when the command cannot be started. */
 export async function supervise(options: SuperviseOptions): Promise<Supervised> {
   const order: Order = { cwd: '/', stopSignal: 'SIGTERM', graceMs: 5000, directories: [], ...options };
-  const supervisor = spawn(process.execPath, [SUPERVISOR], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  // tap puts a loader of its own into the NODE_OPTIONS of whatever a test spawns; the program under test shall run
+  // as it is, and start as fast. env(1) takes it away again, and becomes the supervisor.
+  const supervisor = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, SUPERVISOR], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   const closed = once(supervisor, 'close');
   const { stdout, stderr } = supervisor;
   if (stdout === null || stderr === null) throw new Error('the supervisor has no output');
