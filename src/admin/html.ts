@@ -1,5 +1,7 @@
 // HTML by tagged template: every value is escaped unless it was made here, so that a forgotten escape cannot be written.
 
+import { makeVisible } from './visible.ts';
+
 /** Markup that is safe to send: made by `html` and nothing else. */
 export class Html {
   readonly #markup: string;
@@ -43,5 +45,5 @@ const entities: Readonly<Record<string, string>> = {
 
 // SECURITY: user, database, application name and certificate names are the client's words.
 function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+  return makeVisible(text).replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }

@@ -16,6 +16,9 @@ export type AdminAddress =
 /** The settings that the listener is made from. */
 export type AdminSettings = Pick<Settings, 'file' | 'admin' | 'lineOf'>;
 
+/** sizeof(sun_path) less its terminator, on Linux. */
+const MAX_UNIX_PATH_BYTES = 107;
+
 /** Null = neither form; whether the host is one that may be listened on is not asked here. */
 export function parseAdminAddress(listen: string): AdminAddress | null {
   if (listen.startsWith('/')) return { kind: 'unix', path: listen };
@@ -38,6 +41,10 @@ export async function bindAdmin(server: Server, settings: AdminSettings): Promis
       `invalid value for parameter "admin.listen": "${settings.admin.listen}"`,
       hint,
     );
+  }
+  if (address.kind === 'unix' && Buffer.byteLength(address.path) > MAX_UNIX_PATH_BYTES) {
+    const message = `Unix-domain socket path "${address.path}" is too long (maximum ${MAX_UNIX_PATH_BYTES} bytes)`;
+    throw listenError(settings, message);
   }
   try {
     if (address.kind === 'unix') return await bindUnix(server, address.path);
@@ -106,12 +113,7 @@ async function isAbandonedSocket(path: string): Promise<boolean> {
   }
 }
 
-function listenError(
-  settings: AdminSettings,
-  message: string,
-  hint: string | undefined,
-  cause?: unknown,
-): LoadError {
+function listenError(settings: AdminSettings, message: string, hint?: string, cause?: unknown): LoadError {
   const line = settings.lineOf('admin.listen');
   const error = new LoadError([
     { file: settings.file, line, message, ...(hint === undefined ? {} : { hint }) },

@@ -10,11 +10,16 @@ header { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: baseline;
 header p, .note { margin: 0; color: var(--muted); }
 ul.problems { margin: .4rem 0; padding-left: 1.2rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td { overflow-wrap: break-word; }
+.sessions th, .sessions td { padding: .35rem; }
+.sessions td { max-width: 8.5rem; }
+.sessions button { padding: .1rem .4rem; }
+.whole, button { white-space: nowrap; }
 th { white-space: nowrap; font-weight: 600; }
 th a { color: inherit; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, td.code { font-family: ui-monospace, monospace; font-size: .92em; }
 .bad { color: var(--bad); font-weight: 600; }
 .soon { color: var(--soon); font-weight: 600; }
@@ -25,10 +30,11 @@ dialog div { display: flex; gap: .6rem; justify-content: flex-end; }
 @media (max-width: 50rem) {
   table, tbody, tr, td { display: block; width: auto; }
   thead tr { display: flex; flex-wrap: wrap; }
-  thead th { border: 0; padding: .2rem .5rem .2rem 0; }
+  .sessions thead th, thead th.number { border: 0; padding: .2rem .5rem .2rem 0; text-align: left; }
   thead.plain { display: none; }
   tbody tr { border: 1px solid var(--line); border-radius: .5rem; margin: .6rem 0; padding: .3rem .6rem; }
-  td, td.number { border: 0; padding: .15rem 0; text-align: left; white-space: normal; display: grid; grid-template-columns: 8rem 1fr; }
+  td, td.number, .sessions td { max-width: none; border: 0; padding: .15rem 0; text-align: left; white-space: normal; display: grid; grid-template-columns: 8rem 1fr; }
+  td bdi { min-width: 0; overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: var(--muted); font-family: system-ui, sans-serif; }
 }
 `;

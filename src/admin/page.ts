@@ -32,6 +32,7 @@ const DAY_MS = 24 * 3600 * 1000;
 interface SessionColumn {
   readonly key: string;
   readonly title: string;
+  /** What it sorts by, and shows unless `cell` says otherwise. */
   readonly value: (row: SessionRow) => string | number;
   readonly cell?: (row: SessionRow) => HtmlValue;
 }
@@ -39,21 +40,17 @@ interface SessionColumn {
 const sessionColumns: readonly SessionColumn[] = [
   { key: 'user', title: 'User', value: (row) => row.user },
   { key: 'database', title: 'Database', value: (row) => row.database },
-  { key: 'client', title: 'Client', value: (row) => `${row.client_addr} port ${row.client_port}` },
+  { key: 'client', title: 'Client', value: clientText },
   { key: 'application', title: 'Application', value: (row) => row.application_name },
-  {
-    key: 'start',
-    title: 'Since',
-    value: (row) => row.backend_start,
-    cell: (row) => timeText(new Date(row.backend_start)),
-  },
-  {
-    key: 'tls',
-    title: 'TLS',
-    value: (row) => (row.version === null ? 'none' : `${row.version} ${row.cipher ?? ''}`),
-  },
+  { key: 'start', title: 'Since', value: (row) => row.backend_start, cell: sinceText },
+  { key: 'tls', title: 'TLS', value: (row) => row.version ?? '', cell: tlsText },
   { key: 'dn', title: 'Certificate', value: (row) => row.client_dn ?? '' },
-  { key: 'rule', title: 'Rule', value: (row) => `${row.rule.file}:${row.rule.line}` },
+  {
+    key: 'rule',
+    title: 'Rule',
+    value: ({ rule }) => `${rule.file}:${rule.line}`,
+    cell: ({ rule }) => place(rule),
+  },
   { key: 'in', title: 'Bytes in', value: (row) => row.bytes_in },
   { key: 'out', title: 'Bytes out', value: (row) => row.bytes_out },
   { key: 'state', title: 'State', value: (row) => row.state, cell: stateText },
@@ -82,7 +79,7 @@ export function renderPage(content: PageContent): string {
       <header>
         <h1>pg-gatehouse</h1>
         ${stateLine(content)}
-        <p>version ${status.version}, up since ${timeText(status.startedAt)}, seen at ${timeText(now)}</p>
+        <p>version ${status.version}, up since ${time(status.startedAt)}, seen at ${time(now)}</p>
       </header>
       <main>
         ${reasonList(content.readiness)} ${lastReload(status)} ${sessionTable(content)}
@@ -122,7 +119,7 @@ function lastReload({ lastReload: reload }: GateStatus): Html {
     ? html`<span class="good">took every part</span>`
     : html`<span class="bad">failed in part</span>`;
   return html`<h2>Last reload</h2>
-    <p>${timeText(reload.at)}: ${result}</p>
+    <p>${time(reload.at)}: ${result}</p>
     <ul class="problems">
       ${errors}
     </ul>`;
@@ -141,7 +138,12 @@ function sessionTable({ sessions, order }: PageContent): Html {
       html`<tr>
         ${sessionColumns.map((each) => cell(each.title, each.cell?.(row) ?? each.value(row)))}
         <td data-label="">
-          <button type="button" disabled data-session="${row.id}" data-whose="${whose(row)}">
+          <button
+            type="button"
+            disabled
+            data-session="${row.id}"
+            data-whose="${row.user} from ${clientText(row)}"
+          >
             Terminate
           </button>
         </td>
@@ -156,7 +158,7 @@ function sessionTable({ sessions, order }: PageContent): Html {
     >
     ${cutNote(sessions.length, '/sessions')}
     <div class="scroll">
-      <table>
+      <table class="sessions">
         <thead>
           <tr>
             ${head}
@@ -175,7 +177,7 @@ function sortableTitle({ key, title }: SessionColumn, order: SessionOrder): Html
   const next = current && !order.descending ? 'desc' : 'asc';
   const sort = current ? (order.descending ? 'descending' : 'ascending') : 'none';
   const arrow = current ? (order.descending ? ' ▼' : ' ▲') : '';
-  return html`<th aria-sort="${sort}">
+  return html`<th class="${alignment(title)}" aria-sort="${sort}">
     <a href="/?sort=${key}&amp;order=${next}#sessions">${title}</a>${arrow}
   </th>`;
 }
@@ -186,8 +188,8 @@ function certificateTable(certificates: readonly CertificateInUse[], now: Date):
       html`<tr>
         ${cell('Role', certificate.role)} ${cell('Subject', certificate.subjectDn)}
         ${cell('Issuer', certificate.issuerDn)} ${cell('Serial', certificate.serial)}
-        ${cell('Expires', timeText(certificate.notAfter))}
-        ${cell('Left', timeLeft(certificate.notAfter, now))} ${cell('File', certificate.file)}
+        ${cell('Expires', time(certificate.notAfter))} ${cell('Left', timeLeft(certificate.notAfter, now))}
+        ${cell('File', certificate.file)}
       </tr>`,
   );
   return table('Certificates', ['Role', 'Subject', 'Issuer', 'Serial', 'Expires', 'Left', 'File'], rows);
@@ -198,7 +200,7 @@ function crlTable(crls: readonly CrlInUse[], now: Date): Html {
     (crl) =>
       html`<tr>
         ${cell('Issuer', crl.issuerDn)} ${cell('Revoked', crl.revokedSerials.size)}
-        ${cell('Next update', crl.nextUpdate === null ? 'not said' : timeText(crl.nextUpdate))}
+        ${cell('Next update', crl.nextUpdate === null ? 'not said' : time(crl.nextUpdate))}
         ${cell('Left', crl.nextUpdate === null ? '' : timeLeft(crl.nextUpdate, now))}
         ${cell('File', crl.file)}
       </tr>`,
@@ -210,7 +212,7 @@ function ruleTable(rules: readonly RuleRow[]): Html {
   const rows = rules.slice(0, MAX_ROWS).map(
     (rule) =>
       html`<tr>
-        ${cell('Line', `${rule.file}:${rule.line}`)} ${cell('Rule', html`<code>${rule.rule}</code>`)}
+        ${cell('Line', place(rule))} ${cell('Rule', html`<code>${rule.rule}</code>`)}
         ${cell('Hits', rule.hits)}
       </tr>`,
   );
@@ -221,7 +223,7 @@ function table(title: string, columns: readonly string[], rows: readonly Html[])
   if (rows.length === 0)
     return html`<h2>${title}</h2>
       <p class="note">none</p>`;
-  const head = columns.map((column) => html`<th>${column}</th>`);
+  const head = columns.map((column) => html`<th class="${alignment(column)}">${column}</th>`);
   return html`<h2>${title}</h2>
     <div class="scroll">
       <table>
@@ -237,7 +239,13 @@ function table(title: string, columns: readonly string[], rows: readonly Html[])
     </div>`;
 }
 
-/** `<bdi>` keeps a right-to-left name from rearranging its neighbours. */
+const numericColumns: ReadonlySet<string> = new Set(['Bytes in', 'Bytes out', 'Revoked', 'Hits']);
+
+function alignment(title: string): string {
+  return numericColumns.has(title) ? 'number' : 'text';
+}
+
+/** `<bdi>` keeps a name in a right-to-left script from rearranging its neighbours. */
 function cell(label: string, value: HtmlValue): Html {
   if (typeof value === 'number')
     return html`<td class="number" data-label="${label}">${value.toLocaleString('en')}</td>`;
@@ -255,8 +263,17 @@ function stateText({ state }: SessionRow): Html {
   return html`<span class="${state === 'relaying' ? 'good' : 'bad'}">${state}</span>`;
 }
 
-function whose({ user, client_addr: address, client_port: port }: SessionRow): string {
-  return `${user} from ${address} port ${port}`;
+function clientText({ client_addr: address, client_port: port }: SessionRow): string {
+  return `${address} port ${port}`;
+}
+
+function sinceText({ backend_start: start }: SessionRow): HtmlValue {
+  return time(new Date(start));
+}
+
+/** The version; the cipher when a person points at it. */
+function tlsText({ version, cipher }: SessionRow): Html {
+  return html`<span title="${cipher}">${version ?? 'none'}</span>`;
 }
 
 function timeLeft(until: Date, now: Date): Html {
@@ -266,8 +283,17 @@ function timeLeft(until: Date, now: Date): Html {
   return html`<span class="${urgency}">${days === 1 ? '1 day' : `${days} days`}</span>`;
 }
 
-function timeText(time: Date): string {
-  return Number.isNaN(time.getTime()) ? '' : `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+function time(at: Date): HtmlValue {
+  if (Number.isNaN(at.getTime())) return null;
+  const iso = at.toISOString();
+  return html`<time datetime="${iso}"
+    ><span class="whole">${iso.slice(0, 10)}</span> ${iso.slice(11, 19)} UTC</time
+  >`;
+}
+
+/** A line's file by its last name; the whole path when a person points at it. */
+function place({ file, line }: { readonly file: string; readonly line: number }): Html {
+  return html`<span class="whole" title="${file}">${file.slice(file.lastIndexOf('/') + 1)}:${line}</span>`;
 }
 
 function compare(a: string | number, b: string | number): number {

@@ -1,0 +1,120 @@
+// Slow, silent, large, broken and many requests, over raw sockets: each costs one bounded connection and no more.
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { test } from 'tap';
+import { within } from '../support/waiting.ts';
+import { createAdminServer } from '../../src/admin/server.ts';
+import { adminSettings, exampleGate, startAdmin } from './example-gate.ts';
+
+async function dial(url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Everything the listener sends until it closes. */
+async function exchange(url: string, bytes: string): Promise<string> {
+  const socket = await dial(url);
+  socket.on('error', () => {});
+  socket.write(bytes);
+  return within(text(socket), 'the listener to close');
+}
+
+const host = 'Host: localhost\r\n';
+
+await test('what is no acceptable request is answered in JSON and closed', async (t) => {
+  const gate = exampleGate();
+  const url = await startAdmin(t, gate.view);
+  const close = 'Connection: close\r\n';
+  const table: readonly (readonly [string, number, RegExp])[] = [
+    ['\x16\x03\x01\x02\x00\x01', 400, /\r\n\r\n\{"error":"bad request"\}$/],
+    ['GET /healthz HTTP/1.1\r\n\r\n', 400, /^HTTP\/1\.1 400/],
+    [
+      `GET /healthz HTTP/1.1\r\n${host}X: ${'x'.repeat(9000)}\r\n\r\n`,
+      431,
+      /\{"error":"request header fields too large"\}$/,
+    ],
+    [
+      `POST /reload HTTP/1.1\r\n${host}${close}Content-Length: 2000\r\n\r\n${'x'.repeat(2000)}`,
+      413,
+      /\{"error":"[^"]*too large"\}$/,
+    ],
+    [
+      `POST /reload HTTP/1.1\r\n${host}${close}Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc`,
+      200,
+      /"ok":true/,
+    ],
+    [
+      `POST /reload HTTP/1.1\r\n${host}${close}Content-Type: application/json\r\nContent-Length: 0\r\n\r\n`,
+      200,
+      /"ok":true/,
+    ],
+    ['GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n', 421, /\{"error":"[^"]+"\}$/],
+    [`GET /healthz HTTP/1.0\r\n${close}\r\n`, 421, /\{"error":"[^"]+"\}$/],
+  ];
+  for (const [bytes, status, answer] of table) {
+    const received = await exchange(url, bytes);
+    t.match(received, new RegExp(`^HTTP/1\\.1 ${status} `), JSON.stringify(bytes.slice(0, 60)));
+    t.match(received, answer);
+    t.notMatch(received, / at .*\.(ts|js):/, 'no stack trace');
+  }
+  t.equal(gate.reloads, 2, 'the refused ones reached no route');
+});
+
+await test('a client that is slow with its request, or silent, loses its connection', async (t) => {
+  const limits = { headersTimeoutMs: 100, requestTimeoutMs: 200, timeoutCheckMs: 20 };
+  const url = await startAdmin(t, exampleGate().view, { limits });
+  for (const begin of [
+    '',
+    'GET /healthz HTTP/1.1\r\nHo',
+    `POST /reload HTTP/1.1\r\n${host}Content-Length: 10\r\n\r\nabc`,
+  ]) {
+    const received = await exchange(url, begin);
+    t.match(received, /^(HTTP\/1\.1 408 .*\{"error":"request timeout"\})?$/s, JSON.stringify(begin));
+  }
+  const idle = { keepAliveTimeoutMs: 50 };
+  const received = await exchange(
+    await startAdmin(t, exampleGate().view, { limits: idle }),
+    `GET /healthz HTTP/1.1\r\n${host}\r\n`,
+  );
+  t.match(
+    received,
+    /^HTTP\/1\.1 200 .*\{"ok":true\}$/s,
+    'a connection kept alive is closed after its answer',
+  );
+});
+
+await test('a connection above the limit is closed, and those below it work', async (t) => {
+  const url = await startAdmin(t, exampleGate().view, { limits: { connections: 3 } });
+  const sockets = [await dial(url), await dial(url), await dial(url)];
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
+  t.equal(
+    await exchange(url, `GET /healthz HTTP/1.1\r\n${host}\r\n`),
+    '',
+    'the fourth is closed without an answer',
+  );
+  const [first] = sockets;
+  first?.write(`GET /healthz HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
+  if (first !== undefined) t.match(await within(text(first), 'the answer'), /^HTTP\/1\.1 200 /);
+});
+
+await test('close() ends what is still open', async (t) => {
+  const started = Promise.withResolvers<void>();
+  const view = exampleGate([], {
+    rules: () => {
+      started.resolve();
+      return new Promise(() => {});
+    },
+  }).view;
+  const server = await createAdminServer(view, adminSettings('127.0.0.1:0'));
+  const silent = await dial(server.url);
+  const waiting = exchange(server.url, `GET /rules HTTP/1.1\r\n${host}\r\n`);
+  await started.promise;
+  await within(server.close(), 'close()');
+  t.equal(await waiting, '');
+  t.equal(await within(text(silent), 'the silent connection to close'), '');
+  await t.rejects(dial(server.url), { code: 'ECONNREFUSED' });
+});
