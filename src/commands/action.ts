@@ -1,0 +1,52 @@
+// How a command ends: with the exit status that its action returns, or with one line on stderr and the status of
+// the error that it threw.
+
+import { LoadError } from '../errors.ts';
+
+/** Exit statuses (contract §1). */
+export const exitStatus = { fine: 0, failed: 1, usage: 2 } as const;
+
+/** A command that cannot do what was asked; the message is for the person who typed it. */
+export class CommandError extends Error {
+  readonly status: number;
+  constructor(message: string, status: number = exitStatus.failed) {
+    super(message);
+    this.name = 'CommandError';
+    this.status = status;
+  }
+}
+
+/** A command that was typed wrongly. */
+export class UsageError extends CommandError {
+  constructor(message: string) {
+    super(message, exitStatus.usage);
+    this.name = 'UsageError';
+  }
+}
+
+/**
+ * A commander action from a function that returns its exit status. CommandError, LoadError and the errors of system
+ * calls end it with their message; anything else is a defect and is thrown on.
+ */
+export function action<Arguments extends unknown[]>(
+  run: (...args: Arguments) => Promise<number>,
+): (...args: Arguments) => Promise<void> {
+  return async (...args) => {
+    try {
+      process.exitCode = await run(...args);
+    } catch (error) {
+      if (!isForPeople(error)) throw error;
+      process.stderr.write(`pg-gatehouse: ${error.message}\n`);
+      process.exitCode = error instanceof CommandError ? error.status : exitStatus.failed;
+    }
+  };
+}
+
+function isForPeople(error: unknown): error is Error {
+  return (
+    error instanceof CommandError ||
+    error instanceof LoadError ||
+    // A system call's: EACCES, EADDRINUSE, ENOSPC, …
+    (error instanceof Error && 'syscall' in error)
+  );
+}
