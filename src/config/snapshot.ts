@@ -1,0 +1,248 @@
+// The state that connections are judged by: one frozen object, taken at accept. A reload builds each part whole or
+// keeps the old one, then swaps the object once (contract §5, §7.2).
+
+import { isDeepStrictEqual } from 'node:util';
+import { resolve } from 'node:path';
+import { LoadError, type Problem } from '../errors.ts';
+import type { HbaRules, IdentMaps } from '../rules/types.ts';
+import type { Terminator } from '../tls/terminator.ts';
+import type { TlsMaterial } from '../tls/types.ts';
+import { noteSource, sha256, type Source, type Sources } from './files.ts';
+import {
+  attemptMaps,
+  attemptRules,
+  attemptSettings,
+  attemptTls,
+  parts,
+  type Attempt,
+  type LoadedPart,
+  type Part,
+  type TlsPart,
+} from './parts.ts';
+import type { Settings } from './settings.ts';
+
+export type { Part } from './parts.ts';
+
+/** Everything that decides about a connection. Frozen; replaced as a whole. */
+export interface Snapshot {
+  readonly settings: Settings;
+  /** Null = no TLS: ssl is off, or was off and its turning on has failed. */
+  readonly tls: TlsMaterial | null;
+  readonly terminator: Terminator | null;
+  readonly rules: HbaRules;
+  readonly maps: IdentMaps;
+  /** SHA-256 in hexadecimal over all that was loaded, no private key included. */
+  readonly hash: string;
+  readonly loadedAt: Date;
+}
+
+/** What a reload did. */
+export interface ReloadResult {
+  /** No part failed. */
+  readonly ok: boolean;
+  /** Parts that were read again and are in force. */
+  readonly reloaded: readonly Part[];
+  /** Parts that kept their old state. */
+  readonly failed: readonly Part[];
+  readonly errors: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  /** PostgreSQL's log line for each failed part (`SSL configuration was not reloaded`). */
+  readonly notReloaded: readonly string[];
+}
+
+/** The parts in force. */
+interface Parts {
+  readonly settings: LoadedPart<Settings>;
+  readonly tls: LoadedPart<TlsPart>;
+  readonly rules: LoadedPart<HbaRules>;
+  readonly maps: LoadedPart<IdentMaps>;
+}
+
+/** A configuration as loaded at start: what ConfigHolder begins with. */
+export interface LoadedConfiguration {
+  readonly snapshot: Snapshot;
+  readonly warnings: readonly Problem[];
+  readonly parts: Parts;
+}
+
+/**
+ * Loads everything that `serve` needs. Opens no port.
+ *
+ * @throws LoadError with the problems of all parts together; where the settings cannot be read, only with theirs
+ */
+export async function loadSnapshot(configFile: string): Promise<LoadedConfiguration> {
+  const settings = attemptSettings(resolve(configFile));
+  if (!settings.ok) throw new LoadError(settings.problems);
+  const tls = await attemptTls(settings.value, { reload: false });
+  const rules = attemptRules(settings.value);
+  const maps = attemptMaps(settings.value);
+  if (!tls.ok || !rules.ok || !maps.ok) {
+    throw new LoadError([tls, rules, maps].flatMap((part) => (part.ok ? [] : part.problems)));
+  }
+  const loaded = { settings, tls, rules, maps };
+  return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded };
+}
+
+/** Called after each swap; the reload is not over before it has resolved. */
+export type ChangeListener = (snapshot: Snapshot, result: ReloadResult) => void | Promise<void>;
+
+/** The snapshot in force, and the only one who replaces it. */
+export class ConfigHolder {
+  #current: Snapshot;
+  #parts: Parts;
+  #sources: Sources;
+  readonly #listeners = new Set<ChangeListener>();
+  #running: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<ReloadResult> | null = null;
+
+  constructor({ snapshot, parts: loaded }: LoadedConfiguration) {
+    this.#current = snapshot;
+    this.#parts = loaded;
+    this.#sources = mergeSources(Object.values(loaded));
+  }
+
+  get current(): Snapshot {
+    return this.#current;
+  }
+
+  /** Every file that the last load read or looked for, as it found it. A new object after each reload. */
+  get sources(): Sources {
+    return this.#sources;
+  }
+
+  /** Calls `listener` after each swap, until the returned function is called. */
+  onChange(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Reads everything again. Reloads follow one another; whoever asks while one is running gets the next, which has
+   * not read anything yet, together with all others who wait.
+   *
+   * @returns what was reloaded and what was not; rejects only when a listener does
+   */
+  reload(): Promise<ReloadResult> {
+    if (this.#waiting !== null) return this.#waiting;
+    const next = this.#running.then(() => {
+      this.#waiting = null;
+      return this.#reload();
+    });
+    this.#waiting = next;
+    this.#running = next.catch(() => undefined);
+    return next;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const attempted = attemptSettings(this.#current.settings.file);
+    const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
+    const effective = settings.ok ? settings.value : this.#current.settings;
+    const attempts: Attempts = {
+      settings,
+      tls: await attemptTls(effective, { reload: true }),
+      rules: attemptRules(effective),
+      maps: attemptMaps(effective),
+    };
+    this.#sources = mergeSources(Object.values(attempts));
+    const result = resultOf(attempts, warnings, effective);
+    if (result.reloaded.length === 0) return result;
+    this.#parts = {
+      settings: attempts.settings.ok ? attempts.settings : this.#parts.settings,
+      tls: attempts.tls.ok ? attempts.tls : this.#parts.tls,
+      rules: attempts.rules.ok ? attempts.rules : this.#parts.rules,
+      maps: attempts.maps.ok ? attempts.maps : this.#parts.maps,
+    };
+    this.#current = snapshotOf(this.#parts);
+    for (const listener of this.#listeners) await listener(this.#current, result);
+    return result;
+  }
+}
+
+type Attempts = { readonly [Name in Part]: Attempt<Parts[Name]['value']> };
+
+function resultOf(attempts: Attempts, restartWarnings: readonly Problem[], settings: Settings): ReloadResult {
+  const failed = parts.filter((part) => !attempts[part].ok);
+  const results = parts.map((part) => attempts[part]);
+  return {
+    ok: failed.length === 0,
+    reloaded: parts.filter((part) => attempts[part].ok),
+    failed,
+    errors: results.flatMap((attempt) => (attempt.ok ? [] : attempt.problems)),
+    warnings: [...restartWarnings, ...results.flatMap((attempt) => (attempt.ok ? attempt.warnings : []))],
+    notReloaded: failed.map((part) => notReloadedText(part, settings)),
+  };
+}
+
+/** PostgreSQL's words for a part that kept its old state (semantics §2.2, T13). */
+function notReloadedText(part: Part, settings: Settings): string {
+  switch (part) {
+    case 'settings':
+      return `configuration file "${settings.file}" contains errors; no changes were applied`;
+    case 'tls':
+      return 'SSL configuration was not reloaded';
+    case 'rules':
+      return `${settings.hbaFile} was not reloaded`;
+    case 'maps':
+      return `${settings.identFile} was not reloaded`;
+    default:
+      return part satisfies never;
+  }
+}
+
+/** The settings that only a restart changes, by name; the schema marks the same ones. */
+export const restartOnly: Readonly<Record<string, (settings: Settings) => unknown>> = {
+  listen_addresses: (settings) => settings.listenAddresses,
+  port: (settings) => settings.port,
+  workers: (settings) => settings.workers,
+  'admin.listen': (settings) => settings.admin,
+};
+
+/** Newly read settings with the old values of those that need a restart, and a warning for each that differs. */
+function withoutRestartOnly(
+  attempted: Attempt<Settings>,
+  old: Settings,
+): { readonly settings: Attempt<Settings>; readonly warnings: readonly Problem[] } {
+  if (!attempted.ok) return { settings: attempted, warnings: [] };
+  const { listenAddresses, port, workers, admin } = old;
+  const changed = Object.entries(restartOnly).filter(
+    ([, read]) => !isDeepStrictEqual(read(attempted.value), read(old)),
+  );
+  const warnings = changed.map(([name]) => ({
+    file: attempted.value.file,
+    line: attempted.value.lineOf(name),
+    message: `parameter "${name}" cannot be changed without restarting the server`,
+  }));
+  return { settings: { ...attempted, value: { ...attempted.value, listenAddresses, port, workers, admin } }, warnings };
+}
+
+function snapshotOf({ settings, tls, rules, maps }: Parts): Snapshot {
+  return Object.freeze({
+    settings: deepFreeze(settings.value),
+    tls: tls.value.material,
+    terminator: tls.value.terminator,
+    rules: rules.value,
+    maps: maps.value,
+    hash: sha256([settings, tls, rules, maps].map((part) => part.hash).join('\n')),
+    loadedAt: new Date(),
+  });
+}
+
+/** Plain objects and arrays only; a Map is behind a ReadonlyMap type. */
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  }
+  return Object.freeze(value);
+}
+
+function warningsOf(loaded: Parts): readonly Problem[] {
+  return parts.flatMap((part) => loaded[part].warnings);
+}
+
+function mergeSources(attempts: readonly { readonly sources: Sources }[]): Sources {
+  const merged = new Map<string, Source>();
+  for (const { sources } of attempts) {
+    for (const [path, source] of sources) noteSource(merged, path, source);
+  }
+  return merged;
+}
