@@ -1,7 +1,8 @@
 // The gate of one process, from its configuration to its end: loads, listens, accepts, reloads, drains.
 
+import type { GateStatus } from './admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from './admin/server.ts';
-import { ConfigHolder, type ReloadResult } from './config/snapshot.ts';
+import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
 import { createWatcher } from './config/watch.ts';
 import { formatProblem, GatehouseError, LoadError, type Problem } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -46,9 +47,10 @@ const LAST_WORDS_MS = 2_000;
  * @throws LoadError with everything that is wrong with the configuration, or where it cannot listen
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const config = await ConfigHolder.load(options.configFile);
-  const log = options.log ?? createLogger(config.current.settings.logLevel);
-  return await Server.start(config, log);
+  const loaded = await loadSnapshot(options.configFile);
+  const log = options.log ?? createLogger(loaded.snapshot.settings.logLevel);
+  for (const warning of loaded.warnings) logProblem(log, 'warn', warning);
+  return await Server.start(new ConfigHolder(loaded), log);
 }
 
 class Server implements RunningServer {
@@ -65,6 +67,7 @@ class Server implements RunningServer {
   #draining = false;
   #hasten: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
+  #lastReload: GateStatus['lastReload'] = null;
   #lastConnection = 0;
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
@@ -88,7 +91,6 @@ class Server implements RunningServer {
 
   async #open(): Promise<void> {
     const { settings } = this.#config.current;
-    for (const warning of this.#config.warnings) logProblem(this.#log, 'warn', warning);
     this.#metrics.bindGauges({
       sessions: () => this.#sessions.size,
       handshakesInProgress: () => this.#handshakes.size,
@@ -122,10 +124,8 @@ class Server implements RunningServer {
       this.#listeners.close();
       throw error;
     }
-    if (settings.reload.watch) {
-      const watcher = createWatcher(this.#config, { onChange: async () => void (await this.reload()) });
-      this.#stopWatching = () => watcher.stop();
-    }
+    const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
+    this.#stopWatching = () => watcher.stop();
     this.#log.info({ addresses: this.#listeners.addresses }, 'ready to accept connections');
   }
 
@@ -142,13 +142,15 @@ class Server implements RunningServer {
   }
 
   async reload(): Promise<ReloadResult> {
-    this.#log.info('received SIGHUP, reloading configuration files');
+    this.#log.info('reloading configuration files');
     const result = await this.#config.reload();
     for (const warning of result.warnings) logProblem(this.#log, 'warn', warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
+    for (const text of result.notReloaded) this.#log.error(text);
     this.#log.level = this.#config.current.settings.logLevel;
     this.#showSnapshot();
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
+    this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     return result;
   }
 

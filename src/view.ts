@@ -1,7 +1,7 @@
 // What the admin listener sees of a gate of one process.
 
 import { readFileSync } from 'node:fs';
-import type { GateView, SessionRow, SessionState } from './admin/gate-view.ts';
+import type { GateStatus, GateView, SessionRow, SessionState } from './admin/gate-view.ts';
 import { toText } from './bytestring.ts';
 import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
 import type { Gate } from './gate.ts';
@@ -13,6 +13,7 @@ export interface ViewSources {
   readonly config: ConfigHolder;
   readonly health: UpstreamHealth;
   readonly reload: () => Promise<ReloadResult>;
+  readonly lastReload: () => GateStatus['lastReload'];
 }
 
 /** package.json stands one folder above both src/ and dist/. */
@@ -21,7 +22,7 @@ export const VERSION = (
 ).version;
 
 /** The admin listener's view of this process. */
-export function createGateView({ gate, config, health, reload }: ViewSources): GateView {
+export function createGateView({ gate, config, health, reload, lastReload }: ViewSources): GateView {
   const startedAt = new Date();
   return {
     metricsText: async () => {
@@ -45,7 +46,7 @@ export function createGateView({ gate, config, health, reload }: ViewSources): G
           : ['the upstream server does not answer']),
         ...expired(config),
       ];
-      const failed = (config.lastReload?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
+      const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
       return { ready: reasons.length === 0, reasons: [...reasons, ...failed] };
     },
     certificates: async () => {
@@ -64,7 +65,7 @@ export function createGateView({ gate, config, health, reload }: ViewSources): G
     status: async () => ({
       version: VERSION,
       startedAt,
-      lastReload: config.lastReload,
+      lastReload: lastReload(),
       draining: gate.draining(),
     }),
   };

@@ -2,11 +2,15 @@
 // that one process or several workers can stand behind it, and what it returns is plain data.
 
 import type { Problem } from '../errors.ts';
+import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
-/** A session's state; `no-longer-admitted` = it would be refused by what a reload has brought (contract §2, reload). */
-export type SessionState = 'relaying' | 'no-longer-admitted' | 'terminating';
+/**
+ * What a session does, as pg_stat_activity.state words it; or `no-longer-admitted` = it would be refused by what a
+ * reload has brought (contract §2, reload), `terminating` = it has been told to end.
+ */
+export type SessionState = BackendStatus | 'no-longer-admitted' | 'terminating';
 
 /**
  * One live session, as GET /sessions shows it: the columns of pg_stat_ssl, and those of pg_stat_activity that the gate
