@@ -2,7 +2,7 @@
 // not. main.ts repeats at its end what was left out for want of them.
 
 import { accessSync, appendFileSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import type { TAP } from 'tap';
 
 /** Each tool with the Debian package that brings it. */
@@ -52,7 +52,7 @@ export function toolPath(tool: Tool): string {
 export function needs(...tools: readonly Tool[]): { readonly skip?: string } {
   const missing = tools.filter((tool) => findTool(tool) === null);
   if (missing.length === 0) return {};
-  record({ test: process.argv[1] ?? '', tools: missing });
+  record({ test: relative(process.cwd(), process.argv[1] ?? ''), tools: missing });
   return { skip: `${missing.join(', ')} not here: ${howToGet(missing)}` };
 }
 
