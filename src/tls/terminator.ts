@@ -1,0 +1,168 @@
+// One TLS handshake, from the raw socket to a session that knows its client: whether a certificate came, whether it
+// verified and if not, why. A certificate that does not verify fails no handshake here; its owner refuses it, inside
+// TLS and in words.
+
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { GatehouseError } from '../errors.ts';
+import { decodeClientHello } from '../protocol/client-hello.ts';
+import { secretBits } from './cipher-bits.ts';
+import { handshakeFailure } from './handshake-failure.ts';
+import { readCertificateFacts, verifiedIdentity } from './identity.ts';
+import { peekOpeningBytes } from './opening-bytes.ts';
+import type { CertificateFacts, ClientCertificate, TlsMaterial, TlsSession } from './types.ts';
+import { verifyError } from './verify-errors.ts';
+
+/** A handshake under way. */
+interface Handshake {
+  readonly opening: Uint8Array;
+  /** What the raw socket was made with, for the TLS socket to inherit. */
+  readonly allowHalfOpen: boolean;
+  readonly resolve: (session: TlsSession) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Accepts TLS on connections that somebody else has accepted, with one state of the ssl_* files. */
+export class Terminator {
+  readonly #material: TlsMaterial;
+  /**
+   * Never listens. SECURITY: a TLSSocket made without a tls.Server verifies no client certificate, whatever its
+   * options say.
+   */
+  readonly #server: Server;
+  /** By address pair: all that links the TLS socket that a tls.Server reports to the raw one it was given. */
+  readonly #handshakes = new Map<string, Handshake>();
+
+  constructor(material: TlsMaterial) {
+    this.#material = material;
+    this.#server = createServer(material.options);
+    this.#server.on('secureConnection', (socket) => this.#onSecure(socket));
+    this.#server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
+  }
+
+  /**
+   * Runs the server's side of a handshake.
+   *
+   * @param raw a TCP connection, paused; what was read of it before has been unshifted. It is destroyed when the
+   *   handshake fails, and belongs to the session's socket when it succeeds.
+   * @param options.signal ends the handshake; its reason is what is then thrown
+   * @throws GatehouseError `tls-…`, with what the client offered in its fields (semantics §2.10)
+   */
+  async accept(raw: Socket, { signal }: { readonly signal: AbortSignal }): Promise<TlsSession> {
+    raw.on('error', ignore);
+    try {
+      const { bytes, ended } = await peekOpeningBytes(raw, signal);
+      if (ended) throw handshakeFailure(null, bytes, this.#material);
+      return await this.#handshake(raw, bytes, signal);
+    } catch (error) {
+      raw.destroy();
+      throw error;
+    }
+  }
+
+  async #handshake(raw: Socket, opening: Uint8Array, signal: AbortSignal): Promise<TlsSession> {
+    const addresses = addressPair(raw);
+    const { promise, resolve, reject } = Promise.withResolvers<TlsSession>();
+    const handshake: Handshake = { opening, allowHalfOpen: raw.allowHalfOpen, resolve, reject };
+    const onEnd = (): void => reject(handshakeFailure(null, opening, this.#material));
+    const onAbort = (): void => reject(signal.reason);
+    raw.on('end', onEnd).on('close', onEnd);
+    signal.addEventListener('abort', onAbort);
+    try {
+      signal.throwIfAborted();
+      if (addresses === null) onEnd();
+      else {
+        // The same pair twice: the earlier connection is dead, its client has reset it and come again.
+        this.#handshakes.get(addresses)?.reject(handshakeFailure(null, opening, this.#material));
+        this.#handshakes.set(addresses, handshake);
+        // Half-open, a TLS socket would wait for ever for a client that left in the middle of the handshake.
+        raw.allowHalfOpen = false;
+        this.#server.emit('connection', raw);
+      }
+      return await promise;
+    } finally {
+      raw.off('end', onEnd).off('close', onEnd);
+      signal.removeEventListener('abort', onAbort);
+      if (addresses !== null && this.#handshakes.get(addresses) === handshake)
+        this.#handshakes.delete(addresses);
+    }
+  }
+
+  /** Everything the session's owner must not miss is settled here, before the socket's next event. */
+  #onSecure(socket: TLSSocket): void {
+    socket.on('error', ignore);
+    const handshake = this.#handshakeOf(socket);
+    if (handshake === undefined) {
+      socket.destroy();
+      return;
+    }
+    socket.pause();
+    socket.allowHalfOpen = handshake.allowHalfOpen;
+    try {
+      handshake.resolve(sessionOf(socket, handshake.opening));
+    } catch (error) {
+      handshake.reject(error);
+    }
+  }
+
+  #onError(error: Error, socket: TLSSocket): void {
+    const handshake = this.#handshakeOf(socket);
+    // Without a pair (the connection was reset) the raw socket's end says the same.
+    handshake?.reject(handshakeFailure(error, handshake.opening, this.#material));
+  }
+
+  #handshakeOf(socket: TLSSocket): Handshake | undefined {
+    const addresses = addressPair(socket);
+    return addresses === null ? undefined : this.#handshakes.get(addresses);
+  }
+}
+
+/** Errors of sockets are also their 'close', and those are what is waited for. */
+function ignore(): void {}
+
+/** Null once the connection has been reset. */
+function addressPair({ remoteAddress, remotePort, localAddress, localPort }: Socket): string | null {
+  if (remoteAddress === undefined || remotePort === undefined) return null;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
+  const { name, standardName } = socket.getCipher();
+  return {
+    socket,
+    certificate: clientCertificate(socket),
+    version: socket.getProtocol() ?? 'unknown',
+    cipher: name,
+    bits: secretBits(standardName),
+    alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null,
+    hello: () => decodeClientHello(opening),
+  };
+}
+
+function clientCertificate(socket: TLSSocket): ClientCertificate {
+  // Asked first: without a certificate authorizationError names one of OpenSSL's errors all the same.
+  const der = socket.getPeerX509Certificate()?.raw;
+  if (der === undefined) return { state: 'absent' };
+  // SECURITY: this is the one place that tells a verified certificate from a presented one.
+  if (!socket.authorized) {
+    return { state: 'unverified', ...verifyError(socket.authorizationError), facts: factsOf(der) };
+  }
+  try {
+    return { state: 'verified', identity: verifiedIdentity(der) };
+  } catch (error) {
+    if (!(error instanceof GatehouseError)) throw error;
+    const { code } = error;
+    const reason =
+      code === 'client-cert-nul-in-name' ? 'common name contains embedded null' : 'malformed certificate';
+    return { state: 'unverified', code, reason, facts: factsOf(der) };
+  }
+}
+
+function factsOf(der: Uint8Array): CertificateFacts | null {
+  try {
+    return readCertificateFacts(der);
+  } catch (error) {
+    if (error instanceof GatehouseError) return null;
+    throw error;
+  }
+}

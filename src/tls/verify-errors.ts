@@ -1,0 +1,88 @@
+// Why OpenSSL does not accept a client certificate: its words for the error that Node reports, and our code for it
+// (contract §7.10).
+
+import type { Code } from '../errors.ts';
+
+export interface VerifyError {
+  readonly code: Code;
+  /** X509_verify_cert_error_string's text. */
+  readonly reason: string;
+}
+
+/** Node's name of an X509_V_ERR → what it means. */
+const verifyErrors: ReadonlyMap<string, VerifyError> = new Map([
+  error('UNABLE_TO_GET_ISSUER_CERT', 'client-cert-untrusted', 'unable to get issuer certificate'),
+  error(
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'client-cert-untrusted',
+    'unable to get local issuer certificate',
+  ),
+  error('UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'client-cert-untrusted', 'unable to verify the first certificate'),
+  error('CERT_UNTRUSTED', 'client-cert-untrusted', 'certificate not trusted'),
+  error('CERT_REJECTED', 'client-cert-untrusted', 'certificate rejected'),
+  error('DEPTH_ZERO_SELF_SIGNED_CERT', 'client-cert-self-signed', 'self-signed certificate'),
+  error(
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'client-cert-self-signed',
+    'self-signed certificate in certificate chain',
+  ),
+  error('CERT_HAS_EXPIRED', 'client-cert-expired', 'certificate has expired'),
+  error('CERT_NOT_YET_VALID', 'client-cert-not-yet-valid', 'certificate is not yet valid'),
+  error('CERT_REVOKED', 'client-cert-revoked', 'certificate revoked'),
+  error('INVALID_PURPOSE', 'client-cert-wrong-purpose', 'unsuitable certificate purpose'),
+  error('UNABLE_TO_GET_CRL', 'client-cert-crl-unavailable', 'unable to get certificate CRL'),
+  error('CRL_HAS_EXPIRED', 'client-cert-crl-expired', 'CRL has expired'),
+  error('CRL_NOT_YET_VALID', 'client-cert-crl-unavailable', 'CRL is not yet valid'),
+  error('CRL_SIGNATURE_FAILURE', 'client-cert-crl-unavailable', 'CRL signature failure'),
+  error(
+    'UNABLE_TO_DECRYPT_CRL_SIGNATURE',
+    'client-cert-crl-unavailable',
+    "unable to decrypt CRL's signature",
+  ),
+  error(
+    'ERROR_IN_CRL_LAST_UPDATE_FIELD',
+    'client-cert-crl-unavailable',
+    "format error in CRL's lastUpdate field",
+  ),
+  error(
+    'ERROR_IN_CRL_NEXT_UPDATE_FIELD',
+    'client-cert-crl-unavailable',
+    "format error in CRL's nextUpdate field",
+  ),
+  error('CERT_SIGNATURE_FAILURE', 'client-cert-invalid', 'certificate signature failure'),
+  error('CERT_CHAIN_TOO_LONG', 'client-cert-invalid', 'certificate chain too long'),
+  error('INVALID_CA', 'client-cert-invalid', 'invalid CA certificate'),
+  error('PATH_LENGTH_EXCEEDED', 'client-cert-invalid', 'path length constraint exceeded'),
+  error(
+    'ERROR_IN_CERT_NOT_BEFORE_FIELD',
+    'client-cert-invalid',
+    "format error in certificate's notBefore field",
+  ),
+  error(
+    'ERROR_IN_CERT_NOT_AFTER_FIELD',
+    'client-cert-invalid',
+    "format error in certificate's notAfter field",
+  ),
+  error(
+    'UNABLE_TO_DECRYPT_CERT_SIGNATURE',
+    'client-cert-invalid',
+    "unable to decrypt certificate's signature",
+  ),
+  error('UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY', 'client-cert-invalid', 'unable to decode issuer public key'),
+  error('OUT_OF_MEM', 'client-cert-invalid', 'out of memory'),
+]);
+
+/** Node has no names for OpenSSL's rarer errors, and calls them all this. */
+const unspecified: VerifyError = {
+  code: 'client-cert-invalid',
+  reason: 'unspecified certificate verification error',
+};
+
+/** @param name `authorizationError` of a server's TLSSocket: a name, whatever Node's types say */
+export function verifyError(name: unknown): VerifyError {
+  return (typeof name === 'string' ? verifyErrors.get(name) : undefined) ?? unspecified;
+}
+
+function error(name: string, code: Code, reason: string): [string, VerifyError] {
+  return [name, { code, reason }];
+}

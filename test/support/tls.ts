@@ -1,0 +1,191 @@
+// The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
+
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import type { Settings, TlsSettings } from '../../src/config/settings.ts';
+import { GatehouseError, LoadError, type Problem } from '../../src/errors.ts';
+import { loadTls } from '../../src/tls/context.ts';
+import { Terminator } from '../../src/tls/terminator.ts';
+import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
+import type { Credentials, TestAuthority } from './certificates.ts';
+import { atEnd, type Scope } from './scope.ts';
+import { Arrivals, within } from './waiting.ts';
+
+/** The contract's defaults, for this server certificate. */
+export function tlsSettings(
+  server: Pick<Credentials, 'certFile' | 'keyFile'>,
+  overrides: Partial<TlsSettings> = {},
+): TlsSettings {
+  return {
+    enabled: true,
+    certFile: server.certFile,
+    keyFile: server.keyFile,
+    caFile: '',
+    crlFile: '',
+    crlDir: '',
+    ciphers: 'HIGH:MEDIUM:+3DES:!aNULL',
+    tls13Ciphers: '',
+    preferServerCiphers: true,
+    groups: 'X25519:prime256v1',
+    minProtocolVersion: 'TLSv1.2',
+    maxProtocolVersion: '',
+    dhParamsFile: '',
+    passphraseCommand: '',
+    passphraseCommandSupportsReload: false,
+    ...overrides,
+  };
+}
+
+/** Where the settings of these tests are said to stand. */
+export const YAML_FILE = '/etc/gatehouse.yaml';
+
+export interface LoadOptions {
+  readonly reload?: boolean;
+  /** Lines of the YAML file on which keys stand; the others are defaults. */
+  readonly lines?: Readonly<Record<string, number>>;
+}
+
+export async function loadMaterial(
+  tls: TlsSettings,
+  { reload = false, lines = {} }: LoadOptions = {},
+): Promise<TlsMaterial> {
+  const settings: Pick<Settings, 'file' | 'tls' | 'lineOf'> = {
+    file: YAML_FILE,
+    tls,
+    lineOf: (key) => lines[key] ?? null,
+  };
+  // The loader reads nothing else of the settings.
+  return loadTls(settings as Settings, { reload });
+}
+
+/** The one problem for which loading is refused. */
+export async function loadingProblem(tls: TlsSettings, options?: LoadOptions): Promise<Problem> {
+  try {
+    await loadMaterial(tls, options);
+  } catch (error) {
+    if (error instanceof LoadError && error.problems.length === 1 && error.problems[0] !== undefined) {
+      return error.problems[0];
+    }
+    throw error;
+  }
+  throw new Error('it loaded');
+}
+
+/** How one connection's handshake ended on the server's side. */
+export type Outcome = { readonly session: TlsSession } | { readonly session: null; readonly error: unknown };
+
+/** A listening port whose connections are handed to a terminator; gone when the test is. */
+export class TlsGate {
+  readonly port: number;
+  readonly outcomes = new Arrivals<Outcome>();
+  readonly #seen = { count: 0 };
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  /** The end of the next handshake that has not been asked for yet. */
+  async outcome(): Promise<Outcome> {
+    const from = this.#seen.count;
+    this.#seen.count += 1;
+    return this.outcomes.next(() => true, 'the end of a handshake', { from });
+  }
+
+  /** The next handshake's session. */
+  async session(): Promise<TlsSession> {
+    const outcome = await this.outcome();
+    if (outcome.session === null) throw outcome.error;
+    return outcome.session;
+  }
+
+  /** The next handshake's error. */
+  async failure(): Promise<GatehouseError> {
+    const outcome = await this.outcome();
+    if (outcome.session !== null) throw new Error('the handshake succeeded');
+    if (outcome.error instanceof GatehouseError) return outcome.error;
+    throw outcome.error;
+  }
+}
+
+export interface GateOptions {
+  readonly signal?: AbortSignal;
+  /** Runs on every raw connection before the terminator gets it. */
+  readonly before?: (raw: Socket) => Promise<void>;
+}
+
+export async function startTlsGate(
+  t: Scope,
+  material: TlsMaterial,
+  { signal = new AbortController().signal, before }: GateOptions = {},
+): Promise<TlsGate> {
+  const terminator = new Terminator(material);
+  const raws = new Set<Socket>();
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (raw) => {
+    raws.add(raw);
+    void (async () => {
+      try {
+        await before?.(raw);
+        gate.outcomes.push({ session: await terminator.accept(raw, { signal }) });
+      } catch (error) {
+        gate.outcomes.push({ session: null, error });
+      }
+    })();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const gate = new TlsGate((server.address() as AddressInfo).port);
+  atEnd(t, async () => {
+    for (const raw of raws) raw.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+  return gate;
+}
+
+/** Settings with a CA, loaded, behind a port. */
+export async function gateOf(
+  t: Scope,
+  authority: TestAuthority,
+  overrides: Partial<TlsSettings> = {},
+): Promise<TlsGate> {
+  const tls = tlsSettings(authority.server(), { caFile: authority.caFile, ...overrides });
+  return startTlsGate(t, await loadMaterial(tls));
+}
+
+/** A TLS client that trusts nobody and tolerates everybody; gone when the test is. Its errors are kept in `errors`. */
+export class TlsClient {
+  readonly socket: TLSSocket;
+  readonly errors: Error[] = [];
+  readonly #secured: Promise<void>;
+
+  constructor(t: Scope, gate: Pick<TlsGate, 'port'>, options: ConnectionOptions = {}) {
+    this.socket = connect({ host: '127.0.0.1', port: gate.port, rejectUnauthorized: false, ...options });
+    this.socket.on('error', (error) => this.errors.push(error));
+    this.#secured = new Promise((resolve) => this.socket.once('secureConnect', resolve));
+    atEnd(t, () => this.socket.destroy());
+  }
+
+  /** The client's side of the handshake is done. */
+  async secured(): Promise<this> {
+    await within(this.#secured, 'the client to see the handshake done');
+    return this;
+  }
+
+  /** The connection is gone; with the error, if any, that the client was left with. */
+  async closed(): Promise<Error | null> {
+    if (!this.socket.closed) {
+      this.socket.resume();
+      await within(
+        new Promise((resolve) => this.socket.once('close', resolve)),
+        'the client to see the connection closed',
+      );
+    }
+    return this.errors[0] ?? null;
+  }
+}
+
+/** Client options that present a certificate. */
+export function presenting(credentials: Pick<Credentials, 'cert' | 'key'>): ConnectionOptions {
+  return { cert: credentials.cert, key: credentials.key };
+}
