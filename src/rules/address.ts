@@ -162,13 +162,15 @@ export function clientAddress(text: string): ClientAddress | null {
   return { address: ipv4, text: formatAddress(ipv4) };
 }
 
-/** An address as inet_ntop writes it, the longest run of zero groups shortened. */
+/** An address as inet_ntop writes it: the longest run of zero groups shortened, an embedded IPv4 address dotted. */
 export function formatAddress({ family, bytes }: IpAddress): string {
   if (family === 4) return bytes.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    ((bytes[index * 2]! << 8) | bytes[index * 2 + 1]!).toString(16),
-  );
-  const text = groups.join(':');
+  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!);
+  const zeros = groups.findIndex((group) => group !== 0);
+  if (zeros === 6 || (zeros === 5 && groups[5] === 0xffff)) {
+    return `${zeros === 5 ? '::ffff:' : '::'}${bytes.subarray(12).join('.')}`;
+  }
+  const text = groups.map((group) => group.toString(16)).join(':');
   const runs = text.match(/(?<![0-9a-f])0(?::0(?![0-9a-f]))+/g) ?? [];
   const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
   return longest === '' ? text : text.replace(new RegExp(`(?:^|:)${longest}(?![0-9a-f])(?::|$)`), '::');

@@ -22,6 +22,7 @@ export function problemAt(place: Place, message: string, hint?: string): Problem
 /** What C's strerror says for the errors that opening and reading a file can meet: PostgreSQL's `%m`. */
 const systemErrors: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
+  EFBIG: 'File too large',
   EIO: 'Input/output error',
   EISDIR: 'Is a directory',
   ELOOP: 'Too many levels of symbolic links',
