@@ -1,0 +1,31 @@
+# The gate as an image: built with the locked dependencies, run by a user without a name, with nothing to write to.
+# Mount your own /etc/pg-gatehouse over the sample, whose rules reject everybody.
+#
+#   docker build -t pg-gatehouse .
+#   docker run --read-only --cap-drop ALL -p 6432:6432 -v ./gate:/etc/pg-gatehouse:ro pg-gatehouse
+
+FROM node:26.10.0-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY tools ./tools
+COPY src ./src
+RUN npm run build && npm prune --ignore-scripts --omit=dev --omit=optional
+
+FROM node:26.10.0-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /opt/pg-gatehouse
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+COPY bin ./bin
+COPY config/gatehouse.yaml config/pg_hba.conf config/pg_ident.conf /etc/pg-gatehouse/
+# A number, so that Kubernetes can see that it is not root (runAsNonRoot). Nobody logs in as it.
+USER 10001:10001
+EXPOSE 6432
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9432/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Exec form: signals reach the gate itself.
+ENTRYPOINT ["node", "/opt/pg-gatehouse/bin/pg-gatehouse.js"]
+CMD ["serve", "--config", "/etc/pg-gatehouse/gatehouse.yaml"]
