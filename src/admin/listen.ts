@@ -5,35 +5,19 @@ import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
-import { LoadError } from '../errors.ts';
+import { MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/settings.ts';
-
-/** `host:port` (an IPv6 address in brackets), or the absolute path of a Unix socket. */
-export type AdminAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
+import { LoadError } from '../errors.ts';
 
 /** The settings that the listener is made from. */
 export type AdminSettings = Pick<Settings, 'file' | 'admin' | 'lineOf'>;
-
-/** sizeof(sun_path) less its terminator, on Linux. */
-const MAX_UNIX_PATH_BYTES = 107;
-
-/** Null = neither form; whether the host is one that may be listened on is not asked here. */
-export function parseAdminAddress(listen: string): AdminAddress | null {
-  if (listen.startsWith('/')) return { kind: 'unix', path: listen };
-  const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(listen);
-  const host = parts?.[1] ?? parts?.[2];
-  const port = Number(parts?.[3]);
-  return host === undefined || port > 65_535 ? null : { kind: 'tcp', host, port };
-}
 
 /**
  * Binds the server. Resolves to its URL, with the port it really has: `http://127.0.0.1:9432`, or `unix:/path`.
  * Throws LoadError at the line of admin.listen.
  */
 export async function bindAdmin(server: Server, settings: AdminSettings): Promise<string> {
-  const address = parseAdminAddress(settings.admin.listen);
+  const address = parseListenPlace(settings.admin.listen);
   if (address === null) {
     const hint = 'Give host:port, [address]:port for IPv6, or the absolute path of a Unix socket.';
     throw listenError(
@@ -42,8 +26,8 @@ export async function bindAdmin(server: Server, settings: AdminSettings): Promis
       hint,
     );
   }
-  if (address.kind === 'unix' && Buffer.byteLength(address.path) > MAX_UNIX_PATH_BYTES) {
-    const message = `Unix-domain socket path "${address.path}" is too long (maximum ${MAX_UNIX_PATH_BYTES} bytes)`;
+  if (address.kind === 'unix' && Buffer.byteLength(address.path) > MAX_SOCKET_PATH_BYTES) {
+    const message = `Unix-domain socket path "${address.path}" is too long (maximum ${MAX_SOCKET_PATH_BYTES} bytes)`;
     throw listenError(settings, message);
   }
   try {

@@ -260,7 +260,8 @@ function cutNote(length: number, all: string): HtmlValue {
 }
 
 function stateText({ state }: SessionRow): Html {
-  return html`<span class="${state === 'relaying' ? 'good' : 'bad'}">${state}</span>`;
+  const urgent = state === 'no-longer-admitted' || state === 'terminating';
+  return html`<span class="${urgent ? 'bad' : 'good'}">${state}</span>`;
 }
 
 function clientText({ client_addr: address, client_port: port }: SessionRow): string {

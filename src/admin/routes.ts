@@ -28,9 +28,13 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
   });
 
   app.post('/reload', async (_request, reply) => {
-    const { ok, reloaded, errors } = await view.reload();
-    if (ok) return { ok, reloaded };
-    return reply.code(422).send({ ok, reloaded, errors: errors.map(problemJson) });
+    const { ok, reloaded, errors, warnings } = await view.reload();
+    return reply.code(ok ? 200 : 422).send({
+      ok,
+      reloaded,
+      ...(ok ? {} : { errors: errors.map(problemJson) }),
+      ...(warnings.length === 0 ? {} : { warnings: warnings.map(problemJson) }),
+    });
   });
 
   app.get('/certificates', async () => {

@@ -6,8 +6,9 @@ import type { Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
-import { bindAdmin, parseAdminAddress } from './listen.ts';
+import { bindAdmin } from './listen.ts';
 import type { AdminSettings } from './listen.ts';
 import { addPage } from './page-routes.ts';
 import { addRoutes } from './routes.ts';
@@ -79,7 +80,7 @@ export async function createAdminServer(
     clientErrorHandler: answerBrokenRequest,
     serverFactory: (handler) => boundedServer(handler, bounds),
   });
-  const address = parseAdminAddress(settings.admin.listen);
+  const address = parseListenPlace(settings.admin.listen);
   addGuard(app, address?.kind === 'unix' ? null : (address?.host ?? ''));
   addErrorAnswers(app, options.onError);
   addRoutes(app, view);

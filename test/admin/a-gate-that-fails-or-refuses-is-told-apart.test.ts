@@ -1,26 +1,29 @@
 // What the listener answers when the gate is not ready, a reload fails in part, or a question of its own goes wrong.
 
 import { test } from 'tap';
-import { exampleGate, startAdmin } from './example-gate.ts';
+import { exampleGate, exampleReload, startAdmin } from './example-gate.ts';
 
 await test('a reload that failed in part answers 422 with every error', async (t) => {
   const url = await startAdmin(
     t,
     exampleGate([], {
-      reload: async () => ({
-        ok: false,
-        reloaded: ['settings', 'tls', 'maps'],
-        errors: [
-          { file: '/etc/pg_hba.conf', line: 3, message: 'invalid authentication method "crt"' },
-          {
-            file: '/etc/key.pem',
-            line: null,
-            message: 'has group access',
-            detail: 'It must be 0600.',
-            hint: 'chmod it',
-          },
-        ],
-      }),
+      reload: async () =>
+        exampleReload({
+          ok: false,
+          failed: ['rules'],
+          warnings: [{ file: '/etc/gatehouse.yaml', line: 2, message: 'parameter "port" cannot be changed' }],
+          reloaded: ['settings', 'tls', 'maps'],
+          errors: [
+            { file: '/etc/pg_hba.conf', line: 3, message: 'invalid authentication method "crt"' },
+            {
+              file: '/etc/key.pem',
+              line: null,
+              message: 'has group access',
+              detail: 'It must be 0600.',
+              hint: 'chmod it',
+            },
+          ],
+        }),
     }).view,
   );
   const answer = await fetch(`${url}/reload`, { method: 'POST' });
@@ -37,6 +40,9 @@ await test('a reload that failed in part answers 422 with every error', async (t
         hint: 'chmod it',
         detail: 'It must be 0600.',
       },
+    ],
+    warnings: [
+      { file: '/etc/gatehouse.yaml', line: 2, message: 'parameter "port" cannot be changed', hint: null },
     ],
   });
 });

@@ -5,6 +5,7 @@ import type { GateView, SessionRow } from '../../src/admin/gate-view.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
 import type { AdminOptions } from '../../src/admin/server.ts';
 import type { AdminSettings } from '../../src/admin/listen.ts';
+import type { ReloadResult } from '../../src/config/snapshot.ts';
 import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -21,7 +22,7 @@ export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
     rule: { file: '/etc/gatehouse/pg_hba.conf', line: 4 },
     bytes_in: 1200,
     bytes_out: 34_567,
-    state: 'relaying',
+    state: 'idle',
     version: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',
     bits: 256,
@@ -60,6 +61,19 @@ export function exampleCrl(changes: Partial<CrlInUse> = {}): CrlInUse {
   };
 }
 
+/** A reload that took every part. */
+export function exampleReload(changes: Partial<ReloadResult> = {}): ReloadResult {
+  return {
+    ok: true,
+    reloaded: ['settings', 'tls', 'rules', 'maps'],
+    failed: [],
+    errors: [],
+    warnings: [],
+    notReloaded: [],
+    ...changes,
+  };
+}
+
 /** The view, what it was asked to change, and its live sessions. */
 export interface ExampleGate {
   readonly view: GateView;
@@ -87,7 +101,7 @@ export function exampleGate(
       },
       reload: async () => {
         gate.reloads += 1;
-        return { ok: true, reloaded: ['settings', 'tls', 'rules', 'maps'], errors: [] };
+        return exampleReload();
       },
       readiness: async () => ({ ready: true, reasons: [] }),
       certificates: async () => ({ certificates: [exampleCertificate()], crls: [exampleCrl()] }),

@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers';
 import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { formatProblem, LoadError } from '../../src/errors.ts';
-import { parseAdminAddress } from '../../src/admin/listen.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
+import { portOf } from '../support/free-port.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { adminSettings, exampleGate } from './example-gate.ts';
 
@@ -25,24 +25,6 @@ async function refusal(listen: string): Promise<string> {
     return error.problems.map(formatProblem).join('\n');
   }
 }
-
-await test('the forms of an address', async (t) => {
-  const table: readonly (readonly [string, unknown])[] = [
-    ['127.0.0.1:9432', { kind: 'tcp', host: '127.0.0.1', port: 9432 }],
-    ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
-    ['[::1]:9432', { kind: 'tcp', host: '::1', port: 9432 }],
-    ['/run/gate/admin.sock', { kind: 'unix', path: '/run/gate/admin.sock' }],
-    ['::1:9432', null],
-    ['localhost', null],
-    [':9432', null],
-    ['localhost:65536', null],
-    ['localhost:-1', null],
-    ['localhost:http', null],
-    ['run/admin.sock', null],
-    ['', null],
-  ];
-  for (const [listen, address] of table) t.strictSame(parseAdminAddress(listen), address, listen);
-});
 
 await test('TCP: the URL names the port it really has', async (t) => {
   for (const [listen, url] of [
@@ -103,8 +85,7 @@ await test('where it cannot stand, the problem is told at its line', async (t) =
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   t.teardown(() => other.close());
-  const address = other.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
+  const port = portOf(other);
   t.equal(
     await refusal(`127.0.0.1:${port}`),
     `/etc/gatehouse.yaml:52: could not bind the admin listener to "127.0.0.1:${port}": address already in use\n` +
