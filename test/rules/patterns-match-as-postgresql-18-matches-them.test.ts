@@ -1,0 +1,72 @@
+// Random patterns on random subjects: accepted or refused with the same words, the same match, the same captures
+// as a real PostgreSQL 18's regexp_match(). PATTERN_ROUNDS=n runs n batches, PATTERN_SEED=n starts elsewhere.
+
+import t from 'tap';
+import type { ByteString } from '../../src/bytestring.ts';
+import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
+import { Matcher } from '../../src/rules/pattern/matcher.ts';
+import { parsePattern } from '../../src/rules/pattern/parser.ts';
+import { PatternGenerator } from '../support/random-patterns.ts';
+import { RegexpOracle } from '../support/regexp-oracle.ts';
+import type { RegexpAnswer } from '../support/regexp-oracle.ts';
+
+const PATTERNS_A_ROUND = 250;
+const SUBJECTS_A_PATTERN = 6;
+const rounds = Number(process.env['PATTERN_ROUNDS'] ?? 10);
+const firstSeed = Number(process.env['PATTERN_SEED'] ?? 1);
+
+t.test('patterns match as PostgreSQL 18 matches them', { timeout: 0 }, async (t) => {
+  await using oracle = await RegexpOracle.start();
+  const count = { pairs: 0, matches: 0, errors: 0, unsupported: 0 };
+  for (let seed = firstSeed; seed < firstSeed + rounds; seed += 1) {
+    const generator = new PatternGenerator(seed);
+    const questions = Array.from({ length: PATTERNS_A_ROUND }, () => generator.pattern()).flatMap((pattern) =>
+      Array.from({ length: SUBJECTS_A_PATTERN }, () => ({ pattern, subject: generator.subject() })),
+    );
+    const answers = await oracle.ask(questions);
+    for (const [index, { pattern, subject }] of questions.entries()) {
+      const theirs = answers[index]!;
+      const ours = answer(pattern, subject);
+      if (ours === 'unsupported') {
+        count.unsupported += 1;
+        continue;
+      }
+      count.pairs += 1;
+      if (theirs.kind === 'match') count.matches += 1;
+      if (theirs.kind === 'error') count.errors += 1;
+      if (JSON.stringify(ours) !== JSON.stringify(theirs)) {
+        t.same(ours, theirs, `seed ${seed}: ${JSON.stringify(pattern)} on ${JSON.stringify(subject)}`);
+      }
+    }
+  }
+  t.comment(
+    `${count.pairs} pairs, ${count.matches} matches, ${count.errors} errors, ${count.unsupported} unsupported`,
+  );
+  t.ok(count.pairs > rounds * 1000, 'most of what is generated can be compared');
+  t.ok(count.matches > count.pairs / 4, 'much of what is generated matches');
+});
+
+/** What ours says, in regexp_match()'s form. */
+function answer(pattern: ByteString, subject: ByteString): RegexpAnswer | 'unsupported' {
+  try {
+    const compiled = compilePattern(pattern);
+    const result = compiled.exec(subject);
+    if (compiled.test(subject) !== (result !== null))
+      return { kind: 'error', message: 'test and exec disagree' };
+    if (result === null) return { kind: 'none' };
+    return {
+      kind: 'match',
+      groups: compiled.groupCount > 0 ? result.groups : [wholeMatch(pattern, subject)],
+    };
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    if (/not supported|too complex/.test(error.message)) return 'unsupported';
+    return { kind: 'error', message: error.message };
+  }
+}
+
+function wholeMatch(pattern: ByteString, bytes: ByteString): ByteString | null {
+  const matcher = new Matcher(parsePattern(pattern));
+  const span = matcher.find(matcher.constraints.judge(bytes));
+  return span === null ? null : bytes.slice(span.from, span.to);
+}
