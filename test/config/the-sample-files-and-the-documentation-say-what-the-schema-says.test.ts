@@ -1,0 +1,58 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { RecordingFileSystem } from '../../src/config/files.ts';
+import { loadSettings } from '../../src/config/load.ts';
+import { schema } from '../../src/config/schema.ts';
+import { restartOnly } from '../../src/config/snapshot.ts';
+import { loadHba } from '../../src/rules/hba.ts';
+import { loadIdent } from '../../src/rules/ident.ts';
+import { made } from '../../tools/configuration-docs.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+for (const [path, make] of Object.entries(made)) {
+  t.equal(readFileSync(root + path, 'utf8'), make(), `${path} is what node tools/configuration-docs.ts writes`);
+}
+
+// The sample: every key, and nothing but defaults.
+const directory = t.testdir();
+const file = join(directory, 'gatehouse.yaml');
+copyFileSync(join(root, 'config/gatehouse.yaml'), file);
+const { lineOf, ...sample } = loadSettings(file);
+for (const name of Object.keys(schema)) t.type(lineOf(name), 'number', `the sample names ${name}`);
+writeFileSync(file, '');
+const { lineOf: lineOfNothing, ...defaults } = loadSettings(file);
+t.equal(lineOfNothing('port'), null);
+t.strictSame(sample, defaults, "the sample's values are the defaults");
+
+// The documentation names every setting with its default, once.
+const docs = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+const documented = [...docs.matchAll(/^### (\S+)\n\n.* · default `(.*)` · (reload|_restart_)$/gm)];
+t.strictSame(
+  documented.map(([, name, written, how]) => [name, written, how]),
+  Object.entries(schema).map(([name, setting]) => [name, setting.written, setting.restart ? '_restart_' : 'reload']),
+);
+t.strictSame(
+  Object.entries(schema).flatMap(([name, { restart }]) => (restart ? [name] : [])).toSorted(),
+  Object.keys(restartOnly).toSorted(),
+  'what the schema says needs a restart is what a reload keeps',
+);
+
+// The sample rules refuse everybody; the sample maps are empty; neither warns.
+const fs = new RecordingFileSystem();
+const rules = loadHba(join(root, 'config/pg_hba.conf'), fs, { ssl: true, roles: new Map() });
+t.strictSame(rules.warnings, []);
+t.strictSame(rules.records.map(({ type, method }) => `${type} ${method}`), ['host reject', 'host reject']);
+const maps = loadIdent(join(root, 'config/pg_ident.conf'), fs);
+t.strictSame([maps.records, maps.warnings], [[], []]);
+
+// The examples in their comments load as well once they are no comments.
+mkdirSync(join(directory, 'opened'));
+for (const name of ['pg_hba.conf', 'pg_ident.conf']) {
+  const opened = readFileSync(join(root, 'config', name), 'utf8').replaceAll(/^# {3}(?=\S)/gm, '');
+  writeFileSync(join(directory, 'opened', name), opened);
+}
+t.equal(loadHba(join(directory, 'opened/pg_hba.conf'), fs, { ssl: true, roles: new Map() }).records.length, 7);
+t.equal(loadIdent(join(directory, 'opened/pg_ident.conf'), fs).records.length, 4);

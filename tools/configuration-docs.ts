@@ -1,0 +1,80 @@
+// Writes docs/configuration.md and config/gatehouse.yaml from the schema. `node tools/configuration-docs.ts` renews
+// both; a test compares them with what this file makes.
+
+import { writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { groups, olderNames, sections } from '../src/config/schema.ts';
+
+const WIDTH = 100;
+
+/** docs/configuration.md: every setting, under its section. */
+export function configurationDocs(): string {
+  const blocks = [
+    '# Configuration',
+    '<!-- Made by tools/configuration-docs.ts from src/config/schema.ts. -->',
+    'One YAML file, given with `--config`, holds every setting; [config/gatehouse.yaml](../config/gatehouse.yaml) is a copy of all of them with their defaults. Where PostgreSQL has a setting of the same name, it means the same here, and lines of a `postgresql.conf` move over as they stand, with `:` in place of `=`.',
+    'Relative paths are relative to the YAML file. A boolean is any unique prefix of `on`, `off`, `true`, `false`, `yes`, `no`, or `1` or `0`. A duration is a number with one of the units `us`, `ms`, `s`, `min`, `h` and `d`, or a bare number in the unit that the setting names. A name with a dot is a key beneath a group: `upstream.host` is `host` beneath `upstream:`. An unknown key, a wrong value or a key set twice is an error with its file, line and column, and nothing is loaded.',
+    'A reload (SIGHUP, `POST /reload`, or changed content while `reload.watch` is on) reads the file again. Four parts reload independently, each whole or not at all: the settings, the TLS material, the rules and the maps. A part with an error keeps its old state. Settings marked _restart_ keep their old value until the gate is started again, with a warning in the log.',
+    ...sections.flatMap(({ title, settings }) => [
+      `## ${title}`,
+      ...Object.entries(settings).flatMap(([name, { type, written, doc, restart }]) => [
+        `### ${name}`,
+        `${type} · default \`${written}\` · ${restart ? '_restart_' : 'reload'}`,
+        doc,
+      ]),
+    ]),
+    '## Older names',
+    ...[...olderNames].map(([older, name]) => `\`${older}\` is read as \`${name}\`.`),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+/** config/gatehouse.yaml: every setting with its default, explained. */
+export function sampleConfiguration(): string {
+  const lines = [
+    ...comment(
+      'Every setting of pg-gatehouse with its default; a line may be left out. See docs/configuration.md.',
+    ),
+    ...comment('Made by tools/configuration-docs.ts from src/config/schema.ts.'),
+  ];
+  for (const { title, settings } of sections) {
+    lines.push('', ...comment(`--- ${title}`));
+    let open = '';
+    for (const [name, { written, doc, restart }] of Object.entries(settings)) {
+      const dot = name.indexOf('.');
+      const group = dot < 0 ? '' : name.slice(0, dot);
+      const indent = group === '' ? '' : '  ';
+      lines.push('');
+      if (group !== open && groups.has(group)) lines.push(`${group}:`);
+      open = group;
+      lines.push(...comment(`${doc}${restart ? ' A change needs a restart.' : ''}`, indent));
+      lines.push(`${indent}${name.slice(dot + 1)}: ${written}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Text as comment lines of at most WIDTH characters. */
+function comment(text: string, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = `${indent}#`;
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = `${indent}#`;
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** What is made, by its path in the repository. */
+export const made: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': configurationDocs,
+  'config/gatehouse.yaml': sampleConfiguration,
+};
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const [path, make] of Object.entries(made))
+    writeFileSync(new URL(`../${path}`, import.meta.url), make());
+}
