@@ -1,15 +1,14 @@
 // Names that nobody would think of, made by fast-check, as the openssl command prints them in RFC 2253.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
 import type { SubjectAttribute } from '../../src/pki/authority.ts';
 import { attributeNames } from '../../src/tls/attribute-names.ts';
 import { readCertificateFacts } from '../../src/tls/identity.ts';
+import { needs } from '../support/tools.ts';
 
-const haveOpenssl = spawnSync('openssl', ['version']).status === 0;
-const options = haveOpenssl ? {} : { skip: 'there is no openssl command' };
 const authority = createAuthority({ subject: 'a root' });
 
 /** Characters that one of the escapes is about, and others. */
@@ -73,7 +72,7 @@ function uint32(number: number): Buffer {
   return bytes;
 }
 
-void t.test('RFC 2253 form of generated subjects', options, (test) => {
+void t.test('RFC 2253 form of generated subjects', needs('openssl'), (test) => {
   test.doesNotThrow(() => {
     fc.assert(
       fc.property(subject, (generated) => {
@@ -90,7 +89,7 @@ void t.test('RFC 2253 form of generated subjects', options, (test) => {
   test.end();
 });
 
-void t.test('short names of attribute types', options, (test) => {
+void t.test('short names of attribute types', needs('openssl'), (test) => {
   const listed = execFileSync('openssl', ['list', '-objects'], { encoding: 'utf8' });
   const byOid = new Map(
     [...listed.matchAll(/^(\S.*?) = (?:.*, )?([\d.]+)$/gm)].map(([, name = '', oid = '']) => [oid, name]),
