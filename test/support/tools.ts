@@ -13,8 +13,6 @@ export const PACKAGES = {
   // Not in the client package: Debian ships it with the server.
   pgbench: 'postgresql',
   openssl: 'openssl',
-  stunnel4: 'stunnel4',
-  pgbouncer: 'pgbouncer',
   prometheus: 'prometheus',
   promtool: 'prometheus',
   chromium: 'chromium',

@@ -1,0 +1,182 @@
+// The layers of ARCHITECTURE.md, kept by a program: who may import whom, which library has which owner, and what
+// every file of src/ looks like.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'tap';
+
+interface Import {
+  /** A path below src/, or what stands in the import of a package or of node. */
+  readonly target: string;
+  /** Erased before it runs. */
+  readonly typeOnly: boolean;
+}
+
+interface Source {
+  /** Below src/. */
+  readonly file: string;
+  readonly text: string;
+  readonly imports: readonly Import[];
+}
+
+type Layer = keyof typeof MAY_IMPORT;
+
+/** Who may import whom, from the ground up; every layer may import itself. Types are free: they are gone at run time. */
+const MAY_IMPORT = {
+  ground: [],
+  rules: ['ground'],
+  protocol: ['ground'],
+  tls: ['ground', 'protocol'],
+  config: ['ground', 'rules', 'tls'],
+  pki: ['ground', 'tls'],
+  telemetry: ['ground'],
+  session: ['ground', 'rules', 'protocol', 'tls', 'telemetry'],
+  admin: ['ground', 'config', 'telemetry'],
+  server: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session', 'admin'],
+  commands: ['ground', 'rules', 'tls', 'config', 'pki', 'admin', 'server'],
+  cli: ['ground', 'commands', 'server'],
+} as const satisfies Record<string, readonly string[]>;
+
+/** The layers of files that stand directly in src/; a file not named here is the server's. */
+const TOP_LEVEL: Readonly<Record<string, Layer>> = {
+  'bytestring.ts': 'ground',
+  'errors.ts': 'ground',
+  'log.ts': 'telemetry',
+  'metrics.ts': 'telemetry',
+  'metrics/labels.ts': 'telemetry',
+  'cli.ts': 'cli',
+};
+
+/** In session/: what the steps share. Everything else there is a step, and only connection.ts composes steps. */
+const SHARED_BY_STEPS = ['bytes.ts', 'deadline.ts', 'upstream-address.ts', 'certificate-fields.ts'];
+
+/** Each library's owners: the files or folders of src/ that may import it, for its types too. */
+const OWNERS: Readonly<Record<string, readonly string[]>> = {
+  commander: ['cli.ts', 'commands/'],
+  fastify: ['admin/'],
+  'pg-protocol': ['protocol/', 'session/upstream.ts'],
+  pino: ['log.ts'],
+  'prom-client': ['metrics.ts', 'metrics/'],
+  yaml: ['config/'],
+  zod: ['config/'],
+  '@peculiar/x509': ['pki/'],
+  '@electric-sql/pglite': ['commands/demo.ts'],
+  '@electric-sql/pglite-socket': ['commands/demo.ts'],
+};
+
+const MAX_LINES = 400;
+
+const root = fileURLToPath(new URL('../../src', import.meta.url));
+const sources = readSources();
+
+await test('a layer imports only the layers below it', async (t) => {
+  const offences = allImports(({ typeOnly, target }) => !typeOnly && isOurs(target)).filter(
+    ({ source, target }) => {
+      const [from, to] = [layerOf(source), layerOf(target)];
+      return from !== to && !MAY_IMPORT[from].some((allowed) => allowed === to);
+    },
+  );
+  t.strictSame(offences.map(told), []);
+});
+
+await test('the rules and the protocol know nothing of Node', async (t) => {
+  const offences = allImports(({ target }) => target.startsWith('node:')).filter(({ source }) =>
+    ['rules', 'protocol'].includes(layerOf(source)),
+  );
+  t.strictSame(offences.map(told), []);
+});
+
+await test("the steps of a connection's life do not import each other", async (t) => {
+  const within = allImports(({ typeOnly, target }) => !typeOnly && target.startsWith('session/')).filter(
+    ({ source }) => source.startsWith('session/'),
+  );
+  t.strictSame(
+    within.filter(({ source, target }) => source !== 'session/connection.ts' && !shared(target)).map(told),
+    [],
+  );
+  t.strictSame(
+    within.filter(({ source }) => shared(source)).map(told),
+    [],
+    'what they share stands on its own',
+  );
+});
+
+await test('every library has one owner', async (t) => {
+  const offences = allImports(({ target }) => !isOurs(target) && !target.startsWith('node:')).filter(
+    ({ source, target }) => !OWNERS[packageOf(target)]?.some((owner) => source.startsWith(owner)),
+  );
+  t.strictSame(offences.map(told), []);
+});
+
+await test('every file opens by saying where it stands, and stays readable', async (t) => {
+  t.ok(sources.length > 20, 'there are files to look at');
+  for (const { file, text } of sources) {
+    t.match(text, /^(#!.*\n)?\/\/ \S/, `${file} opens with a comment`);
+    t.ok(text.split('\n').length <= MAX_LINES + 1, `${file} has ${MAX_LINES} lines at most`);
+    t.notMatch(text, /\bconsole\.\w/, `${file} leaves the console alone`);
+  }
+});
+
+function readSources(): Source[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      return { file, text, imports: importsOf(file, text) };
+    });
+}
+
+function importsOf(file: string, text: string): Import[] {
+  const target = (specifier: string): string =>
+    specifier.startsWith('.') ? relative(root, join(root, dirname(file), specifier)) : specifier;
+  const statements = [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm)];
+  const bare = [...text.matchAll(/^import\s+'([^']+)'/gm)];
+  const calls = [...text.matchAll(/\bimport\(\s*'([^']+)'\s*\)(\.\w)?/g)];
+  return [
+    ...statements.map(([, type, specifier]) => ({
+      target: target(specifier!),
+      typeOnly: type !== undefined,
+    })),
+    ...bare.map(([, specifier]) => ({ target: target(specifier!), typeOnly: false })),
+    // `import('x').T` without await is a type.
+    ...calls.map(([, specifier, member]) => ({ target: target(specifier!), typeOnly: member !== undefined })),
+  ];
+}
+
+function allImports(wanted: (each: Import) => boolean): { source: string; target: string }[] {
+  return sources.flatMap(({ file, imports }) =>
+    imports.filter(wanted).map(({ target }) => ({ source: file, target })),
+  );
+}
+
+function layerOf(file: string): Layer {
+  const known = TOP_LEVEL[file];
+  if (known !== undefined) return known;
+  const [folder] = file.includes('/') ? file.split('/') : ['server'];
+  if (folder !== undefined && isLayer(folder)) return folder;
+  throw new Error(`src/${file} belongs to no layer`);
+}
+
+function isLayer(name: string): name is Layer {
+  return Object.hasOwn(MAY_IMPORT, name);
+}
+
+function shared(file: string): boolean {
+  return SHARED_BY_STEPS.includes(file.slice('session/'.length));
+}
+
+function isOurs(target: string): boolean {
+  return target.endsWith('.ts');
+}
+
+function packageOf(target: string): string {
+  return target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+function told({ source, target }: { source: string; target: string }): string {
+  return `src/${source} imports ${target}`;
+}
