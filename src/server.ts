@@ -9,6 +9,7 @@ import type { Gate } from './gate.ts';
 import { openListeners, type ListenAddress, type Listeners } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { rejudgeSessions } from './rejudge.ts';
 import { serveConnection } from './session/connection.ts';
 import { Handshakes } from './session/handshakes.ts';
 import { Sessions, terminatedByAdministrator } from './session/registry.ts';
@@ -61,12 +62,14 @@ class Server implements RunningServer {
   readonly #sessions = new Sessions();
   readonly #health = new UpstreamHealth();
   readonly #connections = new Set<Promise<void>>();
+  readonly #gate: Gate;
   #listeners: Listeners | null = null;
   #admin: AdminServer | null = null;
   #stopWatching: (() => void) | null = null;
   #draining = false;
   #hasten: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
+  #rejudging: Promise<void> = Promise.resolve();
   #lastReload: GateStatus['lastReload'] = null;
   #lastConnection = 0;
 
@@ -79,6 +82,15 @@ class Server implements RunningServer {
   private constructor(config: ConfigHolder, log: Logger) {
     this.#config = config;
     this.#log = log;
+    this.#gate = {
+      log,
+      metrics: this.#metrics,
+      handshakes: this.#handshakes,
+      sessions: this.#sessions,
+      snapshot: () => config.current,
+      draining: () => this.#draining,
+      nextId: () => `${process.pid}-${++this.#lastConnection}`,
+    };
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -100,7 +112,7 @@ class Server implements RunningServer {
     });
     this.#showSnapshot();
     this.#metrics.reload('success', Date.now() / 1000);
-    const gate = this.#gate();
+    const gate = this.#gate;
     this.#listeners = await openListeners(settings, this.#log, (raw) => {
       const connection: Promise<void> = serveConnection(raw, gate).finally(() =>
         this.#connections.delete(connection),
@@ -114,6 +126,7 @@ class Server implements RunningServer {
           config: this.#config,
           health: this.#health,
           reload: () => this.reload(),
+          lastReload: () => this.#lastReload,
         });
         const onError = (error: unknown): void =>
           this.#log.error({ err: error }, 'admin listener: a request failed');
@@ -129,18 +142,6 @@ class Server implements RunningServer {
     this.#log.info({ addresses: this.#listeners.addresses }, 'ready to accept connections');
   }
 
-  #gate(): Gate {
-    return {
-      log: this.#log,
-      metrics: this.#metrics,
-      handshakes: this.#handshakes,
-      sessions: this.#sessions,
-      snapshot: () => this.#config.current,
-      draining: () => this.#draining,
-      nextId: () => `${process.pid}-${++this.#lastConnection}`,
-    };
-  }
-
   async reload(): Promise<ReloadResult> {
     this.#log.info('reloading configuration files');
     const result = await this.#config.reload();
@@ -150,8 +151,17 @@ class Server implements RunningServer {
     this.#log.level = this.#config.current.settings.logLevel;
     this.#showSnapshot();
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
+    this.#rejudge();
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     return result;
+  }
+
+  /** Goes on while new connections are served; one reload's judgement after another. */
+  #rejudge(): void {
+    const snapshot = this.#config.current;
+    this.#rejudging = this.#rejudging
+      .then(() => rejudgeSessions(this.#gate, snapshot))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'could not judge the sessions again'));
   }
 
   /** Metrics that show what is in force. */

@@ -2,18 +2,19 @@
 // sockets, composes the steps beside it, writes the one closing line and counts the one outcome.
 
 import type { Socket } from 'node:net';
+import { toText } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { clientAddress } from '../rules/address.ts';
-import { decide } from '../rules/decide.ts';
 import type { Admission, Facts, IpAddress } from '../rules/types.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
 import { Lifeline } from './deadline.ts';
-import { interfaceAddresses, lookUpHostName } from './network.ts';
+import { judge } from './judge.ts';
+import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
 import { errorResponse, sendAndClose, unverifiedCertificate } from './refuse.ts';
 import type { Session } from './registry.ts';
@@ -131,7 +132,7 @@ async function live(connection: Connection): Promise<End> {
     throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
   refuseWhileDraining(gate);
   gate.sessions.checkLimits(known.host, connection.snapshot.settings);
-  const { admission, facts } = await judge(connection, startup);
+  const { admission, facts } = await askRules(connection, startup);
   admit(connection, startup, admission, facts);
   return await serve(connection, startup, admission);
 }
@@ -204,51 +205,39 @@ function refuseWhileDraining(gate: Gate): void {
   throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
 }
 
-/** Asks the rules, and looks up the client's host name as far as they want to know it. */
-async function judge(
+/** What the rules say; a refusal ends the connection. */
+async function askRules(
   connection: Connection,
   startup: StartupRequest,
 ): Promise<{ admission: Admission; facts: Facts }> {
   const { gate, snapshot, life, known } = connection;
   const certificate = known.tls?.certificate;
-  const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
-  let facts: Facts = {
-    user: startup.user,
-    database: startup.database,
-    replication: startup.replication,
-    tls: known.tls !== null,
-    address: connection.address,
-    addressText: known.host,
-    hostName: { state: 'unknown' },
-    interfaces: interfaceAddresses,
-    certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
-    hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
-  };
-  for (;;) {
-    const verdict = decide(book, facts);
-    switch (verdict.kind) {
-      case 'look-up':
-        facts = { ...facts, hostName: await lookUpHostName(facts, verdict.want, life.signal) };
-        break;
-      case 'admit':
-        known.record = verdict.record;
-        gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
-        return { admission: verdict, facts };
-      case 'refuse': {
-        known.record = verdict.record;
-        if (verdict.record !== null) gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
-        if (verdict.identity !== null && snapshot.settings.logConnections) {
-          logAuthenticated(gate, known, verdict, startup.user);
-        }
-        for (const note of verdict.notes) gate.log.info({ id: known.id }, note);
-        const { code, message, sqlstate, detail } = verdict;
-        throw new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
-      }
-      default:
-        // An unset branch refuses.
-        throw new GatehouseError('internal-error', { cause: verdict satisfies never });
-    }
+  const { verdict, facts } = await judge(
+    snapshot,
+    {
+      user: startup.user,
+      database: startup.database,
+      replication: startup.replication,
+      tls: known.tls !== null,
+      address: connection.address,
+      addressText: known.host,
+      hostName: { state: 'unknown' },
+      interfaces: interfaceAddresses,
+      certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
+      hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
+    },
+    life.signal,
+  );
+  known.record = verdict.record;
+  if (verdict.record !== null) gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
+  if (verdict.kind === 'admit') return { admission: verdict, facts };
+  // PostgreSQL logs whose certificate it was even where the map then refuses.
+  if (verdict.identity !== null && snapshot.settings.logConnections) {
+    logAuthenticated(gate, known, verdict, startup.user);
   }
+  for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
+  const { code, message, sqlstate, detail } = verdict;
+  throw new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
 }
 
 /** From here on the connection is a session: listed, limited, and no longer a handshake. */

@@ -3,12 +3,12 @@
 
 import { constants, type X509Certificate } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
-import type { Settings } from '../config/settings.ts';
 import { GatehouseError, type Problem } from '../errors.ts';
 import { channelBindingWarnings, validityWarnings } from './certificate-warnings.ts';
 import { loadClientAuthorities } from './client-authorities.ts';
 import { readCertificateFacts } from './identity.ts';
 import { loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
+import type { TlsSource } from './refusal.ts';
 import { loadRevocationLists } from './revocation-lists.ts';
 import { loadServerCertificate } from './server-certificate.ts';
 import type { CertificateInUse, TlsMaterial } from './types.ts';
@@ -42,7 +42,7 @@ const fixedOptions: TlsOptions = {
  *   at the file itself where the setting is a default (semantics §2.2)
  */
 export async function loadTls(
-  settings: Settings,
+  settings: TlsSource,
   { reload }: { readonly reload: boolean },
 ): Promise<TlsMaterial> {
   const { tls } = settings;
@@ -73,6 +73,8 @@ export async function loadTls(
     context: createSecureContext(options),
     options,
     requestsClientCertificate: tls.caFile !== '',
+    authorities: authorities.map(({ certificate }) => certificate),
+    checksRevocation: revocation.pems.length > 0,
     certificates,
     crls: revocation.crls,
     files: [

@@ -2,6 +2,7 @@
 
 import type { CertificateNames } from '../rules/types.ts';
 import type { Code, Problem } from '../errors.ts';
+import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { verified } from './identity.ts';
 
@@ -52,6 +53,10 @@ export interface TlsMaterial {
   readonly options: import('node:tls').TlsOptions;
   /** ssl_ca_file is set: client certificates are asked for. */
   readonly requestsClientCertificate: boolean;
+  /** The certificates of ssl_ca_file, roots and intermediates alike. */
+  readonly authorities: readonly X509Certificate[];
+  /** ssl_crl_file or ssl_crl_dir is set: every issuer needs a list. */
+  readonly checksRevocation: boolean;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
   /** Files and directories that were read, for the watcher. */
