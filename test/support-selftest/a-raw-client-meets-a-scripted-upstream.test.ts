@@ -27,16 +27,20 @@ await test('a login over TCP, sent byte by byte', async (t) => {
   t.equal(login.error, null);
   t.strictSame(login.key, { pid: 4242, key: Buffer.from('0badcafe', 'hex') });
   t.match(login.parameters, { server_version: '10.23' });
-  const connection = await upstream.nextConnection();
-  await connection.played;
   t.strictSame(upstream.received, [startup]);
+  client.halfClose();
+  t.strictSame(await client.expectClosed(), { how: 'end' });
+  await (
+    await upstream.nextConnection()
+  ).played;
 });
 
 await test('a query over a Unix socket, answered in a dribble', async (t) => {
   const upstream = await scriptedUpstream(
     t,
     async (connection) => {
-      await scripts.trust(connection);
+      await connection.readStartup();
+      await connection.acceptLogin();
       t.equal((await connection.readMessage()).type, 'Q');
       await connection.dribble(oneColumnResult('a', ['x', 'y']));
       connection.halfClose();

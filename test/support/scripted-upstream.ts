@@ -118,10 +118,12 @@ export type Script = (connection: UpstreamConnection) => void | Promise<void>;
 
 /** Scripts that tests ask for again and again. */
 export const scripts = {
-  /** Lets the client in and then echoes nothing: bytes are only recorded. */
+  /** Lets the client in, only records what it sends, and closes when the client has: as a server would. */
   trust: async (connection: UpstreamConnection) => {
     await connection.readStartup();
     await connection.acceptLogin();
+    await connection.stall();
+    connection.halfClose();
   },
   /** Accepts and never says a word. */
   stall: (connection: UpstreamConnection) => connection.stall(),
