@@ -7,7 +7,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerPki } from './commands/pki.ts';
 import { registerRemote } from './commands/remote.ts';
 import { registerServe } from './commands/serve.ts';
-import { VERSION } from './view.ts';
+import { VERSION } from './version.ts';
 
 /** Exit status of a command line that could not be understood (contract §1). */
 const USAGE = 2;

@@ -294,14 +294,17 @@ export class LoadError extends Error {
   }
 }
 
-/** `file:line: message`, with detail and hint on lines of their own. */
-export function formatProblem(problem: Problem): string {
-  const place = [problem.file, problem.line, problem.column].filter(
-    (part) => part !== null && part !== undefined,
-  );
+/** `file:line: message`, the column behind it where one is known, detail and hint on lines of their own. */
+export function formatProblem({ file, line, column, message, detail, hint }: Problem): string {
+  const place = line === null ? file : `${file}:${line}`;
   return [
-    `${place.join(':')}: ${problem.message}`,
-    ...(problem.detail === undefined ? [] : [`  DETAIL: ${problem.detail}`]),
-    ...(problem.hint === undefined ? [] : [`  HINT: ${problem.hint}`]),
+    `${place}: ${message}${column === undefined ? '' : ` (column ${column})`}`,
+    ...(detail === undefined ? [] : [`  DETAIL: ${detail}`]),
+    ...(hint === undefined ? [] : [`  HINT: ${hint}`]),
   ].join('\n');
+}
+
+/** The words of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Settings } from './config/settings.ts';
-import { LoadError } from './errors.ts';
+import { LoadError, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
 
 /** An address with the port that it really has. */
@@ -46,7 +46,7 @@ export async function openListeners(
     try {
       port = await listen(server, host, port, family === 6);
     } catch (error) {
-      reasons.push(`could not bind IPv${family} address "${host}": ${(error as Error).message}`);
+      reasons.push(`could not bind IPv${family} address "${host}": ${messageOf(error)}`);
       continue;
     }
     server.on('error', (error) => log.error({ err: error }, 'could not accept new connection'));
@@ -84,7 +84,7 @@ async function expand(
       for (const { address, family } of await lookup(name, { all: true }))
         found.set(address, family === 6 ? 6 : 4);
     } catch (error) {
-      reasons.push(`could not translate host name "${name}" to address: ${(error as Error).message}`);
+      reasons.push(`could not translate host name "${name}" to address: ${messageOf(error)}`);
     }
   }
   return [...found].map(([host, family]) => ({ host, family }));

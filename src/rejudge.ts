@@ -23,7 +23,7 @@ export async function rejudgeSessions(gate: Gate, snapshot: Snapshot): Promise<v
   const judged = new Judgements(snapshot);
   const refused: Session[] = [];
   let count = 0;
-  for (const session of [...gate.sessions]) {
+  for (const session of gate.sessions) {
     if (++count % BATCH === 0) await setImmediate();
     const objection = await judged.objectionTo(session);
     if (objection !== null && !session.noLongerAdmitted) {

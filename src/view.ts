@@ -1,11 +1,11 @@
 // What the admin listener sees of a gate of one process.
 
-import { readFileSync } from 'node:fs';
 import type { GateStatus, GateView, SessionRow, SessionState } from './admin/gate-view.ts';
 import { toText } from './bytestring.ts';
 import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
 import type { Gate } from './gate.ts';
 import { terminatedByAdministrator, type Session } from './session/registry.ts';
+import { VERSION } from './version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
 export interface ViewSources {
@@ -15,11 +15,6 @@ export interface ViewSources {
   readonly reload: () => Promise<ReloadResult>;
   readonly lastReload: () => GateStatus['lastReload'];
 }
-
-/** package.json stands one folder above both src/ and dist/. */
-export const VERSION = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
 
 /** The admin listener's view of this process. */
 export function createGateView({ gate, config, health, reload, lastReload }: ViewSources): GateView {

@@ -61,15 +61,18 @@ export class LoginMessages {
  * @throws GatehouseError `upstream-protocol-violation` for a type or a form that no login has
  */
 export function decodeLoginMessage(raw: Buffer): LoginMessage {
-  switch (raw[0]) {
+  const type = raw[0] ?? 0;
+  switch (type) {
     case backendMessage.authentication:
       return decodeAuthentication(raw);
     case backendMessage.backendKeyData:
       if (raw.length < MESSAGE_HEADER_LENGTH + 8) throw violation('a short BackendKeyData');
       return { kind: 'backend-key-data', pid: raw.readInt32BE(5), key: Buffer.from(raw.subarray(9)) };
     case backendMessage.errorResponse: {
-      const error = parse(raw) as { code?: string; message?: string };
-      return { kind: 'error', sqlstate: sqlstateOf(error.code), message: fromText(error.message ?? '') };
+      const error = parse(raw);
+      // An ErrorResponse without a message is read as one with an empty message.
+      const message = error instanceof Error && typeof error.message === 'string' ? error.message : '';
+      return { kind: 'error', sqlstate: sqlstateOf(error), message: fromText(message) };
     }
     case backendMessage.noticeResponse:
     case backendMessage.parameterStatus:
@@ -78,7 +81,7 @@ export function decodeLoginMessage(raw: Buffer): LoginMessage {
       if (raw.length !== MESSAGE_HEADER_LENGTH + 1) throw violation('a ReadyForQuery of the wrong length');
       return { kind: 'ready-for-query' };
     default:
-      throw violation(`message type 0x${(raw[0] ?? 0).toString(16).padStart(2, '0')}`);
+      throw violation(`message type 0x${type.toString(16).padStart(2, '0')}`);
   }
 }
 
@@ -90,16 +93,18 @@ function decodeAuthentication(raw: Buffer): LoginMessage {
     throw violation('an AuthenticationOk of the wrong length');
   }
   if (code !== authentication.sasl) return { kind: 'authentication', code, mechanisms: [] };
-  const { mechanisms } = parse(raw) as { mechanisms?: string[] };
-  return { kind: 'authentication', code, mechanisms: mechanisms ?? [] };
+  const parsed = parse(raw);
+  const offered =
+    parsed !== null && 'mechanisms' in parsed && Array.isArray(parsed.mechanisms) ? parsed.mechanisms : [];
+  return { kind: 'authentication', code, mechanisms: offered.filter((name) => typeof name === 'string') };
 }
 
 /**
  * SECURITY: pg-protocol looks for the end of a string without looking at the end of the message, so an unterminated
  * one would never come back. Four NULs behind it, too few to be read as another message, end every search.
  */
-function parse(raw: Buffer): unknown {
-  let parsed: unknown = null;
+function parse(raw: Buffer): object | null {
+  let parsed: object | null = null;
   try {
     new Parser().parse(Buffer.concat([raw, Buffer.alloc(4)]), (message) => (parsed = message));
   } catch (cause) {
@@ -109,8 +114,9 @@ function parse(raw: Buffer): unknown {
 }
 
 /** Five characters of the SQLSTATE alphabet, or null: it goes into a log line. */
-function sqlstateOf(code: string | undefined): string | null {
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : null;
+function sqlstateOf(error: object | null): string | null {
+  const code = error !== null && 'code' in error ? error.code : null;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null;
 }
 
 function violation(what: string, cause?: unknown): GatehouseError {

@@ -34,19 +34,16 @@ abstract class MessageStream {
       if (this.#remaining > 0) {
         at += this.#remaining;
         this.#remaining = 0;
-        this.ended(this.#type, buffer[at - 1] as number);
+        this.ended(this.#type, buffer[at - 1]!);
       } else if (this.#headerSeen === 0 && length - at >= MESSAGE_HEADER_LENGTH) {
         // The common case, a header in one piece, without a step per byte.
-        this.#type = buffer[at] as number;
+        this.#type = buffer[at]!;
         this.#length =
-          ((buffer[at + 1] as number) << 24) |
-          ((buffer[at + 2] as number) << 16) |
-          ((buffer[at + 3] as number) << 8) |
-          (buffer[at + 4] as number);
+          (buffer[at + 1]! << 24) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 8) | buffer[at + 4]!;
         at += MESSAGE_HEADER_LENGTH;
         this.#beginBody();
       } else {
-        const byte = buffer[at++] as number;
+        const byte = buffer[at++]!;
         if (this.#headerSeen === 0) this.#type = byte;
         else this.#length = (this.#length << 8) | byte;
         if (++this.#headerSeen === MESSAGE_HEADER_LENGTH) {

@@ -81,7 +81,7 @@ export class ByteReader {
   }
 
   #read(): Buffer | null {
-    return this.#socket.destroyed ? null : (this.#socket.read() as Buffer | null);
+    return this.#socket.destroyed ? null : nextChunk(this.#socket);
   }
 
   readonly #onEvent = (): void => this.#wake?.();
@@ -89,4 +89,10 @@ export class ByteReader {
     this.#ended = true;
     this.#wake?.();
   };
+}
+
+/** A socket without an encoding, as all are here, reads buffers. */
+function nextChunk(socket: Socket): Buffer | null {
+  const chunk: unknown = socket.read();
+  return chunk instanceof Buffer ? chunk : null;
 }

@@ -12,7 +12,7 @@ import { clientAddress } from '../rules/address.ts';
 import type { Admission, Facts, IpAddress } from '../rules/types.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
-import { Lifeline } from './deadline.ts';
+import { Lifeline, reasonOf } from './deadline.ts';
 import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
@@ -320,7 +320,7 @@ async function serve(
     session.cancelKey = login.cancelKey;
     session.status = () => relay.status;
   }
-  const onEnd = (): void => endSession(connection, relay, life.signal.reason as GatehouseError);
+  const onEnd = (): void => endSession(connection, relay, reasonOf(life.signal));
   life.signal.addEventListener('abort', onEnd, { once: true });
   if (life.signal.aborted) onEnd();
   known.relayedAt = performance.now();

@@ -2,7 +2,7 @@
 // GatehouseError to end with.
 
 import type { Socket } from 'node:net';
-import type { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../errors.ts';
 
 /** Ends a connection's waits: by time, by eviction, by an administrator. The first reason stands. */
 export class Lifeline {
@@ -33,12 +33,18 @@ export class Lifeline {
   }
 }
 
+/** Why a lifeline's signal was aborted. */
+export function reasonOf(signal: AbortSignal): GatehouseError {
+  const reason: unknown = signal.reason;
+  return reason instanceof GatehouseError ? reason : new GatehouseError('internal-error', { cause: reason });
+}
+
 /** Waits for `promise` or the signal, whichever is first; the loser's outcome is let go. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
+    onAbort = () => reject(reasonOf(signal));
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {
@@ -54,7 +60,7 @@ export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Pr
  * @returns stops watching the signal
  */
 export function destroyOnAbort(socket: Socket, signal: AbortSignal): () => void {
-  const onAbort = (): void => void socket.destroy(signal.reason as Error);
+  const onAbort = (): void => void socket.destroy(reasonOf(signal));
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   return () => signal.removeEventListener('abort', onAbort);

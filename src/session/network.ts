@@ -3,6 +3,7 @@
 
 import { lookup, lookupService } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
+import { messageOf } from '../errors.ts';
 import { orAborted } from './deadline.ts';
 import { parseNumericAddress } from '../rules/address.ts';
 import type { Facts, HostName, InterfaceAddress } from '../rules/types.ts';
@@ -53,13 +54,14 @@ export function interfaceAddresses(): readonly InterfaceAddress[] {
 
 /** As gai_strerror words the usual outcomes, since that is what PostgreSQL's DETAIL quotes. */
 function resolverError(error: unknown): string {
-  switch ((error as NodeJS.ErrnoException).code) {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  switch (code) {
     case 'ENOTFOUND':
     case 'EAI_NONAME':
       return 'Name or service not known';
     case 'EAI_AGAIN':
       return 'Temporary failure in name resolution';
     default:
-      return (error as Error).message;
+      return messageOf(error);
   }
 }

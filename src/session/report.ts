@@ -129,10 +129,13 @@ function describe(known: Known): Record<string, unknown> {
   };
 }
 
+function pad(value: number, width = 2): string {
+  return String(value).padStart(width, '0');
+}
+
 /** `H:MM:SS.mmm`, as log_disconnections of PostgreSQL's postgres.c prints it. */
 function formatSessionTime(ms: number): string {
   const seconds = Math.floor(ms / 1000);
-  const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
   const hours = Math.floor(seconds / 3600);
   return `${hours}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}.${pad(Math.floor(ms) % 1000, 3)}`;
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { UpstreamSettings } from '../config/settings.ts';
 import type { ByteString } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, messageOf } from '../errors.ts';
 import { authentication } from '../protocol/codes.ts';
 import { decodeLoginMessage, LoginMessages, type LoginMessage } from '../protocol/login-messages.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
@@ -36,7 +36,7 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
-    onread: { buffer: SLAB, callback: (length, slab) => link.receive(length, slab as Buffer) },
+    onread: { buffer: SLAB, callback: (length) => link.receive(length, SLAB) },
   });
   const timer = setTimeout(() => socket.destroy(timedOut()), settings.connectTimeoutMs);
   socket.once('close', () => clearTimeout(timer));
@@ -90,7 +90,7 @@ export async function logIn(link: UpstreamLink, options: LoginOptions): Promise<
   const guard = new AuthenticationGuard(options.demand, options.user);
   let cancelKey: Login['cancelKey'] = null;
 
-  /** Returns true once the login is over. */
+  /** Returns true for ReadyForQuery. */
   const handle = (raw: Buffer): boolean => {
     const message = decodeLoginMessage(raw);
     guard.check(message);
@@ -101,25 +101,33 @@ export async function logIn(link: UpstreamLink, options: LoginOptions): Promise<
     return message.kind === 'ready-for-query';
   };
 
+  /** Returns true once the login is over. */
+  const take = (bytes: Buffer): boolean => {
+    messages.push(bytes);
+    for (let raw = messages.next(); raw !== null; raw = messages.next()) {
+      if (handle(raw)) return true;
+    }
+    return false;
+  };
+
   const { socket } = link;
   const stopWatching = destroyOnAbort(socket, options.signal);
   try {
     await new Promise<void>((resolve, reject) => {
       link.receive = (length, slab) => {
         link.answered();
+        let over: boolean;
         try {
-          messages.push(slab.subarray(0, length));
-          for (let raw = messages.next(); raw !== null; raw = messages.next()) {
-            if (!handle(raw)) continue;
-            resolve();
-            link.receive = () => false;
-            return false;
-          }
-          return true;
+          over = take(slab.subarray(0, length));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
           return false;
         }
+        if (!over) return true;
+        // What comes next waits in the kernel for the relay.
+        link.receive = () => false;
+        resolve();
+        return false;
       };
       socket.once('end', () => reject(closedEarly()));
       socket.once('close', () => reject(closedEarly()));
@@ -205,7 +213,7 @@ class AuthenticationGuard {
 function unreachable(cause: unknown): GatehouseError {
   return new GatehouseError('upstream-unreachable', {
     reply: 'could not connect to the upstream server',
-    message: `could not connect to the upstream server: ${(cause as Error).message}`,
+    message: `could not connect to the upstream server: ${messageOf(cause)}`,
     cause,
   });
 }
