@@ -38,8 +38,8 @@ await test('names, types and labels are those of the exposition', async (t) => {
   }
   const listed = [...page.matchAll(/^\| \[`(\w+)`\]\(#(\w+)\)/gm)];
   t.strictSame(
-    listed.map((match) => match[1]).toSorted(),
-    ours.map(([name]) => name).toSorted(),
+    new Set(listed.map((match) => match[1])),
+    new Set(ours.map(([name]) => name)),
     'the table lists all',
   );
   t.ok(
