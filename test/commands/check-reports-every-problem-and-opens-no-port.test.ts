@@ -80,7 +80,7 @@ void test('settings that cannot be read are the only errors, with line, column a
   t.equal(text.code, 1);
   const message = 'unrecognized configuration parameter "prot"';
   const hint = 'Perhaps you meant "port".';
-  t.equal(text.stdout, `${file}:2:3: ${message}\n  HINT: ${hint}\n`);
+  t.equal(text.stdout, `${file}:2: ${message} (column 3)\n  HINT: ${hint}\n`);
   const json = await check('--json');
   t.equal(json.code, 1);
   t.strictSame(JSON.parse(json.stdout), {

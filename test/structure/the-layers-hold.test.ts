@@ -65,8 +65,6 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['log.ts'],
   'prom-client': ['metrics.ts', 'metrics/'],
   yaml: ['config/'],
-  zod: ['config/'],
-  '@peculiar/x509': ['pki/'],
   '@electric-sql/pglite': ['commands/demo.ts'],
   '@electric-sql/pglite-socket': ['commands/demo.ts'],
 };
