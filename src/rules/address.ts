@@ -105,14 +105,21 @@ export function parseCidrLength(text: string, family: 4 | 6): Uint8Array | null 
   const number = /^[ \t\n\v\f\r]*([+-]?[0-9]+)$/.exec(text)?.[1];
   if (number === undefined) return null;
   const bits = Number(number);
-  return bits >= 0 && bits <= (family === 4 ? 32 : 128) ? cidrMask(bits, family) : null;
+  return masks[family][bits] ?? null;
 }
 
-function cidrMask(bits: number, family: 4 | 6): Uint8Array {
-  return Uint8Array.from({ length: family === 4 ? 4 : 16 }, (_, index) => {
-    const ones = Math.min(8, Math.max(0, bits - index * 8));
-    return (0xff << (8 - ones)) & 0xff;
-  });
+/** One mask for each length, shared by all records: a scan of many records stays within the processor's cache. */
+const masks = {
+  4: Array.from({ length: 33 }, makeMask(4)),
+  6: Array.from({ length: 129 }, makeMask(16)),
+} as const;
+
+function makeMask(length: 4 | 16): (ignored: unknown, bits: number) => Uint8Array {
+  return (_, bits) =>
+    Uint8Array.from({ length }, (_byte, index) => {
+      const ones = Math.min(8, Math.max(0, bits - index * 8));
+      return (0xff << (8 - ones)) & 0xff;
+    });
 }
 
 /** True when both are of one family and equal wherever the mask has ones (semantics §5.2, §5.3). */
@@ -190,7 +197,7 @@ export function formatAddressSpec(spec: AddressSpec): string {
       const bits = mask.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
       const contiguous = isSameAddress(
         { ...address, bytes: mask },
-        { ...address, bytes: cidrMask(bits, address.family) },
+        { ...address, bytes: masks[address.family][bits]! },
       );
       return contiguous
         ? `${formatAddress(address)}/${bits}`

@@ -38,22 +38,29 @@ export function parsePattern(token: Token, patterns: PatternCache): Pattern | nu
   return token.text.startsWith('/') ? patterns.compile(token.text.slice(1)) : null;
 }
 
+/** Keywords are shared by all records, so that a scan of many records stays within the processor's cache. */
+const ALL = { kind: 'all' } as const;
+const DATABASE_KEYWORDS: ReadonlyMap<ByteString, DatabaseSpec> = new Map<ByteString, DatabaseSpec>([
+  ['all', ALL],
+  ['sameuser', { kind: 'sameuser' }],
+  ['samerole', { kind: 'samerole' }],
+  ['samegroup', { kind: 'samerole' }],
+  ['replication', { kind: 'replication' }],
+]);
+
 /** One token of the database field. */
 export function parseDatabase(token: Token, patterns: PatternCache): DatabaseSpec {
   const pattern = parsePattern(token, patterns);
   if (pattern !== null) return { kind: 'pattern', pattern };
-  if (isKeyword(token, 'all')) return { kind: 'all' };
-  if (isKeyword(token, 'sameuser')) return { kind: 'sameuser' };
-  if (isKeyword(token, 'samerole') || isKeyword(token, 'samegroup')) return { kind: 'samerole' };
-  if (isKeyword(token, 'replication')) return { kind: 'replication' };
-  return { kind: 'name', name: token.text };
+  const keyword = token.quoted ? undefined : DATABASE_KEYWORDS.get(token.text);
+  return keyword ?? { kind: 'name', name: token.text };
 }
 
 /** One token of the user field, or the database user of a map. */
 export function parseUser(token: Token, patterns: PatternCache): UserSpec {
   const pattern = parsePattern(token, patterns);
   if (pattern !== null) return { kind: 'pattern', pattern };
-  if (isKeyword(token, 'all')) return { kind: 'all' };
+  if (isKeyword(token, 'all')) return ALL;
   if (!token.quoted && token.text.startsWith('+')) return { kind: 'member', role: token.text.slice(1) };
   return { kind: 'name', name: token.text };
 }
