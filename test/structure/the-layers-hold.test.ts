@@ -113,6 +113,17 @@ await test('every library has one owner', async (t) => {
   t.strictSame(offences.map(told), []);
 });
 
+await test('every production dependency is used', async (t) => {
+  const manifest: { dependencies: Record<string, string> } = JSON.parse(
+    readFileSync(join(root, '../package.json'), 'utf8'),
+  );
+  const used = new Set(allImports(() => true).map(({ target }) => packageOf(target)));
+  t.strictSame(
+    Object.keys(manifest.dependencies).filter((name) => !used.has(name)),
+    [],
+  );
+});
+
 await test('every file opens by saying where it stands, and stays readable', async (t) => {
   t.ok(sources.length > 20, 'there are files to look at');
   for (const { file, text } of sources) {
