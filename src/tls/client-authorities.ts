@@ -2,9 +2,8 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { Settings } from '../config/settings.ts';
 import { certificateLabels, hasUnfinishedBlock, pemBlocks } from './pem.ts';
-import { errorWords, refusalAt } from './refusal.ts';
+import { errorWords, refusalAt, type TlsSource } from './refusal.ts';
 
 /** The bundle, one certificate an entry. */
 export interface ClientAuthority {
@@ -16,7 +15,7 @@ export interface ClientAuthority {
  * @returns none when ssl_ca_file is not set
  * @throws LoadError with PostgreSQL's text
  */
-export async function loadClientAuthorities(settings: Settings): Promise<ClientAuthority[]> {
+export async function loadClientAuthorities(settings: TlsSource): Promise<ClientAuthority[]> {
   const { caFile } = settings.tls;
   if (caFile === '') return [];
   try {

@@ -25,7 +25,7 @@ export async function readDhParameters(path: string, refuse: Refuse): Promise<st
   if (block === undefined) throw refuse('could not load DH parameters file: no start line');
   const { prime, generator } = decodeParameters(pemBytes(block), refuse);
   // SECURITY: a composite modulus makes discrete logarithms easy for whoever knows its factors.
-  if (!(await isPrime(prime))) throw refuse('invalid DH parameters: p is not prime');
+  if (prime < 0n || !(await isPrime(prime))) throw refuse('invalid DH parameters: p is not prime');
   // SECURITY: 0, 1 and -1 make every shared secret one of two numbers. PostgreSQL takes them with a safe prime.
   if (generator <= 1n || generator >= prime - 1n) {
     throw refuse('invalid DH parameters: neither suitable generator or safe prime');
@@ -44,8 +44,7 @@ function decodeParameters(der: Uint8Array, refuse: Refuse): { prime: bigint; gen
     const generator = decodeInteger(sequence.contents(tags.integer), MAX_PRIME_BYTES + 1);
     return { prime, generator };
   } catch (error) {
-    if (error instanceof DerError)
-      throw refuse('could not load DH parameters file: bad base64 decode or DER');
+    if (error instanceof DerError) throw refuse('could not load DH parameters file: bad object');
     throw error;
   }
 }

@@ -2,10 +2,10 @@
 // that the error names the setting (semantics §2.2, steps between the key and the CA).
 
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
-import type { Settings, TlsVersion } from '../config/settings.ts';
+import type { TlsVersion } from '../config/settings.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
 import { readDhParameters } from './dh-parameters.ts';
-import { refusalAt } from './refusal.ts';
+import { refusalAt, type TlsSource } from './refusal.ts';
 
 const versionOrder: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 
@@ -19,7 +19,7 @@ export const NEWEST_VERSION: TlsVersion = 'TLSv1.3';
  * ssl_ciphers holds `@SECLEVEL=0`, whatever ssl_min_protocol_version says.
  * @throws LoadError with PostgreSQL's text for the first setting that is wrong, in PostgreSQL's order
  */
-export async function loadKeyExchange(settings: Settings): Promise<TlsOptions> {
+export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> {
   const { tls } = settings;
   const maxVersion = tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion;
   if (versionOrder.indexOf(tls.minProtocolVersion) > versionOrder.indexOf(maxVersion)) {
@@ -40,7 +40,7 @@ export async function loadKeyExchange(settings: Settings): Promise<TlsOptions> {
   };
 }
 
-async function loadDhParameters(settings: Settings): Promise<string> {
+async function loadDhParameters(settings: TlsSource): Promise<string> {
   const { dhParamsFile } = settings.tls;
   // OpenSSL's own groups, chosen by the size of the server's key: stands for PostgreSQL's built-in 2048-bit one.
   if (dhParamsFile === '') return 'auto';
@@ -50,7 +50,7 @@ async function loadDhParameters(settings: Settings): Promise<string> {
   return dhparam;
 }
 
-function checkGroups(settings: Settings): void {
+function checkGroups(settings: TlsSource): void {
   const { groups } = settings.tls;
   // To Node `auto` means not to set any, and OpenSSL 3.5 takes an empty list; to PostgreSQL neither is a group.
   if (groups !== '' && groups !== 'auto' && accepts({ ecdhCurve: groups })) return;
@@ -60,7 +60,7 @@ function checkGroups(settings: Settings): void {
   });
 }
 
-function checkCiphers(settings: Settings): void {
+function checkCiphers(settings: TlsSource): void {
   const { ciphers, tls13Ciphers } = settings.tls;
   // An empty list would make Node fall back on its own.
   if (ciphers === '' || !accepts({ ciphers: tls12CipherList(ciphers) })) {

@@ -4,6 +4,9 @@
 import { LoadError } from '../errors.ts';
 import type { Settings } from '../config/settings.ts';
 
+/** The part of the settings that TLS is loaded from. */
+export type TlsSource = Pick<Settings, 'file' | 'lineOf' | 'tls'>;
+
 /** Makes the error for one setting; the caller throws it. */
 export type Refuse = (
   message: string,
@@ -14,7 +17,7 @@ export type Refuse = (
  * @param key the YAML key that is to blame, such as `ssl_cert_file`
  * @param file the file it names; blamed itself where the setting is a default and stands on no line
  */
-export function refusalAt(settings: Settings, key: string, file: string = settings.file): Refuse {
+export function refusalAt(settings: TlsSource, key: string, file: string = settings.file): Refuse {
   const line = settings.lineOf(key);
   return (message, extra = {}) =>
     new LoadError([{ file: line === null ? file : settings.file, line, message, ...extra }]);

@@ -1,14 +1,13 @@
 // ssl_crl_file and ssl_crl_dir: either, or both together (semantics §2.8, contract §7.17).
 
-import type { Settings } from '../config/settings.ts';
 import { readCrlDirectory, readCrlFile, type CrlSet } from './crl.ts';
-import { refusalAt, type Refuse } from './refusal.ts';
+import { refusalAt, type Refuse, type TlsSource } from './refusal.ts';
 
 /**
  * @returns no list when neither is set, and otherwise at least one
  * @throws LoadError with PostgreSQL's text
  */
-export async function loadRevocationLists(settings: Settings): Promise<CrlSet> {
+export async function loadRevocationLists(settings: TlsSource): Promise<CrlSet> {
   const { crlFile, crlDir } = settings.tls;
   const sets: CrlSet[] = [];
   if (crlFile !== '') {

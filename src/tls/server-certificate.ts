@@ -3,11 +3,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import type { Settings } from '../config/settings.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { certificateLabels, pemBlocks } from './pem.ts';
-import { errorWords, refusalAt } from './refusal.ts';
+import { errorWords, refusalAt, type TlsSource } from './refusal.ts';
 
 /** What Node's TLS options take. */
 export interface ServerCertificate {
@@ -24,7 +23,7 @@ export interface ServerCertificate {
  * @throws LoadError with PostgreSQL's text for the first thing that is wrong, in PostgreSQL's order
  */
 export async function loadServerCertificate(
-  settings: Settings,
+  settings: TlsSource,
   options: { readonly reload: boolean },
 ): Promise<ServerCertificate> {
   const { certificates, chain } = await loadChain(settings);
@@ -44,7 +43,7 @@ export async function loadServerCertificate(
   return { chain, key, ...passphrase, certificates };
 }
 
-async function loadChain(settings: Settings): Promise<Pick<ServerCertificate, 'chain' | 'certificates'>> {
+async function loadChain(settings: TlsSource): Promise<Pick<ServerCertificate, 'chain' | 'certificates'>> {
   const { certFile } = settings.tls;
   try {
     const chain = await readFile(certFile);
@@ -65,7 +64,7 @@ function isEncrypted(key: Buffer): boolean {
   return ENCRYPTED.test(key.toString('latin1'));
 }
 
-async function askPassphrase(settings: Settings, { reload }: { readonly reload: boolean }): Promise<string> {
+async function askPassphrase(settings: TlsSource, { reload }: { readonly reload: boolean }): Promise<string> {
   const { keyFile, passphraseCommand, passphraseCommandSupportsReload } = settings.tls;
   if (reload && (passphraseCommand === '' || !passphraseCommandSupportsReload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);

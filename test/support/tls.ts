@@ -1,9 +1,9 @@
 // The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
 
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import type { Settings, TlsSettings } from '../../src/config/settings.ts';
+import type { TlsSettings } from '../../src/config/settings.ts';
 import { GatehouseError, LoadError, type Problem } from '../../src/errors.ts';
 import { loadTls } from '../../src/tls/context.ts';
 import { Terminator } from '../../src/tls/terminator.ts';
@@ -50,13 +50,7 @@ export async function loadMaterial(
   tls: TlsSettings,
   { reload = false, lines = {} }: LoadOptions = {},
 ): Promise<TlsMaterial> {
-  const settings: Pick<Settings, 'file' | 'tls' | 'lineOf'> = {
-    file: YAML_FILE,
-    tls,
-    lineOf: (key) => lines[key] ?? null,
-  };
-  // The loader reads nothing else of the settings.
-  return loadTls(settings as Settings, { reload });
+  return loadTls({ file: YAML_FILE, tls, lineOf: (key) => lines[key] ?? null }, { reload });
 }
 
 /** The one problem for which loading is refused. */
@@ -134,7 +128,9 @@ export async function startTlsGate(
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const gate = new TlsGate((server.address() as AddressInfo).port);
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  const gate = new TlsGate(address.port);
   atEnd(t, async () => {
     for (const raw of raws) raw.destroy();
     server.close();

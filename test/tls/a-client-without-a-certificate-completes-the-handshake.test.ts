@@ -1,10 +1,10 @@
 // Without a certificate Node reports one of OpenSSL's verification errors, as if there were a bad one (semantics §2.7).
 
-import t from 'tap';
+import { test } from 'tap';
 import { testAuthority } from '../support/certificates.ts';
 import { gateOf, presenting, TlsClient } from '../support/tls.ts';
 
-await t.test('with ssl_ca_file a client that sends no certificate is absent, not unverified', async (t) => {
+await test('with ssl_ca_file a client that sends no certificate is absent, not unverified', async (t) => {
   const gate = await gateOf(t, testAuthority(t));
   const client = new TlsClient(t, gate);
   const session = await gate.session();
@@ -12,7 +12,7 @@ await t.test('with ssl_ca_file a client that sends no certificate is absent, not
   await client.secured();
 });
 
-await t.test('without ssl_ca_file no certificate is asked for, and one at hand is not sent', async (t) => {
+await test('without ssl_ca_file no certificate is asked for, and one at hand is not sent', async (t) => {
   const authority = testAuthority(t);
   const gate = await gateOf(t, authority, { caFile: '' });
   const client = new TlsClient(t, gate, presenting(authority.client('alice')));

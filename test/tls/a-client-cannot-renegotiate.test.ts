@@ -1,0 +1,43 @@
+// Renegotiation could exchange the client under a running session (semantics §2.3, N6).
+
+import { once } from 'node:events';
+import { createServer } from 'node:tls';
+import { test } from 'tap';
+import { testAuthority } from '../support/certificates.ts';
+import { atEnd } from '../support/scope.ts';
+import { gateOf, presenting, TlsClient } from '../support/tls.ts';
+import { within } from '../support/waiting.ts';
+
+/** Null when the server took part. */
+function renegotiated(client: TlsClient): Promise<Error | null> {
+  return within(
+    new Promise((resolve) => {
+      client.socket.once('error', resolve);
+      client.socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error));
+    }),
+    'the end of the renegotiation',
+  );
+}
+
+await test("TLS 1.2: a server with Node's defaults takes part, the gate does not", async (t) => {
+  const authority = testAuthority(t);
+  const options = { ...presenting(authority.client('alice')), maxVersion: 'TLSv1.2' } as const;
+
+  const { cert, key } = authority.server();
+  const control = createServer({ cert, key }, (socket) => {
+    atEnd(t, () => socket.destroy());
+    socket.on('error', () => undefined);
+  });
+  control.listen(0, '127.0.0.1');
+  await once(control, 'listening');
+  atEnd(t, () => control.close());
+  const address = control.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  t.equal(await renegotiated(await new TlsClient(t, address, options).secured()), null);
+
+  const gate = await gateOf(t, authority);
+  const client = new TlsClient(t, gate, options);
+  const { certificate } = await gate.session();
+  t.match(await renegotiated(await client.secured()), { code: /NO_RENEGOTIATION/ });
+  t.match(certificate, { state: 'verified', identity: { names: { cn: 'alice' } } });
+});

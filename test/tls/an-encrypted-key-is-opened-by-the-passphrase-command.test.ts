@@ -1,0 +1,153 @@
+// ssl_passphrase_command (semantics §2.5), at start and at a reload, and every way in which it can fail.
+
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import type { TlsSettings } from '../../src/config/settings.ts';
+import { LoadError } from '../../src/errors.ts';
+import { runPassphraseCommand } from '../../src/tls/passphrase.ts';
+import type { Refuse } from '../../src/tls/refusal.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates.ts';
+import type { Scope } from '../support/scope.ts';
+import { loadingProblem, loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
+
+const PASSPHRASE = 'correct horse';
+
+const refuse: Refuse = (message, extra = {}) => new LoadError([{ file: 'f', line: null, message, ...extra }]);
+
+/** Settings whose key is encrypted, PKCS #8 unless told. */
+function encrypted(
+  t: Scope,
+  overrides: Partial<TlsSettings>,
+  type: 'pkcs8' | 'pkcs1' = 'pkcs8',
+): { tls: TlsSettings; authority: TestAuthority } {
+  const authority = testAuthority(t);
+  const server = authority.server({ keyType: 'rsa' });
+  const key = createPrivateKey(server.key).export({
+    type,
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase: PASSPHRASE,
+  });
+  const keyFile = join(authority.directory, 'encrypted.key');
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  return { authority, tls: tlsSettings({ certFile: server.certFile, keyFile }, overrides) };
+}
+
+for (const type of ['pkcs8', 'pkcs1'] as const) {
+  await test(`a ${type} key is opened, and serves`, async (t) => {
+    const { tls } = encrypted(t, { passphraseCommand: `echo '${PASSPHRASE}'` }, type);
+    const gate = await startTlsGate(t, await loadMaterial(tls));
+    await new TlsClient(t, gate).secured();
+    t.equal((await gate.session()).version, 'TLSv1.3');
+  });
+}
+
+await test('the command is asked with the prompt, its first line counts, its line end does not', async (t) => {
+  const run = (command: string): Promise<string> => runPassphraseCommand(command, { refuse });
+  t.equal(await run('echo "<%p> 100%%"'), '<Enter PEM pass phrase:> 100%');
+  t.equal(await run(String.raw`printf 'one\r\r\ntwo\n'`), 'one');
+  t.equal(await run(String.raw`printf ' no end '`), ' no end ');
+  t.equal(await run(String.raw`printf 'gr\303\274n\n'`), 'grün');
+  t.equal(await run('true'), '');
+  t.equal(await run("head -c 3000000 /dev/zero | tr '\\0' x"), 'x'.repeat(1023));
+});
+
+interface Failure {
+  readonly command: string;
+  readonly message: string;
+  readonly detail?: string;
+}
+
+await test('a command that fails is named, what it printed is not', async (t) => {
+  const failures: readonly Failure[] = [
+    {
+      command: 'echo hush; exit 3',
+      message: 'command "echo hush; exit 3" failed',
+      detail: 'child process exited with exit code 3',
+    },
+    {
+      command: '/nowhere/ask 2>/dev/null',
+      message: 'command "/nowhere/ask 2>/dev/null" failed',
+      detail: 'command not found',
+    },
+    {
+      command: '/etc/passwd 2>/dev/null',
+      message: 'command "/etc/passwd 2>/dev/null" failed',
+      detail: 'command not executable',
+    },
+    {
+      command: 'kill -9 $$',
+      message: 'command "kill -9 $$" failed',
+      detail: 'child process was terminated by signal 9',
+    },
+    {
+      command: 'ask %d',
+      message: 'invalid value for parameter "ssl_passphrase_command": "ask %d"',
+      detail: 'String contains unexpected placeholder "%d".',
+    },
+    {
+      command: 'ask %',
+      message: 'invalid value for parameter "ssl_passphrase_command": "ask %"',
+      detail: 'String ends unexpectedly after escape character "%".',
+    },
+  ];
+  for (const { command, ...expected } of failures) {
+    const { tls } = encrypted(t, { passphraseCommand: command });
+    const problem = await loadingProblem(tls, { lines: { ssl_passphrase_command: 9 } });
+    t.match(problem, { line: 9, ...expected }, command);
+  }
+});
+
+await test('a command that does not end is ended, with all it has started', async (t) => {
+  const authority = testAuthority(t);
+  const pidFile = join(authority.directory, 'pid');
+  const command = `sh -c 'echo $$ >${pidFile}; exec sleep 1000'; true`;
+  const late = refuse(`command "${command}" failed`, { detail: 'It did not end within 1.5 s.' });
+  await t.rejects(runPassphraseCommand(command, { refuse, deadlineMs: 1500 }), late);
+  const pid = readFileSync(pidFile, 'utf8').trim();
+  t.notOk(isRunning(pid), 'the sleep is gone');
+});
+
+/** A killed child of a killed shell is a zombie until init takes it. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+await test('a wrong passphrase, or none to be had', async (t) => {
+  const wrong = encrypted(t, { passphraseCommand: 'echo wrong' }).tls;
+  t.match(await loadingProblem(wrong), {
+    message: `could not load private key file "${wrong.keyFile}": bad decrypt`,
+  });
+  const none = encrypted(t, {}).tls;
+  t.match(await loadingProblem(none), {
+    message: `could not load private key file "${none.keyFile}": bad password read`,
+    hint: /ssl_passphrase_command/,
+  });
+});
+
+await test('at a reload the command runs only with ssl_passphrase_command_supports_reload', async (t) => {
+  const passphraseCommand = `echo '${PASSPHRASE}'`;
+  const { tls } = encrypted(t, { passphraseCommand });
+  const refusal = {
+    line: 3,
+    message: `private key file "${tls.keyFile}" cannot be reloaded because it requires a passphrase`,
+  };
+  const options = { reload: true, lines: { ssl_key_file: 3 } };
+  t.match(await loadingProblem(tls, options), refusal);
+  t.match(await loadingProblem({ ...tls, passphraseCommand: '' }, options), refusal);
+  const both = { ...tls, passphraseCommandSupportsReload: true };
+  t.match(await loadingProblem({ ...both, passphraseCommand: '' }, options), refusal);
+  t.ok(await loadMaterial(both, options));
+});
+
+await test('a key without a passphrase needs no command, at a reload neither', async (t) => {
+  const tls = tlsSettings(testAuthority(t).server(), { passphraseCommand: 'exit 1' });
+  t.ok(await loadMaterial(tls));
+  t.ok(await loadMaterial(tls, { reload: true }));
+});

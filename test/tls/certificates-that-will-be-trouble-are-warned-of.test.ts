@@ -1,0 +1,100 @@
+// Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
+
+import { test } from 'tap';
+import { validityWarnings } from '../../src/tls/certificate-warnings.ts';
+import type { CertificateInUse } from '../../src/tls/types.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { loadMaterial, tlsSettings } from '../support/tls.ts';
+
+const DAY_MS = 86_400_000;
+const now = new Date('2030-01-31T12:00:00.000Z');
+const day = (days: number): Date => new Date(now.getTime() + days * DAY_MS);
+
+function certificate(notBefore: Date, notAfter: Date, role: 'server' | 'ca' = 'server'): CertificateInUse {
+  return {
+    subject: '/CN=x',
+    issuer: '/CN=x',
+    subjectDn: 'CN=x',
+    issuerDn: 'CN=x',
+    serial: '1',
+    notBefore,
+    notAfter,
+    fingerprint: '00',
+    role,
+    file: '/x.crt',
+  };
+}
+
+await test('the days that remain', async (t) => {
+  const table: readonly (readonly [CertificateInUse, string | null])[] = [
+    [certificate(day(-1), day(365)), null],
+    [certificate(day(-1), day(30)), null],
+    [
+      certificate(day(-1), day(29.9)),
+      'server certificate "/CN=x" expires on 2030-03-02T09:36:00.000Z, in 29 days',
+    ],
+    [
+      certificate(day(-1), day(0.5), 'ca'),
+      'CA certificate "/CN=x" expires on 2030-02-01T00:00:00.000Z, in 0 days',
+    ],
+    [certificate(day(-2), day(-1)), 'server certificate "/CN=x" has expired on 2030-01-30T12:00:00.000Z'],
+    [certificate(day(1), day(99)), 'server certificate "/CN=x" is not valid before 2030-02-01T12:00:00.000Z'],
+  ];
+  for (const [facts, message] of table) {
+    const expected = message === null ? [] : [{ file: '/x.crt', line: null, message }];
+    t.strictSame(validityWarnings([facts], now), expected, message ?? 'no warning');
+  }
+});
+
+await test('an expired server certificate loads, and is warned of', async (t) => {
+  const server = testAuthority(t).server({ expired: true });
+  const { warnings } = await loadMaterial(tlsSettings(server));
+  t.match(warnings, [{ file: server.certFile, line: null, message: /"\/CN=localhost" has expired on / }]);
+  t.equal(warnings.length, 1);
+});
+
+await test('every certificate of the chain and of the bundle is looked at', async (t) => {
+  const soon = new Date(Date.now() + 9.5 * DAY_MS);
+  const authority = testAuthority(t);
+  const intermediate = authority.intermediate('Ending CA', { notAfter: soon });
+  const server = intermediate.server();
+  const caFile = authority.write('bundle.crt', authority.cert + intermediate.cert);
+  const { warnings, certificates } = await loadMaterial(tlsSettings(server, { caFile }));
+  t.match(warnings, [
+    { file: server.certFile, message: /^server certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
+    { file: caFile, message: /^CA certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
+  ]);
+  t.strictSame(
+    certificates.map(({ role, subjectDn, issuerDn, file }) => [role, subjectDn, issuerDn, file]),
+    [
+      ['server', 'CN=localhost', 'CN=Ending CA', server.certFile],
+      ['server', 'CN=Ending CA', 'CN=Test CA', server.certFile],
+      ['ca', 'CN=Test CA', 'CN=Test CA', caFile],
+      ['ca', 'CN=Ending CA', 'CN=Test CA', caFile],
+    ],
+  );
+  t.equal(certificates[0]?.serial, String(server.serial));
+});
+
+await test('a server certificate signed with Ed25519 has no channel-binding hash', async (t) => {
+  const ed25519 = testAuthority(t, { keyType: 'ed25519' }).server();
+  const { warnings } = await loadMaterial(tlsSettings(ed25519));
+  t.match(warnings, [
+    {
+      file: ed25519.certFile,
+      message: 'server certificate is signed with ED25519, for which channel binding has no hash',
+    },
+  ]);
+  for (const keyType of ['ec', 'rsa'] as const) {
+    t.strictSame((await loadMaterial(tlsSettings(testAuthority(t, { keyType }).server()))).warnings, []);
+  }
+});
+
+await test('the files that were read are told, for the watcher', async (t) => {
+  const authority = testAuthority(t);
+  const server = authority.server();
+  const crlFile = authority.write('ca.crl', authority.crl());
+  const { files, crls } = await loadMaterial(tlsSettings(server, { caFile: authority.caFile, crlFile }));
+  t.strictSame(files, [server.certFile, server.keyFile, authority.caFile, crlFile]);
+  t.match(crls, [{ file: crlFile, issuerDn: 'CN=Test CA' }]);
+});
