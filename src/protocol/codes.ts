@@ -29,6 +29,7 @@ export const backendMessage = {
   backendKeyData: 0x4b, // K
   errorResponse: 0x45, // E
   noticeResponse: 0x4e, // N
+  notificationResponse: 0x41, // A
   parameterStatus: 0x53, // S
   readyForQuery: 0x5a, // Z
 } as const;

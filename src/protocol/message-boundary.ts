@@ -77,11 +77,11 @@ abstract class MessageStream {
 export class BackendStream extends MessageStream {
   /** ReadyForQuery messages so far. */
   ready = 0;
-  /** Status byte of a ReadyForQuery when that is the last message, else 0. */
+  /** Status byte of the last ReadyForQuery while nothing but asynchronous messages has followed it, else 0. */
   #status = 0;
 
-  protected override began(): void {
-    this.#status = 0;
+  protected override began(type: number): void {
+    if (!isAsynchronous(type)) this.#status = 0;
   }
 
   protected override ended(type: number, lastByte: number): void {
@@ -118,4 +118,10 @@ export class FrontendStream extends MessageStream {
   }
 
   protected override ended(): void {}
+}
+
+/** NoticeResponse, NotificationResponse and ParameterStatus may come at any time, to an idle session too. */
+function isAsynchronous(type: number): boolean {
+  const { noticeResponse, notificationResponse, parameterStatus } = backendMessage;
+  return type === noticeResponse || type === notificationResponse || type === parameterStatus;
 }
