@@ -4,8 +4,13 @@
 import type { Socket } from 'node:net';
 import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/message-boundary.ts';
 
-/** How long a client may take to close once it has every byte and the end of the stream, in milliseconds. */
+/**
+ * How long a client may take to close once it has every byte and the end of the stream, and how long one that is being
+ * ended may take to read what is queued for it; in milliseconds.
+ */
 const LINGER_MS = 10_000;
+
+const NOTHING = Buffer.alloc(0);
 
 /** The upstream as the relay needs it. */
 export interface RelayUpstream {
@@ -98,15 +103,18 @@ export class Relay {
 
   /**
    * Ends the session: with `answer` where the gate stands between two messages towards the client, else by closing,
-   * for an ErrorResponse must never be spliced into a message.
+   * for an ErrorResponse must never be spliced into a message. A client that does not read holds the end up for
+   * LINGER_MS at most.
    */
   terminate(answer: Buffer | null): void {
     this.#upstream.receive = () => true;
-    this.#client.off('data', this.#onClientData);
-    this.#client.resume();
     this.#upstream.socket.destroy();
-    if (this.#backend.atBoundary) this.#closeClient(answer);
-    else this.#client.destroy();
+    if (!this.#backend.atBoundary) {
+      this.#client.destroy();
+      return;
+    }
+    this.#lingerFromNow();
+    this.#closeClient(answer);
   }
 
   // -- upstream to client
@@ -133,9 +141,12 @@ export class Relay {
   // -- client to upstream
 
   readonly #onClientData = (chunk: Buffer): void => {
+    const { socket } = this.#upstream;
+    // An upstream that is gone has said its last word; the client may not have heard it yet and talk on.
+    if (socket.destroyed) return;
     this.#lastByteAt = performance.now();
     this.#frontend.push(chunk, chunk.length);
-    if (!this.#upstream.socket.write(chunk)) this.#client.pause();
+    if (!socket.write(chunk)) this.#client.pause();
   };
 
   readonly #onUpstreamDrain = (): void => {
@@ -151,33 +162,43 @@ export class Relay {
   /** Sends the client what is queued, `answer`, and the end of the stream; it then has a while to close too. */
   #closeClient(answer: Buffer | null): void {
     const client = this.#client;
-    client.once('finish', () => {
-      this.#lingerTimer = setTimeout(() => client.destroy(), LINGER_MS);
-    });
+    if (client.writableEnded) return;
+    client.once('finish', () => this.#lingerFromNow());
     if (answer === null) client.end();
     else client.end(answer);
   }
 
+  #lingerFromNow(): void {
+    this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
+  }
+
   readonly #onClientError = (): void => this.#abort('client-reset');
-  readonly #onUpstreamError = (): void => this.#abort('upstream-reset');
+
+  readonly #onUpstreamError = (): void => {
+    // Behind its end of stream an error says only that the client's last words found nobody: the client still gets
+    // every byte and a clean close.
+    if (!this.#upstream.socket.readableEnded) this.#abort('upstream-reset');
+  };
 
   /** One side has broken off, so the other is broken off too: a clean close would say that all was told. */
   #abort(end: RelayEnd): void {
     if (this.#end === 'closed') this.#end = end;
-    const { socket } = this.#upstream;
-    if (end === 'client-reset') reset(socket);
-    else if (this.#client.writableLength === 0) reset(this.#options.raw);
+    const { raw } = this.#options;
+    if (end === 'client-reset') reset(this.#upstream.socket);
+    else if (this.#client.writableLength === 0) reset(raw);
     else {
-      // What the upstream had said before it broke off still belongs to the client.
-      const raw = this.#options.raw;
-      this.#client.once('drain', () => reset(raw));
-      this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
+      // What the upstream had said before it broke off still belongs to the client, and goes before this empty write.
+      this.#client.write(NOTHING, () => reset(raw));
+      this.#lingerFromNow();
     }
   }
 
   readonly #onClose = (): void => {
-    if (this.#client.destroyed && !this.#upstream.socket.destroyed) this.#upstream.socket.destroy();
-    if (!this.#client.destroyed || !this.#upstream.socket.destroyed) return;
+    const { socket } = this.#upstream;
+    if (this.#client.destroyed) socket.destroy();
+    // Nobody takes what the client says any more, but its end of stream must be heard.
+    else if (socket.destroyed) this.#client.resume();
+    if (!this.#client.destroyed || !socket.destroyed) return;
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
     this.#finished?.();
