@@ -102,10 +102,10 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
       error instanceof GatehouseError ? error : new GatehouseError('internal-error', { cause: error });
     connection.upstream?.socket.destroy();
     reportFailure(gate, known, failure, relayedBytes(connection));
-    // Who was dropped for taking too long is not waited for.
-    if (!life.signal.aborted || failure.reply !== null) {
-      await sendAndClose(connection.client, errorResponse(failure), life.signal);
-    }
+    // Who was dropped for taking too long is not waited for. Nor is who was ended before the startup packet: there an
+    // error would stand where the client awaits the answer to its SSLRequest (CVE-2024-10977) or TLS records.
+    const silent = life.signal.aborted && (failure.reply === null || known.startup === null);
+    if (!silent) await sendAndClose(connection.client, errorResponse(failure), life.signal);
   } finally {
     life.clear();
     gate.handshakes.leave(life);
@@ -259,7 +259,10 @@ function admit(connection: Connection, startup: StartupRequest, admission: Admis
     bytes: () => relayedBytes(connection),
     noLongerAdmitted: false,
     terminating: false,
-    end: (reason) => life.end(reason),
+    end: (reason) => {
+      session.terminating = true;
+      life.end(reason);
+    },
   };
   gate.sessions.add(session, snapshot.settings);
   connection.session = session;
@@ -314,6 +317,7 @@ async function serve(
     throw relay.clientHasClosed && isClosedEarly(error) ? new GatehouseError('client-gave-up') : error;
   });
   client.off('close', onClientClosed);
+  life.signal.throwIfAborted();
 
   const { session } = connection;
   if (session !== null) {
@@ -322,7 +326,6 @@ async function serve(
   }
   const onEnd = (): void => endSession(connection, relay, reasonOf(life.signal));
   life.signal.addEventListener('abort', onEnd, { once: true });
-  if (life.signal.aborted) onEnd();
   known.relayedAt = performance.now();
   gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
   const end = await relay.run(login.rest);
@@ -340,10 +343,13 @@ function endSession({ snapshot, session }: Connection, relay: Relay, reason: Gat
 
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
 async function cancel({ gate, snapshot, known }: Connection, request: CancelKey): Promise<void> {
-  const refused = known.tls?.certificate.state === 'unverified';
-  let outcome: CancelOutcome = 'refused';
-  if (!refused) outcome = 'unknown-key';
-  if (!refused && gate.sessions.hasCancelKey(request.pid, request.key)) {
+  // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
+  if (known.tls?.certificate.state === 'unverified') {
+    gate.metrics.cancelRequest('refused');
+    throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
+  }
+  let outcome: CancelOutcome = 'unknown-key';
+  if (gate.sessions.hasCancelKey(request.pid, request.key)) {
     outcome = (await forwardCancel(snapshot.settings.upstream, request)) ? 'forwarded' : 'upstream-failed';
   }
   gate.metrics.cancelRequest(outcome);

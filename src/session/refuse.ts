@@ -55,14 +55,18 @@ export async function sendAndClose(
   client.destroy();
 }
 
-/** The refusal of a certificate that was presented and does not verify: told inside TLS, logged as PostgreSQL does. */
+/**
+ * The refusal of a certificate that was presented and does not verify: told inside TLS, unless `silent`, and logged as
+ * PostgreSQL does.
+ */
 export function unverifiedCertificate(
   certificate: Extract<ClientCertificate, { state: 'unverified' }>,
   hello: ClientHelloFacts | null,
+  { silent = false }: { readonly silent?: boolean } = {},
 ): GatehouseError {
   const { code, reason, facts } = certificate;
   return new GatehouseError(code, {
-    reply: fromText(`client certificate verification failed: ${reason}`),
+    ...(silent ? {} : { reply: fromText(`client certificate verification failed: ${reason}`) }),
     message:
       code === 'client-cert-nul-in-name'
         ? "SSL certificate's common name contains embedded null"

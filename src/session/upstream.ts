@@ -211,9 +211,11 @@ class AuthenticationGuard {
 }
 
 function unreachable(cause: unknown): GatehouseError {
+  // Of a name with several addresses each has an error of its own, and the one around them no text.
+  const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   return new GatehouseError('upstream-unreachable', {
     reply: 'could not connect to the upstream server',
-    message: `could not connect to the upstream server: ${messageOf(cause)}`,
+    message: `could not connect to the upstream server: ${causes.map(messageOf).join(', ')}`,
     cause,
   });
 }
