@@ -1,5 +1,6 @@
 // The gate of one process, from its configuration to its end: loads, listens, accepts, reloads, drains.
 
+import type { Socket } from 'node:net';
 import type { GateStatus } from './admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from './admin/server.ts';
 import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
@@ -61,7 +62,8 @@ class Server implements RunningServer {
   readonly #handshakes = new Handshakes();
   readonly #sessions = new Sessions();
   readonly #health = new UpstreamHealth();
-  readonly #connections = new Set<Promise<void>>();
+  /** Accepted connections, by their sockets, until each is over. */
+  readonly #connections = new Map<Socket, Promise<void>>();
   readonly #gate: Gate;
   #listeners: Listeners | null = null;
   #admin: AdminServer | null = null;
@@ -114,10 +116,8 @@ class Server implements RunningServer {
     this.#metrics.reload('success', Date.now() / 1000);
     const gate = this.#gate;
     this.#listeners = await openListeners(settings, this.#log, (raw) => {
-      const connection: Promise<void> = serveConnection(raw, gate).finally(() =>
-        this.#connections.delete(connection),
-      );
-      this.#connections.add(connection);
+      const over = serveConnection(raw, gate).finally(() => this.#connections.delete(raw));
+      this.#connections.set(raw, over);
     });
     try {
       if (settings.admin.listen !== '') {
@@ -191,7 +191,8 @@ class Server implements RunningServer {
       new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
     );
     this.#listeners?.close();
-    await orAfter(Promise.allSettled(this.#connections), LAST_WORDS_MS, () => {});
+    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS, () => {});
+    for (const raw of this.#connections.keys()) raw.destroy();
     await this.#admin?.close();
     this.#log.info('database system is shut down');
   }
