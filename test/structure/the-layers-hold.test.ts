@@ -34,8 +34,8 @@ const MAY_IMPORT = {
   session: ['ground', 'rules', 'protocol', 'tls', 'telemetry'],
   admin: ['ground', 'config', 'telemetry'],
   server: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session', 'admin'],
-  commands: ['ground', 'rules', 'tls', 'config', 'pki', 'admin', 'server'],
-  cli: ['ground', 'commands', 'server'],
+  commands: ['ground', 'rules', 'tls', 'config', 'pki', 'session', 'admin', 'server'],
+  cli: ['ground', 'config', 'commands', 'server'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The layers of files that stand directly in src/; a file not named here is the server's. */
