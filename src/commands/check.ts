@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { loadSnapshot } from '../config/snapshot.ts';
 import { formatProblem, LoadError, type Problem } from '../errors.ts';
 import { action, exitStatus } from './action.ts';
+import { required } from './required.ts';
 
 interface CheckOptions {
   readonly config: string;
@@ -18,10 +19,10 @@ interface Findings {
 
 /** Adds the `check` command to the program. */
 export function registerCheck(program: Command): void {
-  program
+  const command = program
     .command('check')
-    .description('load everything that serve would load, open no port, and say what is wrong')
-    .requiredOption('--config <file>', 'the YAML file to check')
+    .description('load everything that serve would load, open no port, and say what is wrong');
+  required(command, '--config <file>', 'the YAML file to check')
     .option('--json', 'print one JSON object', false)
     .action(action(check));
 }

@@ -4,14 +4,16 @@ import type { Command } from 'commander';
 import { LoadError } from '../errors.ts';
 import { describeLoadError, startServer, type RunningServer } from '../server.ts';
 import { action } from './action.ts';
+import { required } from './required.ts';
 
 /** Adds `serve`, the default command. */
 export function registerServe(program: Command): void {
-  program
+  const command = program
     .command('serve', { isDefault: true })
-    .description('run the gate (the default command)')
-    .requiredOption('--config <file>', 'the YAML file to run with')
-    .action(action(async ({ config }: { config: string }) => await serve(config)));
+    .description('run the gate (the default command)');
+  required(command, '--config <file>', 'the YAML file to run with').action(
+    action(async ({ config }: { config: string }) => await serve(config)),
+  );
 }
 
 /** Runs a gate; returns the exit status: 0 after a drain, 1 when it could not start. */

@@ -1,0 +1,212 @@
+// `pg-gatehouse explain`: which line decides about a connection, why not the lines above it, and what the client would
+// be told. Needs no running gate: it loads what serve would load and asks the same rules.
+
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import { fromText, MAX_NAME_BYTES, toText } from '../bytestring.ts';
+import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
+import { clientAddress } from '../rules/address.ts';
+import { explain, type Considered } from '../rules/explain.ts';
+import { ruleText } from '../rules/hba.ts';
+import type { Admission, CertificateNames, Facts, Refusal } from '../rules/types.ts';
+import { judge } from '../session/judge.ts';
+import { interfaceAddresses } from '../session/network.ts';
+import { readCertificateFacts, verifiedIdentity } from '../tls/identity.ts';
+import { certificateLabels, pemBlocks } from '../tls/pem.ts';
+import type { CertificateFacts } from '../tls/types.ts';
+import { verifyAgain } from '../tls/verify-again.ts';
+import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { required } from './required.ts';
+
+interface ExplainOptions {
+  readonly config: string;
+  readonly user: string;
+  readonly database: string;
+  readonly address: string;
+  readonly tls: boolean;
+  readonly cert?: string;
+  readonly replication?: 'physical' | 'database';
+  readonly json: boolean;
+}
+
+/** What was asked, and the answer. */
+interface Answer {
+  readonly facts: Facts;
+  readonly certificate: ReadCertificate | null;
+  /** Null = the certificate does not verify, so no rule is asked. */
+  readonly verdict: Admission | Refusal | null;
+  readonly considered: readonly Considered[];
+  readonly reply: { readonly sqlstate: string; readonly message: string } | null;
+}
+
+interface ReadCertificate {
+  readonly facts: CertificateFacts;
+  /** Null when it does not verify. */
+  readonly names: CertificateNames | null;
+  /** Why it does not verify. */
+  readonly objection: string | null;
+}
+
+/** A look-up of the client's host name may take this long, in milliseconds. */
+const LOOK_UP_MS = 10_000;
+
+/** Adds the `explain` command to the program. */
+export function registerExplain(program: Command): void {
+  const command = program
+    .command('explain')
+    .description(
+      'say which rule decides about a connection, why not the ones above it, and what the client is told',
+    );
+  required(command, '--config <file>', 'the YAML file');
+  required(command, '--user <name>', 'the user the client asks for');
+  required(command, '--database <name>', 'the database the client asks for');
+  required(command, '--address <ip>', 'the numeric address the client comes from');
+  command
+    .option('--no-tls', 'the client speaks no TLS')
+    .option('--cert <file>', 'the client certificate, PEM, with its intermediates if it sends them')
+    .addOption(
+      new Option('--replication <kind>', 'a replication connection').choices(['physical', 'database']),
+    )
+    .option('--json', 'print one JSON object', false)
+    .action(action(run));
+}
+
+async function run(options: ExplainOptions): Promise<number> {
+  if (!options.tls && options.cert !== undefined)
+    throw new UsageError('--cert needs TLS: leave --no-tls out');
+  const address = clientAddress(options.address);
+  if (address === null) throw new UsageError(`--address takes a numeric address, not "${options.address}"`);
+  const { snapshot } = await loadSnapshot(options.config);
+  const certificate = options.cert === undefined ? null : await readCertificate(options.cert, snapshot);
+  const user = fromText(options.user).slice(0, MAX_NAME_BYTES);
+  const answer = await ask(snapshot, certificate, {
+    user,
+    database: options.replication === 'physical' ? '' : fromText(options.database).slice(0, MAX_NAME_BYTES),
+    replication: options.replication ?? 'none',
+    tls: options.tls && snapshot.tls !== null,
+    address: address.address,
+    addressText: address.text,
+    hostName: { state: 'unknown' },
+    interfaces: interfaceAddresses,
+    certificate: certificate?.names ?? null,
+    hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
+  });
+  process.stdout.write(options.json ? asJson(answer) : asText(answer));
+  return exitStatus.fine;
+}
+
+async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, asked: Facts): Promise<Answer> {
+  if (certificate !== null && certificate.objection !== null) {
+    const message = `client certificate verification failed: ${certificate.objection}`;
+    return {
+      facts: asked,
+      certificate,
+      verdict: null,
+      considered: [],
+      reply: { sqlstate: '28000', message },
+    };
+  }
+  const { verdict, facts } = await judge(snapshot, asked, AbortSignal.timeout(LOOK_UP_MS));
+  const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
+  const { considered } = explain(book, facts);
+  const reply =
+    verdict.kind === 'admit' ? null : { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
+  return { facts, certificate, verdict, considered, reply };
+}
+
+/** Without ssl_ca_file the gate asks for no certificate, so the client's is never seen. */
+async function readCertificate(file: string, snapshot: Snapshot): Promise<ReadCertificate | null> {
+  const blocks = pemBlocks(await readFile(file, 'latin1'), certificateLabels);
+  let chain: X509Certificate[];
+  try {
+    chain = blocks.map(({ text }) => new X509Certificate(text));
+  } catch {
+    throw new CommandError(`${file}: not a certificate`);
+  }
+  const [leaf, ...intermediates] = chain;
+  if (leaf === undefined) throw new CommandError(`${file}: no certificate in it`);
+  const facts = readCertificateFacts(leaf.raw);
+  if (!snapshot.tls?.requestsClientCertificate) return null;
+  const failure = verifyAgain(leaf, intermediates, snapshot.tls, new Date());
+  if (failure !== null) return { facts, names: null, objection: failure.reason };
+  return { facts, names: verifiedIdentity(leaf.raw).names, objection: null };
+}
+
+function asJson({ certificate, verdict, considered, reply }: Answer): string {
+  const record = verdict?.record ?? null;
+  const map = verdict?.kind === 'admit' ? verdict.mapRecord : null;
+  const report = {
+    verdict: verdict?.kind === 'admit' ? 'admit' : 'reject',
+    file: record?.file ?? null,
+    line: record?.line ?? null,
+    method: record?.method ?? null,
+    considered,
+    reply,
+    map: map === null ? null : { file: map.file, line: map.line },
+    certificate:
+      certificate === null ? null : { ...describeNames(certificate), ...describeFacts(certificate) },
+  };
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function describeNames({ names }: ReadCertificate): Record<string, unknown> {
+  if (names === null) return {};
+  const { cn, dn, uri, dns, email } = names;
+  return {
+    cn: cn === null ? null : toText(cn),
+    dn: dn === null ? null : toText(dn),
+    uri: uri.map(toText),
+    dns: dns.map(toText),
+    email: email.map(toText),
+  };
+}
+
+function describeFacts({ facts }: ReadCertificate): Record<string, unknown> {
+  const { subject, issuer, serial, notAfter, fingerprint } = facts;
+  return { subject, issuer, serial, not_after: notAfter.toISOString(), fingerprint };
+}
+
+function asText(answer: Answer): string {
+  const { certificate, verdict, considered, reply } = answer;
+  const lines = [
+    ...(certificate === null ? [] : certificateLines(certificate)),
+    ...considered.map(({ file, line, why }) => `${file}:${line}: passed over: ${why}`),
+  ];
+  const record = verdict?.record ?? null;
+  if (record !== null) lines.push(`${record.file}:${record.line}: decides: ${toText(ruleText(record))}`);
+  else if (verdict !== null) lines.push('no line matches');
+  if (verdict?.kind === 'admit') lines.push(...admissionLines(verdict));
+  else lines.push(...(verdict?.notes ?? []).map(toText));
+  if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function certificateLines(certificate: ReadCertificate): string[] {
+  const { names, facts } = certificate;
+  const cn = names?.cn ?? null;
+  const sans =
+    names === null
+      ? []
+      : [
+          ...names.uri.map((name) => `URI ${toText(name)}`),
+          ...names.dns.map((name) => `DNS ${toText(name)}`),
+          ...names.email.map((name) => `EMAIL ${toText(name)}`),
+        ];
+  return [
+    `certificate: CN ${cn === null ? '(none)' : toText(cn)}, DN ${facts.subjectDn}, ` +
+      `issuer ${facts.issuerDn}, serial ${facts.serial}, until ${facts.notAfter.toISOString()}`,
+    ...sans.map((san) => `certificate: ${san}`),
+  ];
+}
+
+function admissionLines({ record, mapRecord, demand }: Admission): string[] {
+  return [
+    ...(mapRecord === null
+      ? []
+      : [`${mapRecord.file}:${mapRecord.line}: maps the certificate's name to the user`]),
+    demand === 'none'
+      ? `admitted: method ${record.method}; the upstream may still ask for a password of its own`
+      : `admitted to the upstream, which must ask for ${demand} or stronger`,
+  ];
+}

@@ -1,0 +1,137 @@
+// `pg-gatehouse explain` as an operator runs it: no running gate, a certificate as a PEM file.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { testAuthority } from '../support/certificates.ts';
+import { writeGateFiles } from '../support/gate-files.ts';
+import { runProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const hba = `# TYPE  DATABASE  USER  ADDRESS  METHOD
+host     app       bob      192.168.0.0/24  trust
+hostssl  app       alice    all             reject
+hostssl  app       all      10.0.0.0/8      cert map=people
+hostnossl all      all      10.0.0.0/8      reject
+`;
+const ident = 'people "/^(.*)@example[.]com$" \\1\n';
+
+t.test('explain', async (t) => {
+  const directory = temporaryDirectory(t);
+  const authority = testAuthority(t);
+  writeGateFiles(directory, authority, { hba, ident, upstream: { host: '127.0.0.1', port: 1 } });
+  const config = join(directory, 'gatehouse.yaml');
+  const rules = join(directory, 'pg_hba.conf');
+  const bob = authority.client('bob@example.com');
+  const stranger = testAuthority(t).client('bob@example.com');
+  const explain = async (...args: string[]) =>
+    runProgram(['explain', '--config', config, '--database', 'app', '--address', '10.1.2.3', ...args]);
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await explain(...args, '--json');
+    t.equal(code, 0, stderr);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  };
+
+  t.strictSame(
+    await json('--user', 'bob', '--cert', bob.certFile),
+    {
+      verdict: 'admit',
+      file: rules,
+      line: 4,
+      method: 'cert',
+      considered: [
+        { file: rules, line: 2, why: 'address 10.1.2.3 is not in 192.168.0.0/24' },
+        { file: rules, line: 3, why: 'user "bob" is not "alice"' },
+      ],
+      reply: null,
+      map: { file: join(directory, 'pg_ident.conf'), line: 1 },
+      certificate: await certificateOf(bob.certFile, 'bob@example.com'),
+    },
+    'admitted through a map',
+  );
+
+  t.match(await json('--user', 'bob'), {
+    verdict: 'reject',
+    line: 4,
+    reply: { sqlstate: '28000', message: 'connection requires a valid client certificate' },
+  });
+  t.match(await json('--user', 'carol', '--cert', bob.certFile), {
+    verdict: 'reject',
+    line: 4,
+    reply: { sqlstate: '28000', message: 'certificate authentication failed for user "carol"' },
+  });
+  t.match(await json('--user', 'alice', '--cert', bob.certFile), {
+    verdict: 'reject',
+    line: 3,
+    method: 'reject',
+    reply: {
+      message:
+        'pg_hba.conf rejects connection for host "10.1.2.3", user "alice", database "app", SSL encryption',
+    },
+  });
+  t.match(await json('--user', 'bob', '--replication', 'physical'), {
+    verdict: 'reject',
+    file: null,
+    line: null,
+    method: null,
+    reply: {
+      message:
+        'no pg_hba.conf entry for replication connection from host "10.1.2.3", user "bob", SSL encryption',
+    },
+  });
+  t.match(await json('--user', 'bob', '--no-tls'), {
+    line: 5,
+    reply: {
+      message:
+        'pg_hba.conf rejects connection for host "10.1.2.3", user "bob", database "app", no encryption',
+    },
+  });
+  t.match(await json('--user', 'bob', '--cert', stranger.certFile), {
+    verdict: 'reject',
+    file: null,
+    considered: [],
+    reply: {
+      sqlstate: '28000',
+      message: 'client certificate verification failed: unable to get local issuer certificate',
+    },
+  });
+
+  const text = await explain('--user', 'carol', '--cert', bob.certFile);
+  t.match(text.stdout, `${rules}:2: passed over: address 10.1.2.3 is not in 192.168.0.0/24\n`);
+  t.match(text.stdout, `${rules}:4: decides: hostssl  app       all      10.0.0.0/8      cert map=people\n`);
+  t.match(text.stdout, 'no match in usermap "people" for user "carol" authenticated as "bob@example.com"\n');
+  t.match(text.stdout, 'rejected: FATAL 28000: certificate authentication failed for user "carol"\n');
+
+  for (const [args, words] of [
+    [['--user', 'bob', '--cert', bob.certFile, '--no-tls'], /--cert needs TLS/],
+    [['--user', 'bob', '--address', 'localhost'], /--address takes a numeric address/],
+    [['--usr', 'bob'], /unknown option '--usr'[^]*--user/],
+    [['--user', 'bob', '--replication', 'yes'], /Allowed choices are physical, database/],
+  ] as const) {
+    const { code, stderr } = await explain(...args);
+    t.equal(code, 2);
+    t.match(stderr, words);
+  }
+  const noCertificate = join(directory, 'empty.pem');
+  writeFileSync(noCertificate, 'nothing');
+  const empty = await explain('--user', 'bob', '--cert', noCertificate);
+  t.match(empty, { code: 1, stderr: /no certificate in it/ });
+
+  async function certificateOf(file: string, cn: string) {
+    const { X509Certificate } = await import('node:crypto');
+    const { readFileSync } = await import('node:fs');
+    const certificate = new X509Certificate(readFileSync(file));
+    return {
+      cn,
+      dn: `CN=${cn}`,
+      uri: [],
+      dns: [],
+      email: [],
+      subject: `/CN=${cn}`,
+      issuer: '/CN=Test CA',
+      serial: BigInt(`0x${certificate.serialNumber}`).toString(),
+      not_after: new Date(certificate.validTo).toISOString(),
+      fingerprint: certificate.fingerprint256.toLowerCase(),
+    };
+  }
+});
