@@ -1,7 +1,7 @@
 // Random patterns on random subjects: accepted or refused with the same words, the same match, the same captures
 // as a real PostgreSQL 18's regexp_match(). PATTERN_ROUNDS=n runs n batches, PATTERN_SEED=n starts elsewhere.
 
-import t from 'tap';
+import { test } from 'tap';
 import type { ByteString } from '../../src/bytestring.ts';
 import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
 import { Matcher } from '../../src/rules/pattern/matcher.ts';
@@ -15,7 +15,7 @@ const SUBJECTS_A_PATTERN = 6;
 const rounds = Number(process.env['PATTERN_ROUNDS'] ?? 10);
 const firstSeed = Number(process.env['PATTERN_SEED'] ?? 1);
 
-t.test('patterns match as PostgreSQL 18 matches them', { timeout: 0 }, async (t) => {
+await test('patterns match as PostgreSQL 18 matches them', { timeout: 0 }, async (t) => {
   await using oracle = await RegexpOracle.start();
   const count = { pairs: 0, matches: 0, errors: 0, unsupported: 0 };
   for (let seed = firstSeed; seed < firstSeed + rounds; seed += 1) {

@@ -14,124 +14,47 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+const words = (text: string): string[] => text.split(' ');
+
 const LETTERS = ['a', 'a', 'a', 'b', 'b', 'b', 'c', 'A', '1', '_', '-', ' ', '\n', '\xc3', '\xe9'];
 const BRACKET_ITEMS = [
-  ...['a', 'b', 'c', 'A', 'a-c', 'b-z', '0-9', 'A-Z', '-', ']', ' ', '\n', '\xe9', '\x80-\xff', '\t-\\u1234'],
-  ...['\\d', '\\w', '\\s', '\\D', '\\W', '\\S', '\\n', '\\x61', '\\\\', '\\-'],
-  ...['[:alpha:]', '[:digit:]', '[:space:]', '[:upper:]', '[:lower:]', '[:punct:]', '[:alnum:]', '[:word:]'],
-  ...['[:cntrl:]', '[:print:]', '[:graph:]', '[:blank:]', '[:xdigit:]', '[:ascii:]'],
-  ...['[.a.]', '[.hyphen.]', '[.space.]-[.z.]', '[=a=]', '[=b=]', '[.].]', '[.newline.]'],
+  ' ',
+  '\n',
+  '\xe9',
+  '\x80-\xff',
+  '\t-\\u1234',
+  ...words(String.raw`a b c A a-c b-z 0-9 A-Z - ] \d \w \s \D \W \S \n \x61 \\ \-`),
+  ...words(
+    '[:alpha:] [:digit:] [:space:] [:upper:] [:lower:] [:punct:] [:alnum:] [:word:] [:cntrl:] [:print:]',
+  ),
+  ...words(
+    '[:graph:] [:blank:] [:xdigit:] [:ascii:] [.a.] [.hyphen.] [.space.]-[.z.] [=a=] [=b=] [.].] [.newline.]',
+  ),
 ];
 const ESCAPES = [
-  ...[
-    '\\d',
-    '\\w',
-    '\\s',
-    '\\D',
-    '\\W',
-    '\\S',
-    '\\n',
-    '\\a',
-    '\\e',
-    '\\b',
-    '\\B',
-    '\\t',
-    '\\.',
-    '\\\\',
-    '\\_',
-  ],
-  ...[
-    '\\x61',
-    '\\x000062',
-    '\\u0061',
-    '\\U00000062',
-    '\\141',
-    '\\0',
-    '\\012',
-    '\\cJ',
-    '\\u1234',
-    '\\351',
-    '\\400',
-  ],
+  ...words(String.raw`\d \w \s \D \W \S \n \a \e \b \B \t \. \\ \_ \cJ \0 \012 \141 \351 \400`),
+  ...words(String.raw`\x61 \x000062 \u0061 \U00000062 \u1234`),
 ];
-const CONSTRAINTS = ['^', '$', '^', '$', '\\A', '\\Z', '\\m', '\\M', '\\y', '\\Y', '[[:<:]]', '[[:>:]]'];
-const LOOKAROUNDS = ['(?=', '(?!', '(?<=', '(?<!'];
+const CONSTRAINTS = words(String.raw`^ $ ^ $ \A \Z \m \M \y \Y [[:<:]] [[:>:]]`);
+const LOOKAROUNDS = words('(?= (?! (?<= (?<!');
 const QUANTIFIERS = [
-  ...['*', '+', '?', '*', '+', '?', '*?', '+?', '??', '{2}', '{1}', '{0}', '{1}?', '{2}?', '{1,}', '{0,}'],
-  ...[
-    '{1,2}',
-    '{0,2}',
-    '{2,3}',
-    '{0,3}',
-    '{0,1}',
-    '{1,1}',
-    '{1,1}?',
-    '{0,2}?',
-    '{1,}?',
-    '{0,0}',
-    '{2,}?',
-    '{1,3}?',
-  ],
+  ...words('* + ? * + ? *? +? ?? {2} {1} {0} {1}? {2}? {1,} {0,} {1,2} {0,2} {2,3} {0,3} {0,1} {1,1} {1,1}?'),
+  ...words('{0,2}? {1,}? {0,0} {2,}? {1,3}? {0,5} {3,9} {0,4}?'),
 ];
-const DAMAGE = [
-  ...'()[]{}*+?|\\^$.,-:=<>!#12ab',
-  '(?',
-  '[[:',
-  ':]]',
-  '(?:',
-  '(?#',
-  '***',
-  '\\Q',
-  '\\8',
-  '\\u12',
-];
-const BASIC = [
-  ...[
-    'a',
-    'b',
-    'a',
-    'b',
-    '.',
-    '*',
-    '*',
-    '^',
-    '$',
-    '\\(',
-    '\\)',
-    '\\{2\\}',
-    '\\{1,2\\}',
-    '\\{0,\\}',
-    '[ab]',
-    '[^a]',
-  ],
-  ...['\\<', '\\>', '+', '?', '|', '(', ')', '{', '\\.', '\\*', '[[:alpha:]]', '\\(a\\)', '\\(ab*\\)*'],
-];
-const PREFIXES = [
-  'i',
-  'n',
-  'm',
-  'p',
-  's',
-  'w',
-  'x',
-  't',
-  'c',
-  'e',
-  'ix',
-  'in',
-  'ei',
-  'iw',
-  'xn',
-  'cq',
-  'q',
-  'iq',
-  'z',
-];
+const DAMAGE = words(
+  String.raw`( ) [ ] { } * + ? | \ ^ $ . , - : = < > ! # 1 2 a b (? [[: :]] (?: (?# *** \Q \8 \u12 \1 {300} {2 [.`,
+);
+const BASIC = words(
+  String.raw`a b a b . * * ^ $ \( \) \{2\} \{1,2\} \{0,\} [ab] [^a] \< \> + ? | ( ) { \. \* [[:alpha:]] \(a\) \(ab*\)*`,
+);
+const PREFIXES = words('i n m p s w x t c e ix in ei iw xn cq q iq z');
 
 /** Makes patterns and subjects. */
 export class PatternGenerator {
   readonly #random: () => number;
   #lookarounds = 0;
+  /** Few kinds of atoms, for patterns that match and captures that differ. */
+  #plain = false;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -153,16 +76,17 @@ export class PatternGenerator {
   pattern(): ByteString {
     this.#lookarounds = 0;
     if (this.#chance(0.04)) return `(?b${this.#pick(['', 'i', 'n', 'x'])})${this.#many(BASIC, 8)}`;
+    this.#plain = this.#chance(0.4);
     let pattern = this.#regex(3);
     if (this.#chance(0.15)) pattern = `(?${this.#pick(PREFIXES)})${pattern}`;
     if (this.#chance(0.02)) pattern = `***${this.#pick([':', '=', '?', ''])}${pattern}`;
     return this.#chance(0.12) ? this.#damaged(pattern) : pattern;
   }
 
-  /** A subject of up to 40 bytes, mostly short; NUL is left out, since text in PostgreSQL cannot hold it. */
+  /** A subject of up to 200 bytes, mostly short; NUL is left out, since text in PostgreSQL cannot hold it. */
   subject(): ByteString {
     const letters = this.#chance(0.6) ? LETTERS.slice(0, 2 + this.#below(6)) : LETTERS;
-    return this.#many(letters, this.#chance(0.1) ? 40 : 9);
+    return this.#many(letters, this.#chance(0.1) ? 40 : this.#chance(0.02) ? 200 : 9);
   }
 
   #many(from: readonly string[], most: number): string {
@@ -176,7 +100,7 @@ export class PatternGenerator {
 
   #branch(depth: number): string {
     const pieces = this.#chance(0.05) ? 0 : 1 + this.#below(4);
-    return Array.from({ length: pieces }, () => this.#piece(depth)).join('');
+    return Array.from({ length: pieces }, () => this.#piece(depth)).join(this.#chance(0.03) ? ' ' : '');
   }
 
   #piece(depth: number): string {
@@ -195,6 +119,7 @@ export class PatternGenerator {
     const kind = this.#random();
     if (depth > 0 && kind < 0.3) return `(${this.#regex(depth - 1)})`;
     if (depth > 0 && kind < 0.4) return `(?:${this.#regex(depth - 1)})`;
+    if (this.#plain) return this.#pick(['a', 'b', 'c', 'ab', '.', '(a|ab)', '(b*)', '(?:a|bc)', '[ab]']);
     if (kind < 0.5) return '.';
     if (kind < 0.58) return this.#pick(ESCAPES);
     if (kind < 0.68) return this.#brackets();

@@ -1,7 +1,7 @@
 // What a real PostgreSQL 18 makes of a regular expression, in a database of encoding SQL_ASCII, as pg_hba.conf's
 // are compiled and matched: regexp_match() runs the same compiler and the same matcher.
 
-import pg from 'pg';
+import { Client } from 'pg';
 import { startPostgres } from './postgres.ts';
 import type { ByteString } from '../../src/bytestring.ts';
 
@@ -37,17 +37,17 @@ const ASK = `
 
 /** A server that is asked; dispose of it. */
 export class RegexpOracle implements AsyncDisposable {
-  readonly #client: pg.Client;
+  readonly #client: Client;
   readonly #server: AsyncDisposable;
 
-  private constructor(server: AsyncDisposable, client: pg.Client) {
+  private constructor(server: AsyncDisposable, client: Client) {
     this.#server = server;
     this.#client = client;
   }
 
   static async start(): Promise<RegexpOracle> {
     const server = await startPostgres({ version: 18, initdbArgs: ['--encoding=SQL_ASCII', '--locale=C'] });
-    const client = new pg.Client({
+    const client = new Client({
       host: server.socketDir,
       port: server.port,
       user: 'postgres',

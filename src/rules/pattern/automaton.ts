@@ -2,7 +2,6 @@
 // Every run takes one step a byte, whose cost the size limits bound: no subject makes it slower.
 
 import type { ByteSet } from './bytes.ts';
-import { PatternError, regerror } from './error.ts';
 import type { Expression } from './expression.ts';
 import { buildGraph } from './graph.ts';
 import type { Graph } from './graph.ts';
@@ -10,17 +9,20 @@ import type { Subject } from './subject.ts';
 import { hasBit, setBit, Table } from './table.ts';
 import type { StateSet } from './table.ts';
 
-/** Word operations a byte, at most. */
-const MAX_COST = 600;
 const START = 0;
 
-/** Where an iteration's body may begin and end so that the rest can still be iterated to the end. */
+/** Where an iteration over a range of the subject can get to. Both lists go by boundaries, from `from` on. */
 export interface Iteration {
-  /** 1 for each boundary (from the range's first) from which the range's end can be reached. */
+  /** The range's first boundary. */
+  readonly from: number;
+  /** 1 for each boundary from which the range's end can be reached. */
   readonly good: Uint8Array;
-  /** For each boundary the states from which the body can still end at a good boundary. */
+  /** The states from which the body can still end at a good boundary; as many words each as a set has. */
   readonly hopeful: Int32Array;
 }
+
+/** By number of words: where runs keep their states. No run begins before the last one has ended. */
+const workspaces: ([StateSet, StateSet] | undefined)[] = [];
 
 /** Called for each boundary found, in the order of the run; true stops it. */
 export type Visit = (boundary: number) => boolean;
@@ -49,17 +51,27 @@ export class Automaton {
     const { size, sets, constraints } = this.#graph;
     this.#words = (size + 31) >>> 5;
     this.#accept = size - 1;
-    this.#current = new Int32Array(this.#words);
-    this.#next = new Int32Array(this.#words);
+    [this.#current, this.#next] = workspaces[this.#words] ??= [
+      new Int32Array(this.#words),
+      new Int32Array(this.#words),
+    ];
     const { classOf, takers } = classify(sets, this.#words);
     this.#classOf = classOf;
     this.#takers = takers;
-    this.#anchored = this.#graph.followers(constraints & ~atStartOnly)[START]!.length === 0;
-    // SECURITY: bounds the time that a byte of the subject can cost.
-    if (this.cost > MAX_COST) throw new PatternError(regerror.tooComplex);
+    this.#anchored = this.#graph.beginnings(constraints & ~atStartOnly).length === 0;
   }
 
-  /** Upper bound of the word operations that a byte of the subject costs where all constraints hold. */
+  /** How many states there are. */
+  get size(): number {
+    return this.#graph.size;
+  }
+
+  /** How many steps between states there are where all constraints hold: what making a table costs. */
+  get density(): number {
+    return this.#graph.followers(this.#graph.constraints).reduce((sum, targets) => sum + targets.length, 0);
+  }
+
+  /** Upper bound of the word operations that a byte of the subject costs, told where all constraints hold. */
   get cost(): number {
     return this.#table(this.#forward, 'forward', this.#graph.constraints).cost;
   }
@@ -79,10 +91,9 @@ export class Automaton {
     to: number,
     anywhere: boolean,
     visit: Visit,
-    within?: Int32Array,
+    within?: Iteration,
   ): void {
     const roaming = anywhere && !this.#anchored;
-    const words = this.#words;
     this.#current.fill(0);
     setBit(this.#current, START);
     for (let at = from; ; at++) {
@@ -90,7 +101,8 @@ export class Automaton {
       if (hasBit(this.#next, this.#accept) && visit(at)) return;
       if (at === to) return;
       let alive = this.#take(subject.bytes.charCodeAt(at));
-      if (within !== undefined) alive = this.#intersects(within, (at + 1 - from) * words);
+      if (within !== undefined)
+        alive = this.#intersects(within.hopeful, (at + 1 - within.from) * this.#words);
       if (roaming) setBit(this.#current, START);
       else if (!alive) return;
     }
@@ -137,7 +149,7 @@ export class Automaton {
         table.step(this.#current, this.#next);
       }
       hopeful.set(this.#next, (at - from) * words);
-      if (at === from) return { good, hopeful };
+      if (at === from) return { from, good, hopeful };
       this.#take(subject.bytes.charCodeAt(at - 1));
     }
   }
@@ -166,17 +178,15 @@ export class Automaton {
 
 /** Sorts the byte values into classes that no position tells apart. */
 function classify(sets: readonly ByteSet[], words: number): { classOf: Uint8Array; takers: Int32Array } {
-  let classOf = new Uint8Array(256);
+  const classOf = new Uint8Array(256);
   let count = 1;
+  const wide: ByteSet[] = [];
   for (const set of new Set(sets)) {
-    const numbers = new Map<number, number>();
-    classOf = classOf.map((number, byte) => {
-      const key = number * 2 + set[byte]!;
-      if (!numbers.has(key)) numbers.set(key, numbers.size);
-      return numbers.get(key)!;
-    });
-    count = numbers.size;
+    const first = set.indexOf(1);
+    if (first !== set.lastIndexOf(1)) wide.push(set);
+    else if (first !== -1 && classOf[first] === 0) classOf[first] = count++;
   }
+  for (const set of wide) count = refine(classOf, count, set);
   const takers = new Int32Array(count * words);
   for (let number = 0; number < count; number++) {
     const byte = classOf.indexOf(number);
@@ -184,4 +194,18 @@ function classify(sets: readonly ByteSet[], words: number): { classOf: Uint8Arra
     for (const [position, set] of sets.entries()) if (set[byte] === 1) setBit(row, position + 1);
   }
   return { classOf, takers };
+}
+
+const numbers = new Int16Array(512);
+
+/** Splits each class into the bytes within a set and those without; returns how many classes there are now. */
+function refine(classOf: Uint8Array, before: number, set: ByteSet): number {
+  let count = 0;
+  numbers.fill(-1, 0, 2 * before);
+  for (let byte = 0; byte < 256; byte++) {
+    const key = 2 * classOf[byte]! + set[byte]!;
+    if (numbers[key] === -1) numbers[key] = count++;
+    classOf[byte] = numbers[key]!;
+  }
+  return count;
 }

@@ -10,12 +10,14 @@ export const NEWLINE = 0x0a;
 
 /** The set of the code points that pass the test; those above 255 are no bytes and match nothing. */
 function bytesWhere(test: (byte: number) => boolean): ByteSet {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (test(byte) ? 1 : 0));
+  const set = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) if (test(byte)) set[byte] = 1;
+  return set;
 }
 
 /** All bytes from `first` to `last`, which may lie beyond 255 (`\u1234`): the part that is bytes. */
 export function byteRange(first: number, last: number): ByteSet {
-  return bytesWhere((byte) => byte >= first && byte <= last);
+  return new Uint8Array(256).fill(1, first, last + 1);
 }
 
 /** Everything that is not in the set. */
@@ -26,6 +28,13 @@ export function complement(set: ByteSet): ByteSet {
 /** Adds one set to another, in place. */
 export function addBytes(to: ByteSet, from: ByteSet): void {
   for (let byte = 0; byte < 256; byte++) to[byte]! |= from[byte]!;
+}
+
+/** Everything that is in one of the sets. */
+export function unionOf(sets: readonly ByteSet[]): ByteSet {
+  const union = new Uint8Array(256);
+  for (const set of sets) addBytes(union, set);
+  return union;
 }
 
 /** The set with the other case of each of its ASCII letters. */

@@ -3,6 +3,7 @@
 
 import type { ByteString } from '../../bytestring.ts';
 import { Automaton } from './automaton.ts';
+import { widthOf } from './expression.ts';
 import type { Matcher, Span } from './matcher.ts';
 import type { Part } from './plan.ts';
 import type { Subject } from './subject.ts';
@@ -59,11 +60,17 @@ export class Dissector {
         if (last !== null) this.#divide(division.body, subject, last, groups);
         return;
       }
+      default:
+        division satisfies never;
     }
   }
 
   /** Where the first ends and the second begins: as late or as early as the first prefers. */
   #middle(first: Part, second: Part, subject: Subject, { from, to }: Span): number {
+    const firstWidth = widthOf(first.expression);
+    if (!Number.isNaN(firstWidth)) return from + firstWidth;
+    const secondWidth = widthOf(second.expression);
+    if (!Number.isNaN(secondWidth)) return to - secondWidth;
     const good = new Uint8Array(to - from + 1);
     this.#automatonOf(second).backward(subject, from, to, 'to', (at) => {
       good[at - from] = 1;
@@ -72,27 +79,14 @@ export class Dissector {
     return this.#pickEnd(first, subject, { from, to }, (at) => good[at - from] === 1);
   }
 
-  /** The end that a part prefers among the good ones, if it begins at `from`. */
-  #pickEnd(
-    part: Part,
-    subject: Subject,
-    span: Span,
-    good: (at: number) => boolean,
-    within?: Int32Array,
-  ): number {
-    let end = span.from;
-    this.#automatonOf(part).forward(
-      subject,
-      span.from,
-      span.to,
-      false,
-      (at) => {
-        if (!good(at)) return false;
-        end = at;
-        return part.prefers === 'shorter';
-      },
-      within,
-    );
+  /** The end that a part prefers among the good ones, if it begins where the span does. */
+  #pickEnd(part: Part, subject: Subject, { from, to }: Span, good: (at: number) => boolean): number {
+    let end = from;
+    this.#automatonOf(part).forward(subject, from, to, false, (at) => {
+      if (!good(at)) return false;
+      end = at;
+      return part.prefers === 'shorter';
+    });
     return end;
   }
 
@@ -112,14 +106,17 @@ export class Dissector {
       return body.prefers !== 'shorter' && this.#matches(body, subject, span) ? span : null;
     }
     if (max === 1) return span;
-    const { good, hopeful } = this.#automatonOf(body).iterate(subject, span.from, span.to);
-    const words = hopeful.length / good.length;
-    let from = span.from;
+    const automaton = this.#automatonOf(body);
+    const iteration = automaton.iterate(subject, span.from, span.to);
+    let { from } = span;
+    let to = from;
+    const visit = (at: number): boolean => {
+      if (at === from || iteration.good[at - span.from] === 0) return false;
+      to = at;
+      return body.prefers === 'shorter';
+    };
     for (let count = 1; count <= max; count++) {
-      const begin = from;
-      const within = hopeful.subarray((begin - span.from) * words);
-      const isGood = (at: number): boolean => at > begin && good[at - span.from] === 1;
-      const to = this.#pickEnd(body, subject, { from, to: span.to }, isGood, within);
+      automaton.forward(subject, from, span.to, false, visit, iteration);
       if (to === span.to) return { from, to };
       from = to;
     }

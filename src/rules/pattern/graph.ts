@@ -30,6 +30,8 @@ export interface Graph {
    * constraints in `holding` hold.
    */
   followers(holding: number): readonly (readonly number[])[];
+  /** The first of these lists: what a match can begin with. */
+  beginnings(holding: number): readonly number[];
 }
 
 /** @throws PatternError when the expression is too complex. */
@@ -53,7 +55,7 @@ class GraphBuilder implements Graph {
     // Built from the end: a node is made when what follows it is there. Node 0 accepts.
     const sets: ByteSet[] = [];
     this.#entry = this.#add(expression, 0, sets);
-    this.sets = sets.reverse();
+    this.sets = sets.toReversed();
     this.size = sets.length + 2;
   }
 
@@ -81,10 +83,12 @@ class GraphBuilder implements Graph {
         return expression.items.reduceRight((after, item) => this.#add(item, after, sets), next);
       case 'alternatives': {
         const branches = expression.branches.toReversed().map((branch) => this.#add(branch, next, sets));
-        return this.#fork(branches.reverse());
+        return this.#fork(branches);
       }
       case 'repeat':
         return this.#addRepeat(expression.body, expression.min, expression.max, next, sets);
+      default:
+        return expression satisfies never;
     }
   }
 
@@ -110,8 +114,12 @@ class GraphBuilder implements Graph {
     return entry;
   }
 
+  beginnings(holding: number): readonly number[] {
+    return this.#reach(this.#entry, holding, []);
+  }
+
   followers(holding: number): readonly (readonly number[])[] {
-    const visited = new Int32Array(this.#edges.length).fill(-1);
+    const visited: number[] = [];
     const known = new Map<number, readonly number[]>();
     const from = (node: number): readonly number[] => {
       const bits = known.get(node) ?? this.#reach(node, holding, visited);
@@ -122,10 +130,11 @@ class GraphBuilder implements Graph {
   }
 
   /** The positions and acceptance that can be reached from a node without consuming anything. */
-  #reach(origin: number, holding: number, visited: Int32Array): readonly number[] {
+  #reach(origin: number, holding: number, visited: number[]): readonly number[] {
     const bits: number[] = [];
     const pending = [origin];
     visited[origin] = origin;
+    // Marks of earlier searches stay: each search has its own.
     for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
       const position = this.#positionAt[node]!;
       if (node === 0) bits.push(this.size - 1);

@@ -150,6 +150,8 @@ export class Lexer {
         if (character !== closers[this.#context] || !this.#take(']')) return plain(character);
         this.#context = 'brackets';
         return { kind: 'close-name', value: 0 };
+      default:
+        return this.#context satisfies never;
     }
   }
 
@@ -177,6 +179,8 @@ export class Lexer {
       case 'equivalence':
       case 'class':
         throw new PatternError(regerror.brackets);
+      default:
+        return this.#context satisfies never;
     }
   }
 

@@ -2,11 +2,22 @@
 
 import type { ByteString } from '../../bytestring.ts';
 import { Automaton } from './automaton.ts';
-import { planRegex } from './plan.ts';
+import { PatternError, regerror } from './error.ts';
+import { costToDivide, planRegex } from './plan.ts';
 import type { Part } from './plan.ts';
 import { Constraints } from './subject.ts';
 import type { Subject } from './subject.ts';
 import type { Syntax } from './syntax.ts';
+
+/** Word operations that a byte of the subject may cost in a test: five milliseconds for 10 kB, and mostly far less. */
+const MAX_COST = 600;
+/** The same for finding the captures, each run over the subject counting as some operations in itself. */
+const MAX_CAPTURE_COST = 1500;
+const RUN_COST = 25;
+/** States times contexts: what a subject can make us compute once and for all. */
+const MAX_TABLES = 500_000;
+/** Up to this many states no automaton can reach any of the limits. */
+const SMALL = 64;
 
 /** From the boundary before the first byte to the one behind the last. */
 export interface Span {
@@ -26,6 +37,21 @@ export class Matcher {
     this.plan = planRegex(syntax.regex);
     this.constraints = new Constraints(syntax);
     this.automaton = new Automaton(this.plan.expression, this.constraints.atStartOnly);
+    this.#limit();
+  }
+
+  /** SECURITY: without this a client could choose a name that keeps the process busy. */
+  #limit(): void {
+    const automata = [this.automaton, ...this.constraints.automata];
+    if (automata.length === 1 && this.automaton.size <= SMALL && !this.plan.captures) return;
+    const density = sum(automata.map((automaton) => automaton.density));
+    const cost = sum(automata.map((automaton) => automaton.cost));
+    const divide = costToDivide(this.plan, RUN_COST, this.automaton.cost / this.automaton.size);
+    const tooComplex =
+      density * this.constraints.contexts > MAX_TABLES ||
+      cost > MAX_COST ||
+      2 * (RUN_COST + cost) + divide > MAX_CAPTURE_COST;
+    if (tooComplex) throw new PatternError(regerror.tooComplex);
   }
 
   /** Whether there is a match anywhere. */
@@ -51,4 +77,8 @@ export class Matcher {
     });
     return { from, to };
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -20,7 +20,6 @@ import type {
   Branch,
   Constraint,
   Piece,
-  Preference,
   Regex,
   SimpleConstraint,
   Syntax,
@@ -30,6 +29,9 @@ import type {
 const MAX_REPETITIONS = 255;
 /** Parentheses within parentheses; PostgreSQL ends where its stack does. */
 const MAX_DEPTH = 100;
+/** Atoms and constraints in one expression, and groups: so many divisions may be nested in each other. */
+const MAX_PIECES = 2000;
+const MAX_GROUPS = 100;
 /** Lookaround constraints in one expression: each doubles the contexts that a boundary can stand in. */
 const MAX_LOOKAROUNDS = 6;
 
@@ -59,6 +61,14 @@ const constraintTokens: Partial<Record<TokenKind, SimpleConstraint>> = {
   'not-word-edge': 'not-word-edge',
 };
 
+type Quantifier = Omit<Piece, 'atom'>;
+
+const quantifiers: Partial<Record<TokenKind, Omit<Quantifier, 'prefers'>>> = {
+  '*': { min: 0, max: Infinity },
+  '+': { min: 1, max: Infinity },
+  '?': { min: 0, max: 1 },
+};
+
 class Parser {
   readonly constraints: Constraint[] = [];
   readonly newlineAnchors: boolean;
@@ -67,6 +77,7 @@ class Parser {
   readonly #closedGroups = new Set<number>();
   #depth = 0;
   #lookarounds = 0;
+  #pieces = 0;
 
   constructor(source: ByteString) {
     this.#lexer = new Lexer(source);
@@ -113,6 +124,7 @@ class Parser {
 
   /** A constraint takes no quantifier: one behind it finds nothing to repeat. */
   #parsePiece(inLookaround: boolean): Piece {
+    if (++this.#pieces > MAX_PIECES) throw new PatternError(regerror.tooComplex);
     const constraint = this.#parseConstraint();
     if (constraint !== null) return { atom: constraint, min: 1, max: 1, prefers: null };
     const atom = this.#parseAtom(inLookaround);
@@ -143,36 +155,30 @@ class Parser {
   }
 
   #parseAtom(inLookaround: boolean): Atom {
-    const token = this.#token;
-    switch (token.kind) {
-      case 'plain':
-        return this.#byteAtom(this.#cased(byteRange(token.value, token.value)));
-      case ')':
-        // Only POSIX's EREs take a parenthesis that closes nothing for itself.
-        if (this.#lexer.options.syntax !== 'extended') throw new PatternError(regerror.parentheses);
-        return this.#byteAtom(byteRange(token.value, token.value));
-      case '.':
-        return this.#byteAtom(this.#withoutNewline(byteRange(0, 255)));
-      case 'class-escape':
-        return this.#byteAtom(classBytes(token.className!, this.#lexer.options.ignoreCase));
-      case 'class-escape-complement':
-        return this.#byteAtom(complement(classBytes(token.className!, this.#lexer.options.ignoreCase)));
-      case '[':
-        return this.#byteAtom(this.#parseBrackets(token.value === 0));
-      case '(':
-        return this.#parseGroup(token.value === 1 && !inLookaround, inLookaround);
-      case 'back-reference':
-        if (inLookaround || !this.#closedGroups.has(token.value))
-          throw new PatternError(regerror.backReference);
-        throw new PatternError('back references are not supported: they cannot be matched in linear time');
-      default:
-        throw new PatternError(regerror.quantifier);
+    const { kind, value } = this.#token;
+    if (kind === '(') return this.#parseGroup(value === 1 && !inLookaround, inLookaround);
+    if (kind === 'back-reference') {
+      if (inLookaround || !this.#closedGroups.has(value)) throw new PatternError(regerror.backReference);
+      throw new PatternError('back references are not supported: they cannot be matched in linear time');
     }
-  }
-
-  #byteAtom(set: ByteSet): Atom {
+    const set = this.#parseSet();
     this.#next();
     return { kind: 'byte', set };
+  }
+
+  /** What matches one byte; leaves its last token as the one to look at. */
+  #parseSet(): ByteSet {
+    const { kind, value, className } = this.#token;
+    const { ignoreCase, syntax } = this.#lexer.options;
+    if (kind === 'plain') return this.#cased(single(value));
+    if (kind === '.') return this.#withoutNewline(byteRange(0, 255));
+    if (kind === '[') return this.#parseBrackets(value === 0);
+    if (kind === 'class-escape') return classBytes(className!, ignoreCase);
+    if (kind === 'class-escape-complement') return complement(classBytes(className!, ignoreCase));
+    if (kind !== ')') throw new PatternError(regerror.quantifier);
+    // Only POSIX's EREs take a parenthesis that closes nothing for itself.
+    if (syntax !== 'extended') throw new PatternError(regerror.parentheses);
+    return single(value);
   }
 
   #cased(set: ByteSet): ByteSet {
@@ -186,6 +192,7 @@ class Parser {
 
   #parseGroup(captures: boolean, inLookaround: boolean): Atom {
     const capture = captures ? ++this.#lexer.groupCount : 0;
+    if (capture > MAX_GROUPS) throw new PatternError(regerror.tooComplex);
     this.#next();
     const body = this.parse(')', inLookaround);
     this.#next();
@@ -193,28 +200,17 @@ class Parser {
     return { kind: 'group', capture, body };
   }
 
-  #parseQuantifier(): { min: number; max: number; prefers: Preference | null } {
+  #parseQuantifier(): Quantifier {
     const { kind, value } = this.#token;
-    const prefers: Preference = value === 1 ? 'longer' : 'shorter';
-    switch (kind) {
-      case '*':
-        this.#next();
-        return { min: 0, max: Infinity, prefers };
-      case '+':
-        this.#next();
-        return { min: 1, max: Infinity, prefers };
-      case '?':
-        this.#next();
-        return { min: 0, max: 1, prefers };
-      case '{':
-        return this.#parseBound();
-      default:
-        return { min: 1, max: 1, prefers: null };
-    }
+    if (kind === '{') return this.#parseBound();
+    const bounds = quantifiers[kind];
+    if (bounds === undefined) return { min: 1, max: 1, prefers: null };
+    this.#next();
+    return { ...bounds, prefers: value === 1 ? 'longer' : 'shorter' };
   }
 
   /** `{m}` takes over the atom's preference, `{m,n}` has its own even when m is n. */
-  #parseBound(): { min: number; max: number; prefers: Preference | null } {
+  #parseBound(): Quantifier {
     this.#next();
     const min = this.#parseNumber();
     let max = min;
@@ -248,29 +244,25 @@ class Parser {
   }
 
   #parseBracketItem(): ByteSet {
-    const token = this.#token;
-    const { ignoreCase } = this.#lexer.options;
-    switch (token.kind) {
-      case 'open-equivalence':
-        // No two characters of the C locale are equivalent.
-        return this.#cased(single(collatingElement(this.#parseName(regerror.collatingElement))));
-      case 'open-class':
-        return classBytes(this.#parseName(regerror.characterClass), ignoreCase);
-      case 'class-escape':
-        this.#next();
-        return classBytes(token.className!, ignoreCase);
-      case 'class-escape-complement':
-        this.#next();
-        return complement(classBytes(token.className!, ignoreCase));
-      default: {
-        const first = this.#parseRangeEnd(false);
-        if (!this.#sees('range')) return this.#cased(single(first));
-        this.#next();
-        const last = this.#parseRangeEnd(true);
-        if (first > last) throw new PatternError(regerror.range);
-        return this.#cased(byteRange(first, last));
-      }
+    const { kind } = this.#token;
+    // No two characters of the C locale are equivalent.
+    if (kind === 'open-equivalence') {
+      return this.#cased(single(collatingElement(this.#parseName(regerror.collatingElement))));
     }
+    if (kind === 'open-class') {
+      return classBytes(this.#parseName(regerror.characterClass), this.#lexer.options.ignoreCase);
+    }
+    if (kind === 'class-escape' || kind === 'class-escape-complement') {
+      const set = this.#parseSet();
+      this.#next();
+      return set;
+    }
+    const first = this.#parseRangeEnd(false);
+    if (!this.#sees('range')) return this.#cased(single(first));
+    this.#next();
+    const last = this.#parseRangeEnd(true);
+    if (first > last) throw new PatternError(regerror.range);
+    return this.#cased(byteRange(first, last));
   }
 
   /** A character by itself or by name; a hyphen may end a range, but not begin one. */
@@ -293,4 +285,11 @@ class Parser {
   }
 }
 
-const single = (code: number): ByteSet => byteRange(code, code);
+const singles: (ByteSet | undefined)[] = [];
+
+/** The set of one byte, always the same one: equal sets being one object makes compiling faster. */
+function single(code: number): ByteSet {
+  return code > 0xff ? NO_BYTES : (singles[code] ??= byteRange(code, code));
+}
+
+const NO_BYTES = byteRange(1, 0);

@@ -1,7 +1,7 @@
 // How a match is taken apart to find its captures. The parts and their preferences for a longer or shorter
 // match are those of PostgreSQL's parser ("Regular Expression Matching Rules"), for the captures depend on them.
 
-import { alternatives, EMPTY, repeat, sequence } from './expression.ts';
+import { alternatives, EMPTY, positionsOf, repeat, sequence, widthOf } from './expression.ts';
 import type { Expression } from './expression.ts';
 import type { Branch, Piece, Preference, Regex } from './syntax.ts';
 
@@ -58,6 +58,31 @@ export function planRegex(regex: Regex): Part {
   const traits = branches.reduce<Traits>(combine, { ...NOTHING, prefers: 'longer' });
   const expression = alternatives(branches.map((branch) => branch.expression));
   return part(expression, traits, isSimple(traits) ? { kind: 'whole' } : { kind: 'choice', branches });
+}
+
+/**
+ * Upper bound of the word operations that dividing costs for each byte divided, where a run of a part's automaton
+ * costs `runCost` and `positionCost` for each of its positions.
+ */
+export function costToDivide(whole: Part, runCost: number, positionCost: number): number {
+  const { captures, division } = whole;
+  const run = ({ expression }: Part): number => runCost + positionCost * positionsOf(expression);
+  const inner = (each: Part): number => costToDivide(each, runCost, positionCost);
+  if (!captures || division.kind === 'whole') return 0;
+  if (division.kind === 'pair') {
+    const { first, second } = division;
+    const fixed = !Number.isNaN(widthOf(first.expression)) || !Number.isNaN(widthOf(second.expression));
+    // The two share the bytes, so that only the dearer one counts.
+    return (fixed ? 0 : run(first) + run(second)) + Math.max(inner(first), inner(second));
+  }
+  if (division.kind === 'choice') {
+    const tried = division.branches.reduce((sum, branch) => sum + run(branch), 0);
+    return tried + Math.max(...division.branches.map(inner));
+  }
+  const { body, max } = division;
+  // Back and forth, slower than other runs; a limit that must be heeded makes as many runs as it allows.
+  const runs = max === 1 ? 1 : max === Infinity ? 5 : 5 + max;
+  return runs * run(body) + inner(body);
 }
 
 /** The language of a regular expression, captures and preferences forgotten. */
@@ -124,6 +149,8 @@ function planAtom(piece: Piece): Part {
       const body = planRegex(atom.body);
       return atom.capture === 0 ? body : { ...body, captures: true, groups: [...body.groups, atom.capture] };
     }
+    default:
+      return atom satisfies never;
   }
 }
 

@@ -4,7 +4,6 @@
 import type { ByteString } from '../../bytestring.ts';
 import { Automaton } from './automaton.ts';
 import { isWord, NEWLINE } from './bytes.ts';
-import { PatternError, regerror } from './error.ts';
 import { languageOf } from './plan.ts';
 import type { SimpleConstraint, Syntax } from './syntax.ts';
 
@@ -50,7 +49,7 @@ export class Constraints {
   readonly #count: number;
   readonly #lookarounds: readonly Lookaround[];
   /** By what is before and behind a boundary: the simple constraints that hold there. */
-  readonly #simple = new Uint16Array(SIDES * SIDES);
+  readonly #simple: number[] = Array.from({ length: SIDES * SIDES }, () => 0);
 
   /** @throws PatternError when a lookaround is too complex. */
   constructor({ constraints, newlineAnchors }: Syntax) {
@@ -79,9 +78,9 @@ export class Constraints {
     this.#lookarounds = lookarounds;
   }
 
-  /** Word operations a byte that judging takes. */
-  get cost(): number {
-    return this.#lookarounds.reduce((sum, { automaton }) => sum + automaton.cost, 0);
+  /** The automata that judge lookarounds. */
+  get automata(): readonly Automaton[] {
+    return this.#lookarounds.map(({ automaton }) => automaton);
   }
 
   /** How many combinations of constraints there can be at a boundary. */
@@ -134,10 +133,7 @@ function holdsBetween(name: SimpleConstraint, before: Side, behind: Side, newlin
       return wordBefore !== wordBehind;
     case 'not-word-edge':
       return wordBefore === wordBehind;
+    default:
+      return name satisfies never;
   }
-}
-
-/** @throws PatternError when too many tables could be asked for. */
-export function limitContexts(contexts: number, size: number, most: number): void {
-  if (contexts * size > most) throw new PatternError(regerror.tooComplex);
 }

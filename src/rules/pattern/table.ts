@@ -8,16 +8,13 @@ export type StateSet = Int32Array;
 export class Table {
   readonly #forward: boolean;
   readonly #words: number;
-  /** States that their neighbour leads to. */
-  readonly #shifted: Int32Array;
-  /** States that lead elsewhere than to their neighbour. */
-  readonly #branching: Int32Array;
-  readonly #groupOf: Int16Array;
-  readonly #members: Int32Array[] = [];
-  readonly #targets: Int32Array[] = [];
-  /** The words of `targets` that are not zero lie in `[first, last)`. */
-  readonly #firstWord: number[] = [];
-  readonly #lastWord: number[] = [];
+  /**
+   * Everything in one array, for there are many small tables: the states that their neighbour leads to; those
+   * that lead elsewhere; for each state where its group's record begins. A record is the group's members, the
+   * number of what follows, and by turns the number of a word and what to add to it.
+   */
+  readonly #data: Int32Array;
+  readonly #groupOf: number;
   /** Upper bound of the word operations that one step takes. */
   readonly cost: number;
 
@@ -25,76 +22,100 @@ export class Table {
   constructor(leads: readonly (readonly number[])[], size: number, direction: 'forward' | 'backward') {
     this.#forward = direction === 'forward';
     this.#words = (size + 31) >>> 5;
-    this.#shifted = new Int32Array(this.#words);
-    this.#branching = new Int32Array(this.#words);
-    this.#groupOf = new Int16Array(size);
+    this.#groupOf = 2 * this.#words;
     const rows = this.#forward ? leads : reverse(leads, size);
-    const groups = new Map<string, number>();
     const step = this.#forward ? 1 : -1;
+    const groups = new Map<string, Group>();
+    const shifted: number[] = [];
     for (const [state, targets] of rows.entries()) {
       const others = targets.filter((target) => target !== state + step);
-      if (others.length < targets.length) setBit(this.#shifted, state + step);
-      if (others.length > 0) this.#join(state, others, groups);
+      if (others.length < targets.length) shifted.push(state + step);
+      if (others.length > 0) joinGroup(groups, state, others);
     }
-    this.cost = this.#estimate();
+    const records = [...groups.values()].map(({ members, targets }) => ({
+      members,
+      words: sparseWords(targets),
+      start: 0,
+    }));
+    let length = this.#groupOf + size;
+    for (const record of records) {
+      record.start = length;
+      length += this.#words + 1 + 2 * record.words.size;
+    }
+    this.#data = new Int32Array(length);
+    for (const state of shifted) setBit(this.#data, state);
+    this.cost = 3 * this.#words;
+    for (const { members, words, start } of records) {
+      this.#write(members, words, start);
+      this.cost += sparseWords(members).size * (2 + words.size);
+    }
   }
 
-  /** Puts a state into the group of those that lead to the same states. */
-  #join(state: number, targets: number[], groups: Map<string, number>): void {
-    const key = targets.toSorted((one, other) => one - other).join();
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = groups.size;
-      groups.set(key, group);
-      const set = new Int32Array(this.#words);
-      for (const target of targets) setBit(set, target);
-      this.#members.push(new Int32Array(this.#words));
-      this.#targets.push(set);
-      this.#firstWord.push(set.findIndex((word) => word !== 0));
-      this.#lastWord.push(set.findLastIndex((word) => word !== 0) + 1);
+  #write(members: readonly number[], words: ReadonlyMap<number, number>, start: number): void {
+    const branching = this.#data.subarray(this.#words);
+    const record = this.#data.subarray(start);
+    for (const state of members) {
+      setBit(branching, state);
+      setBit(record, state);
+      this.#data[this.#groupOf + state] = start;
     }
-    setBit(this.#members[group]!, state);
-    setBit(this.#branching, state);
-    this.#groupOf[state] = group;
-  }
-
-  #estimate(): number {
-    let cost = 3 * this.#words;
-    for (const [group, members] of this.#members.entries()) {
-      const width = this.#lastWord[group]! - this.#firstWord[group]!;
-      for (const word of members) if (word !== 0) cost += 2 + width;
+    let at = this.#words;
+    record[at++] = 2 * words.size;
+    for (const [word, bits] of words) {
+      record[at++] = word;
+      record[at++] = bits;
     }
-    return cost;
   }
 
   /** Writes into `to` where the states in `from` lead. */
   step(from: StateSet, to: StateSet): void {
     const words = this.#words;
-    const shifted = this.#shifted;
+    const data = this.#data;
     if (this.#forward) {
       for (let word = 0, carry = 0; word < words; word++) {
         const states = from[word]!;
-        to[word] = ((states << 1) | carry) & shifted[word]!;
+        to[word] = ((states << 1) | carry) & data[word]!;
         carry = states >>> 31;
       }
     } else {
       for (let word = words - 1, carry = 0; word >= 0; word--) {
         const states = from[word]!;
-        to[word] = ((states >>> 1) | carry) & shifted[word]!;
+        to[word] = ((states >>> 1) | carry) & data[word]!;
         carry = states << 31;
       }
     }
     for (let word = 0; word < words; word++) {
-      let left = from[word]! & this.#branching[word]!;
+      let left = from[word]! & data[words + word]!;
       while (left !== 0) {
-        const group = this.#groupOf[(word << 5) | (31 - Math.clz32(left))]!;
-        left &= ~this.#members[group]![word]!;
-        const targets = this.#targets[group]!;
-        const last = this.#lastWord[group]!;
-        for (let target = this.#firstWord[group]!; target < last; target++) to[target]! |= targets[target]!;
+        const record = data[this.#groupOf + ((word << 5) | (31 - Math.clz32(left)))]!;
+        left &= ~data[record + word]!;
+        const first = record + words + 1;
+        const end = first + data[first - 1]!;
+        for (let at = first; at < end; at += 2) to[data[at]!]! |= data[at + 1]!;
       }
     }
   }
+}
+
+/** States that lead to the same states. */
+interface Group {
+  readonly members: number[];
+  readonly targets: readonly number[];
+}
+
+function joinGroup(groups: Map<string, Group>, state: number, targets: number[]): void {
+  const key =
+    targets.length === 1 ? String(targets[0]) : targets.toSorted((one, other) => one - other).join();
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, { members: [state], targets });
+  else group.members.push(state);
+}
+
+/** The words of a set that are not zero, by their number. */
+function sparseWords(states: readonly number[]): ReadonlyMap<number, number> {
+  const words = new Map<number, number>();
+  for (const state of states) words.set(state >>> 5, (words.get(state >>> 5) ?? 0) | (1 << (state & 31)));
+  return words;
 }
 
 /** Adds a state to a set. */
