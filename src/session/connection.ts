@@ -353,7 +353,8 @@ async function cancel({ gate, snapshot, known }: Connection, request: CancelKey)
     outcome = (await forwardCancel(snapshot.settings.upstream, request)) ? 'forwarded' : 'upstream-failed';
   }
   gate.metrics.cancelRequest(outcome);
-  gate.log.debug({ code: 'cancel-request', id: known.id, host: known.host, outcome }, 'cancel request');
+  const { id, host, port } = known;
+  gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
 }
 
 /** The sockets count anyway, so the hot loop need not. */
