@@ -21,7 +21,7 @@ export const codes = {
   'no-startup-packet': entry(
     null,
     'debug',
-    'The client closed the connection without sending a byte, as TCP health checks do.',
+    'The client closed the connection before its startup packet, as TCP health checks do.',
   ),
   'incomplete-startup-packet': entry(
     null,

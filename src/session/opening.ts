@@ -46,8 +46,11 @@ export async function beginsWithTls(reader: ByteReader): Promise<boolean> {
  */
 export async function readOpening(reader: ByteReader, state: OpeningState): Promise<Opening> {
   const lengthWord = await reader.read(4);
-  if (lengthWord.length === 0) throw new GatehouseError('no-startup-packet');
-  if (lengthWord.length < 4) throw incomplete();
+  if (lengthWord.length < 4) {
+    // PostgreSQL complains of a part only where nothing was asked for before it (semantics §1.3).
+    const isComplaint = lengthWord.length > 0 && !state.sslDone && !state.gssDone;
+    throw isComplaint ? incomplete() : new GatehouseError('no-startup-packet');
+  }
   // Unsigned on the wire; a length with its top bit set is too large either way.
   const length = lengthWord.readUInt32BE();
   if (length < MIN_STARTUP_PACKET_LENGTH || length > MAX_STARTUP_PACKET_LENGTH) {
