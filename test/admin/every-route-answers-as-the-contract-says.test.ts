@@ -62,6 +62,17 @@ await test('each route in turn', async (t) => {
     t.equal(answer.status, status, `${request}: status`);
     t.equal(answer.headers.get('content-type'), type, `${request}: content type`);
     t.equal(answer.headers.get('server'), null, `${request}: no Server header`);
+    if (status !== 400) {
+      const policy = answer.headers.get('content-security-policy') ?? '';
+      t.match(policy, "default-src 'none'", `${request}: nothing runs that is not ours`);
+      t.match(policy, "frame-ancestors 'none'", `${request}: no page frames it`);
+      t.equal(answer.headers.get('x-content-type-options'), 'nosniff', `${request}: is what it says`);
+      t.equal(
+        answer.headers.get('access-control-allow-origin'),
+        null,
+        `${request}: no page of others reads it`,
+      );
+    }
     t.equal(answer.headers.get('x-powered-by'), null, `${request}: no X-Powered-By header`);
     t.strictSame(type === json ? await answer.json() : await answer.text(), body, `${request}: body`);
 
