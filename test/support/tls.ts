@@ -1,7 +1,7 @@
 // The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
 
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { TlsSettings } from '../../src/config/settings.ts';
 import { GatehouseError, LoadError, type Problem } from '../../src/errors.ts';
@@ -126,17 +126,36 @@ export async function startTlsGate(
       }
     })();
   });
+  const gate = new TlsGate(await listen(t, server));
+  // Registered later, so done earlier: the server's close waits for its connections.
+  atEnd(t, () => {
+    for (const raw of raws) raw.destroy();
+  });
+  return gate;
+}
+
+/** Makes a server listen on loopback until the test is over; its port. */
+export async function listen(t: Scope, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
-  const gate = new TlsGate(address.port);
   atEnd(t, async () => {
-    for (const raw of raws) raw.destroy();
     server.close();
     await once(server, 'close');
   });
-  return gate;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  return address.port;
+}
+
+/** The first bytes that Node's client, which is OpenSSL, sends. */
+export async function capturedClientHello(t: Scope, options: ConnectionOptions = {}): Promise<Buffer> {
+  const server = createServer();
+  const client = new TlsClient(t, { port: await listen(t, server) }, options);
+  const raw = await new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const hello = await new Promise<Buffer>((resolve) => raw.once('data', resolve));
+  raw.destroy();
+  client.socket.destroy();
+  return hello;
 }
 
 /** Settings with a CA, loaded, behind a port. */

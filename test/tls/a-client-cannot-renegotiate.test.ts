@@ -1,11 +1,10 @@
 // Renegotiation could exchange the client under a running session (semantics §2.3, N6).
 
-import { once } from 'node:events';
 import { createServer } from 'node:tls';
 import { test } from 'tap';
 import { testAuthority } from '../support/certificates.ts';
 import { atEnd } from '../support/scope.ts';
-import { gateOf, presenting, TlsClient } from '../support/tls.ts';
+import { gateOf, listen, presenting, TlsClient } from '../support/tls.ts';
 import { within } from '../support/waiting.ts';
 
 /** Null when the server took part. */
@@ -28,12 +27,8 @@ await test("TLS 1.2: a server with Node's defaults takes part, the gate does not
     atEnd(t, () => socket.destroy());
     socket.on('error', () => undefined);
   });
-  control.listen(0, '127.0.0.1');
-  await once(control, 'listening');
-  atEnd(t, () => control.close());
-  const address = control.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
-  t.equal(await renegotiated(await new TlsClient(t, address, options).secured()), null);
+  const port = await listen(t, control);
+  t.equal(await renegotiated(await new TlsClient(t, { port }, options).secured()), null);
 
   const gate = await gateOf(t, authority);
   const client = new TlsClient(t, gate, options);

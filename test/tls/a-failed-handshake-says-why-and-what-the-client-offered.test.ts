@@ -2,13 +2,13 @@
 // §2.10, contract §4).
 
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
 import type { TlsSettings } from '../../src/config/settings.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { atEnd, type Scope } from '../support/scope.ts';
-import { gateOf, TlsClient, type TlsGate } from '../support/tls.ts';
+import { capturedClientHello, gateOf, TlsClient, type TlsGate } from '../support/tls.ts';
 import { within } from '../support/waiting.ts';
 
 interface Expected {
@@ -193,7 +193,7 @@ for (const { name, bytes, expected, thenEnd = false } of rawCases) {
 await test('the client does not trust the server, and says so', async (t) => {
   const gate = await gateOf(t, testAuthority(t));
   // An alert of its own choice: TLS 1.2, which needs no keys for it, after a real ClientHello.
-  const hello = await capturedHello(t, { maxVersion: 'TLSv1.2', servername: 'db.test' });
+  const hello = await capturedClientHello(t, { maxVersion: 'TLSv1.2', servername: 'db.test' });
   const socket = connect(gate.port, '127.0.0.1');
   atEnd(t, () => socket.destroy());
   socket.on('error', () => undefined);
@@ -209,7 +209,7 @@ await test('the client does not trust the server, and says so', async (t) => {
 
 await test('the client leaves in the middle: by FIN, by reset, by close_notify', async (t) => {
   const gate = await gateOf(t, testAuthority(t));
-  const hello = await capturedHello(t, { servername: 'db.test' });
+  const hello = await capturedClientHello(t, { servername: 'db.test' });
   for (const leave of ['end', 'resetAndDestroy', 'close_notify'] as const) {
     const socket = connect(gate.port, '127.0.0.1');
     atEnd(t, () => socket.destroy());
@@ -226,27 +226,11 @@ await test('the client leaves in the middle: by FIN, by reset, by close_notify',
 
 await test('a ClientHello and FIN in one segment is an end, not a wait', async (t) => {
   const gate = await gateOf(t, testAuthority(t));
-  const hello = await capturedHello(t, { servername: 'db.test' });
+  const hello = await capturedClientHello(t, { servername: 'db.test' });
   const closed = sendRaw(t, gate, hello, true);
   t.match(await gate.failure(), { code: 'tls-eof', fields: { sni: 'db.test' } });
   await within(closed, 'the gate to close the connection');
 });
-
-/** The first bytes that Node's client sends. */
-async function capturedHello(t: Scope, options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
-  const client = new TlsClient(t, address, options);
-  const raw = await new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const hello = await new Promise<Buffer>((resolve) => raw.once('data', resolve));
-  raw.destroy();
-  client.socket.destroy();
-  server.close();
-  return hello;
-}
 
 /** Resolves when the gate has closed the connection. */
 function sendRaw(

@@ -6,7 +6,7 @@ import { createServer, type ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
 import { testAuthority, type TestAuthority } from '../support/certificates.ts';
 import { atEnd, type Scope } from '../support/scope.ts';
-import { gateOf, presenting, TlsClient, type TlsGate } from '../support/tls.ts';
+import { gateOf, listen, presenting, TlsClient, type TlsGate } from '../support/tls.ts';
 import { within } from '../support/waiting.ts';
 
 interface Server {
@@ -31,13 +31,9 @@ async function gate(t: Scope, authority: TestAuthority): Promise<Server> {
 async function nodesOwn(t: Scope, authority: TestAuthority): Promise<Server> {
   const { cert, key } = authority.server();
   const server = createServer({ cert, key, ca: authority.cert, requestCert: true });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  atEnd(t, () => server.close());
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  const port = await listen(t, server);
   return {
-    port: address.port,
+    port,
     reused: () =>
       new Promise((resolve) =>
         server.once('secureConnection', (socket) => {

@@ -16,6 +16,8 @@ const PASSPHRASE = 'correct horse';
 
 const refuse: Refuse = (message, extra = {}) => new LoadError([{ file: 'f', line: null, message, ...extra }]);
 
+const run = (command: string): Promise<string> => runPassphraseCommand(command, { refuse });
+
 /** Settings whose key is encrypted, PKCS #8 unless told. */
 function encrypted(
   t: Scope,
@@ -45,7 +47,6 @@ for (const type of ['pkcs8', 'pkcs1'] as const) {
 }
 
 await test('the command is asked with the prompt, its first line counts, its line end does not', async (t) => {
-  const run = (command: string): Promise<string> => runPassphraseCommand(command, { refuse });
   t.equal(await run('echo "<%p> 100%%"'), '<Enter PEM pass phrase:> 100%');
   t.equal(await run(String.raw`printf 'one\r\r\ntwo\n'`), 'one');
   t.equal(await run(String.raw`printf ' no end '`), ' no end ');
