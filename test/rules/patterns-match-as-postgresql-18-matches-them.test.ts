@@ -6,23 +6,35 @@ import type { ByteString } from '../../src/bytestring.ts';
 import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
 import { Matcher } from '../../src/rules/pattern/matcher.ts';
 import { parsePattern } from '../../src/rules/pattern/parser.ts';
+import { readMatches, readRefusals } from '../support/pattern-table.ts';
 import { PatternGenerator } from '../support/random-patterns.ts';
 import { RegexpOracle } from '../support/regexp-oracle.ts';
-import type { RegexpAnswer } from '../support/regexp-oracle.ts';
+import type { RegexpAnswer, RegexpQuestion } from '../support/regexp-oracle.ts';
 
 const PATTERNS_A_ROUND = 250;
 const SUBJECTS_A_PATTERN = 6;
-const rounds = Number(process.env['PATTERN_ROUNDS'] ?? 10);
+const rounds = Number(process.env['PATTERN_ROUNDS'] ?? 6);
 const firstSeed = Number(process.env['PATTERN_SEED'] ?? 1);
 
-await test('patterns match as PostgreSQL 18 matches them', { timeout: 0 }, async (t) => {
+await test('patterns match as PostgreSQL 18 matches them', { timeout: 3_600_000 }, async (t) => {
   await using oracle = await RegexpOracle.start();
+
+  const matches = readMatches();
+  const told = await oracle.ask(matches);
+  for (const [index, { line, pattern, subject, groups }] of matches.entries()) {
+    const captured = groups !== null && groups.length === 0 ? [wholeMatch(pattern, subject)] : groups;
+    const expected: RegexpAnswer = captured === null ? { kind: 'none' } : { kind: 'match', groups: captured };
+    t.same(told[index], expected, `matches.txt:${line}`);
+  }
+  const errors = readRefusals('errors.txt');
+  const refused = await oracle.ask(errors.map(({ pattern }) => ({ pattern, subject: '' })));
+  for (const [index, { line, message }] of errors.entries()) {
+    t.same(refused[index], { kind: 'error', message }, `errors.txt:${line}`);
+  }
+
   const count = { pairs: 0, matches: 0, errors: 0, unsupported: 0 };
   for (let seed = firstSeed; seed < firstSeed + rounds; seed += 1) {
-    const generator = new PatternGenerator(seed);
-    const questions = Array.from({ length: PATTERNS_A_ROUND }, () => generator.pattern()).flatMap((pattern) =>
-      Array.from({ length: SUBJECTS_A_PATTERN }, () => ({ pattern, subject: generator.subject() })),
-    );
+    const questions = questionsOf(new PatternGenerator(seed));
     const answers = await oracle.ask(questions);
     for (const [index, { pattern, subject }] of questions.entries()) {
       const theirs = answers[index]!;
@@ -45,6 +57,13 @@ await test('patterns match as PostgreSQL 18 matches them', { timeout: 0 }, async
   t.ok(count.pairs > rounds * 1000, 'most of what is generated can be compared');
   t.ok(count.matches > count.pairs / 4, 'much of what is generated matches');
 });
+
+function questionsOf(generator: PatternGenerator): RegexpQuestion[] {
+  const patterns = Array.from({ length: PATTERNS_A_ROUND }, () => generator.pattern());
+  return patterns.flatMap((pattern) =>
+    Array.from({ length: SUBJECTS_A_PATTERN }, () => ({ pattern, subject: generator.subject() })),
+  );
+}
 
 /** What ours says, in regexp_match()'s form. */
 function answer(pattern: ByteString, subject: ByteString): RegexpAnswer | 'unsupported' {

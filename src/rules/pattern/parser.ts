@@ -15,15 +15,7 @@ import type { ByteSet } from './bytes.ts';
 import { PatternError, regerror } from './error.ts';
 import { Lexer, LOOK_AHEAD, LOOK_NEGATED } from './lexer.ts';
 import type { RegexToken, TokenKind } from './lexer.ts';
-import type {
-  Atom,
-  Branch,
-  Constraint,
-  Piece,
-  Regex,
-  SimpleConstraint,
-  Syntax,
-} from './syntax.ts';
+import type { Atom, Branch, Constraint, Piece, Regex, SimpleConstraint, Syntax } from './syntax.ts';
 
 /** PostgreSQL's DUPMAX: the largest number in a bound. */
 const MAX_REPETITIONS = 255;

@@ -1,0 +1,79 @@
+// A client chooses the subject, up to a certificate's name of 10 kB: the time may grow with its length only, for
+// the patterns that make backtracking matchers hang; and what could take too long is refused at once.
+
+import { test } from 'tap';
+import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
+
+const LENGTH = 10_000;
+
+/** Pattern, and a subject of about a given length that it finds hard. */
+const hard: readonly (readonly [string, (length: number) => string])[] = [
+  ['(a+)+$', (length) => `${'a'.repeat(length)}!`],
+  ['^(a|aa)+$', (length) => `${'a'.repeat(length)}!`],
+  ['^(a|a*b)*$', (length) => 'a'.repeat(length)],
+  ['(a|a*b)*', (length) => 'a'.repeat(length)],
+  ['((a*)*)*b', (length) => 'a'.repeat(length)],
+  ['(.*)(.*)(.*)(.*)x', (length) => 'a'.repeat(length)],
+  ['(.*)(.*)(.*)(.*)$', (length) => 'a'.repeat(length)],
+  ['(x+x+)+y', (length) => 'x'.repeat(length)],
+  ['[ab]*a[ab]{100}$', (length) => 'abbaab'.repeat(length / 6)],
+  ['(?<=a*b)(?=.*c)(a|b)*c', (length) => `${'ab'.repeat(length / 2)}c`],
+  ['\\m(\\w+)\\M.*\\m(\\w+)$', (length) => 'ab '.repeat(length / 3)],
+  ['(a|ab|b){0,9}$', (length) => 'ab'.repeat(length / 2)],
+  ['^CN=([^,]+),.*OU=([^,]*)(,.*)?$', (length) => 'CN=x,OU=y,'.repeat(length / 10)],
+];
+
+await test('four times the subject takes about four times as long', (t) => {
+  for (const [pattern, subjectOf] of hard) {
+    const compiled = compilePattern(pattern);
+    const [short, long] = [subjectOf(LENGTH), subjectOf(4 * LENGTH)];
+    const runs = [(subject: string) => compiled.test(subject), (subject: string) => compiled.exec(subject)];
+    for (const run of runs) {
+      const ratio = best(() => run(long)) / best(() => run(short));
+      // Quadratic would be 16. Below a tenth of a millisecond the clock is too coarse to tell.
+      t.ok(ratio < 10 || best(() => run(long)) < 0.1, `${pattern}: ${ratio.toFixed(1)} times as long`);
+    }
+  }
+  t.end();
+});
+
+await test('a subject of 10 kB takes milliseconds', (t) => {
+  for (const [pattern, subjectOf] of hard) {
+    const compiled = compilePattern(pattern);
+    const subject = subjectOf(LENGTH);
+    // Ten times what it takes on an idle machine.
+    t.ok(best(() => compiled.test(subject)) < 50, `test ${pattern}`);
+    t.ok(best(() => compiled.exec(subject)) < 50, `exec ${pattern}`);
+  }
+  t.end();
+});
+
+await test('what would take long is refused, and refusing takes no time', (t) => {
+  const tooComplex = [
+    '(((a{255}){255}){255}){255}',
+    '((((){255}){255}){255}){255}',
+    '('.repeat(100_000),
+    'a*b*?'.repeat(20_000),
+    '()'.repeat(20_000),
+    'x'.repeat(1_000_000),
+    '(?=(a{0,255}b{0,255}){0,3})x',
+    '(a?b?c?d?){60}',
+  ];
+  for (const pattern of tooComplex) {
+    const duration = best(() => {
+      t.throws(() => compilePattern(pattern), new PatternError('regular expression is too complex'));
+    }, 2);
+    t.ok(duration < 500, pattern.slice(0, 40));
+  }
+  t.end();
+});
+
+/** The shortest of several times, in milliseconds: the one that nothing else on the machine lengthened. */
+function best(run: () => unknown, times = 5): number {
+  const durations = Array.from({ length: times }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return Math.min(...durations);
+}
