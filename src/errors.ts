@@ -210,6 +210,11 @@ export const codes = {
     'An administrator, a reload or the end of a drain ended the session.',
   ),
   'idle-session-timeout': entry('57P05', 'info', 'No byte passed for idle_session_timeout.'),
+  'worker-lost': entry(
+    null,
+    'error',
+    'The worker that served the session died; another has taken its place.',
+  ),
   'internal-error': entry('XX000', 'error', 'A defect of the gate; please report it with the log line.'),
 } as const satisfies Record<string, CodeEntry>;
 

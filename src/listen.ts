@@ -1,7 +1,13 @@
 // The client-facing sockets: listen_addresses as PostgreSQL's pqcomm.c takes it, every name to every address it has.
 
 import { lookup } from 'node:dns/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import {
+  createServer,
+  isIPv6,
+  type ListenOptions as NetListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net';
 import type { Settings } from './config/settings.ts';
 import { LoadError, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -15,8 +21,15 @@ export interface ListenAddress {
 /** Open listening sockets. */
 export interface Listeners {
   readonly addresses: readonly ListenAddress[];
-  /** Stops accepting; connections go on. */
-  close(): void;
+  /** Stops accepting; connections go on. Resolves when the sockets are free. */
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Exactly these, instead of what listen_addresses names: a worker's share of what the first process has bound. */
+  readonly addresses?: readonly ListenAddress[];
 }
 
 /**
@@ -25,16 +38,18 @@ export interface Listeners {
  * @throws LoadError `could not create any TCP/IP sockets`
  */
 export async function openListeners(
-  settings: Settings,
-  log: Logger,
+  { settings, log, addresses }: ListenOptions,
   onConnection: (raw: Socket) => void,
 ): Promise<Listeners> {
   const servers: Server[] = [];
-  const addresses: ListenAddress[] = [];
+  const bound: ListenAddress[] = [];
   const reasons: string[] = [];
+  const wanted =
+    addresses ?? (await expand(settings.listenAddresses, reasons)).map((address) => ({ address, port: 0 }));
   // With port 0 the first address chooses the port, and the others take the same one.
   let { port } = settings;
-  for (const { host, family } of await expand(settings.listenAddresses, reasons)) {
+  for (const { address, port: share } of wanted) {
+    const family = isIPv6(address) ? 6 : 4;
     const server = createServer({
       pauseOnConnect: true,
       allowHalfOpen: true,
@@ -44,15 +59,24 @@ export async function openListeners(
     });
     server.on('connection', onConnection);
     try {
-      port = await listen(server, host, port, family === 6);
+      // IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is.
+      const options = {
+        host: address,
+        port: share || port,
+        ipv6Only: family === 6,
+        reusePort: addresses !== undefined,
+      };
+      port = await listen(server, options);
     } catch (error) {
-      reasons.push(`could not bind IPv${family} address "${host}": ${messageOf(error)}`);
+      reasons.push(`could not bind IPv${family} address "${address}": ${messageOf(error)}`);
       continue;
     }
     server.on('error', (error) => log.error({ err: error }, 'could not accept new connection'));
     servers.push(server);
-    addresses.push({ address: host, port });
-    log.info({ address: host, port }, `listening on IPv${family} address "${host}", port ${port}`);
+    bound.push({ address, port });
+    if (addresses === undefined) {
+      log.info({ address, port }, `listening on IPv${family} address "${address}", port ${port}`);
+    }
   }
   for (const reason of reasons) log.warn(reason);
   if (servers.length === 0) {
@@ -62,42 +86,38 @@ export async function openListeners(
     ]);
   }
   return {
-    addresses,
-    close: () => {
-      for (const server of servers) server.close();
+    addresses: bound,
+    close: async () => {
+      await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
     },
   };
 }
 
 /** `*` is every address of both families; a name is every address it resolves to. */
-async function expand(
-  names: readonly string[],
-  reasons: string[],
-): Promise<readonly { host: string; family: 4 | 6 }[]> {
-  const found = new Map<string, 4 | 6>();
+async function expand(names: readonly string[], reasons: string[]): Promise<readonly string[]> {
+  const found = new Set<string>();
   for (const name of names) {
     if (name === '*') {
-      found.set('0.0.0.0', 4).set('::', 6);
+      found.add('0.0.0.0').add('::');
       continue;
     }
     try {
-      for (const { address, family } of await lookup(name, { all: true }))
-        found.set(address, family === 6 ? 6 : 4);
+      for (const { address } of await lookup(name, { all: true })) found.add(address);
     } catch (error) {
       reasons.push(`could not translate host name "${name}" to address: ${messageOf(error)}`);
     }
   }
-  return [...found].map(([host, family]) => ({ host, family }));
+  return [...found];
 }
 
-/** IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is. */
-async function listen(server: Server, host: string, port: number, ipv6Only: boolean): Promise<number> {
+/** Resolves with the port that the socket really has. */
+async function listen(server: Server, options: NetListenOptions): Promise<number> {
   return await new Promise<number>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, ipv6Only, backlog: 511 }, () => {
+    server.listen({ ...options, backlog: 511 }, () => {
       server.off('error', reject);
       const address = server.address();
-      resolve(address !== null && typeof address === 'object' ? address.port : port);
+      resolve(address !== null && typeof address === 'object' ? address.port : (options.port ?? 0));
     });
   });
 }

@@ -1,21 +1,21 @@
-// The gate of one process, from its configuration to its end: loads, listens, accepts, reloads, drains.
+// The gate from its configuration to its end: loads, has its clients served, opens the admin listener, watches its
+// files, reloads, drains.
 
-import type { Socket } from 'node:net';
 import type { GateStatus } from './admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from './admin/server.ts';
+import type { Backend } from './backend.ts';
+import type { Settings } from './config/settings.ts';
 import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
 import { createWatcher } from './config/watch.ts';
-import { formatProblem, GatehouseError, LoadError, type Problem } from './errors.ts';
-import type { Gate } from './gate.ts';
-import { openListeners, type ListenAddress, type Listeners } from './listen.ts';
+import { formatProblem, type LoadError, type Problem } from './errors.ts';
+import { Fleet } from './fleet/fleet.ts';
+import { GateProcess } from './gate-process.ts';
+import type { ListenAddress } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
-import { createMetrics } from './metrics.ts';
-import { rejudgeSessions } from './rejudge.ts';
-import { serveConnection } from './session/connection.ts';
-import { Handshakes } from './session/handshakes.ts';
-import { Sessions, terminatedByAdministrator } from './session/registry.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { UpstreamHealth } from './upstream-health.ts';
 import { createGateView } from './view.ts';
+import { orAfter } from './wait.ts';
 
 export interface ServerOptions {
   /** Path of the YAML file. */
@@ -40,9 +40,6 @@ export interface RunningServer {
   stop(how: 'drain' | 'fast'): Promise<void>;
 }
 
-/** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
-const LAST_WORDS_MS = 2_000;
-
 /**
  * Starts a gate.
  *
@@ -58,45 +55,46 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 class Server implements RunningServer {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
-  readonly #metrics = createMetrics();
-  readonly #handshakes = new Handshakes();
-  readonly #sessions = new Sessions();
-  readonly #health = new UpstreamHealth();
-  /** Accepted connections, by their sockets, until each is over. */
-  readonly #connections = new Map<Socket, Promise<void>>();
-  readonly #gate: Gate;
-  #listeners: Listeners | null = null;
+  readonly #metrics: Metrics;
+  readonly #backend: Backend;
+  readonly #health: UpstreamHealth;
   #admin: AdminServer | null = null;
   #stopWatching: (() => void) | null = null;
   #draining = false;
   #hasten: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
-  #rejudging: Promise<void> = Promise.resolve();
   #lastReload: GateStatus['lastReload'] = null;
-  #lastConnection = 0;
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
-    const server = new Server(config, log);
-    await server.#open();
+    const metrics = createMetrics();
+    const health = new UpstreamHealth();
+    const backend = await startBackend(config, log, metrics, health);
+    const server = new Server(config, log, metrics, backend, health);
+    try {
+      await server.#open();
+    } catch (error) {
+      await backend.finish();
+      throw error;
+    }
     return server;
   }
 
-  private constructor(config: ConfigHolder, log: Logger) {
+  private constructor(
+    config: ConfigHolder,
+    log: Logger,
+    metrics: Metrics,
+    backend: Backend,
+    health: UpstreamHealth,
+  ) {
     this.#config = config;
     this.#log = log;
-    this.#gate = {
-      log,
-      metrics: this.#metrics,
-      handshakes: this.#handshakes,
-      sessions: this.#sessions,
-      snapshot: () => config.current,
-      draining: () => this.#draining,
-      nextId: () => `${process.pid}-${++this.#lastConnection}`,
-    };
+    this.#metrics = metrics;
+    this.#backend = backend;
+    this.#health = health;
   }
 
   get addresses(): readonly ListenAddress[] {
-    return this.#listeners?.addresses ?? [];
+    return this.#backend.addresses;
   }
 
   get adminUrl(): string | null {
@@ -105,70 +103,45 @@ class Server implements RunningServer {
 
   async #open(): Promise<void> {
     const { settings } = this.#config.current;
-    this.#metrics.bindGauges({
-      sessions: () => this.#sessions.size,
-      handshakesInProgress: () => this.#handshakes.size,
-      upstreamUp: () => this.#health.last,
-      sessionsNoLongerAdmitted: () =>
-        [...this.#sessions].filter((session) => session.noLongerAdmitted).length,
-    });
     this.#showSnapshot();
-    this.#metrics.reload('success', Date.now() / 1000);
-    const gate = this.#gate;
-    this.#listeners = await openListeners(settings, this.#log, (raw) => {
-      const over = serveConnection(raw, gate).finally(() => this.#connections.delete(raw));
-      this.#connections.set(raw, over);
-    });
-    try {
-      if (settings.admin.listen !== '') {
-        const view = createGateView({
-          gate,
-          config: this.#config,
-          health: this.#health,
-          reload: () => this.reload(),
-          lastReload: () => this.#lastReload,
-        });
-        const onError = (error: unknown): void =>
-          this.#log.error({ err: error }, 'admin listener: a request failed');
-        this.#admin = await createAdminServer(view, settings, { onError });
-        this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
-      }
-    } catch (error) {
-      this.#listeners.close();
-      throw error;
-    }
+    if (settings.admin.listen !== '') await this.#openAdmin(settings);
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     this.#stopWatching = () => watcher.stop();
-    this.#log.info({ addresses: this.#listeners.addresses }, 'ready to accept connections');
+    this.#log.info({ addresses: this.addresses }, 'ready to accept connections');
+  }
+
+  async #openAdmin(settings: Settings): Promise<void> {
+    const view = createGateView({
+      backend: this.#backend,
+      config: this.#config,
+      metrics: this.#metrics,
+      health: this.#health,
+      reload: async () => await this.reload(),
+      lastReload: () => this.#lastReload,
+      draining: () => this.#draining,
+    });
+    const onError = (error: unknown): void =>
+      this.#log.error({ err: error }, 'admin listener: a request failed');
+    this.#admin = await createAdminServer(view, settings, { onError });
+    this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
   }
 
   async reload(): Promise<ReloadResult> {
     this.#log.info('reloading configuration files');
-    const result = await this.#config.reload();
+    const result = await this.#backend.reload();
     for (const warning of result.warnings) logProblem(this.#log, 'warn', warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
-    this.#log.level = this.#config.current.settings.logLevel;
     this.#showSnapshot();
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
-    this.#rejudge();
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     return result;
   }
 
-  /** Goes on while new connections are served; one reload's judgement after another. */
-  #rejudge(): void {
-    const snapshot = this.#config.current;
-    this.#rejudging = this.#rejudging
-      .then(() => rejudgeSessions(this.#gate, snapshot))
-      .catch((error: unknown) => this.#log.error({ err: error }, 'could not judge the sessions again'));
-  }
-
   /** Metrics that show what is in force. */
   #showSnapshot(): void {
-    const { settings, tls, rules, hash } = this.#config.current;
+    const { settings, tls, hash } = this.#config.current;
     this.#metrics.limits(settings);
-    this.#metrics.rules(rules.records);
     this.#metrics.certificates(tls?.certificates ?? [], tls?.crls ?? []);
     this.#metrics.configInfo(hash);
   }
@@ -185,32 +158,40 @@ class Server implements RunningServer {
     this.#log.info(how === 'fast' ? 'received fast shutdown request' : 'received smart shutdown request');
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
-    await orAfter(this.#sessions.empty(), waitMs, (hasten) => (this.#hasten = hasten));
-    for (const session of this.#sessions) session.end(terminatedByAdministrator('the gate is shutting down'));
-    this.#handshakes.endAll(
-      new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
-    );
-    this.#listeners?.close();
-    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS, () => {});
-    for (const raw of this.#connections.keys()) raw.destroy();
+    await orAfter(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
+    await this.#backend.finish();
     await this.#admin?.close();
     this.#log.info('database system is shut down');
   }
 }
 
-/** Waits for `promise`, `ms` milliseconds, or until what `onStart` was given is called. */
-async function orAfter(
-  promise: Promise<unknown>,
-  ms: number,
-  onStart: (hasten: () => void) => void,
-): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const elapsed = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-    onStart(resolve);
+/** This process itself, or as many workers as the settings want. */
+async function startBackend(
+  config: ConfigHolder,
+  log: Logger,
+  metrics: Metrics,
+  health: UpstreamHealth,
+): Promise<Backend> {
+  const { settings } = config.current;
+  const upstreamUp = (): boolean | null => health.last;
+  if (settings.workers > 1) {
+    metrics.bindGauges({
+      sessions: () => 0,
+      handshakesInProgress: () => 0,
+      sessionsNoLongerAdmitted: () => 0,
+      upstreamUp,
+    });
+    return await Fleet.start({ config, log, metrics });
+  }
+  const gate = new GateProcess({ config, log, metrics });
+  metrics.bindGauges({
+    sessions: () => gate.live.size,
+    handshakesInProgress: () => gate.handshakes.size,
+    sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
+    upstreamUp,
   });
-  await Promise.race([promise, elapsed]);
-  clearTimeout(timer);
+  await gate.listen({ settings, log });
+  return gate;
 }
 
 function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {

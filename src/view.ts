@@ -1,44 +1,43 @@
-// What the admin listener sees of a gate of one process.
+// What the admin listener sees of the gate, whoever serves its clients.
 
-import type { GateStatus, GateView, SessionRow, SessionState } from './admin/gate-view.ts';
+import type { GateStatus, GateView } from './admin/gate-view.ts';
+import type { Backend } from './backend.ts';
 import { toText } from './bytestring.ts';
 import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
-import type { Gate } from './gate.ts';
-import { terminatedByAdministrator, type Session } from './session/registry.ts';
+import { sumMetrics, type Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
 export interface ViewSources {
-  readonly gate: Gate;
+  readonly backend: Backend;
   readonly config: ConfigHolder;
+  /** Of this process. */
+  readonly metrics: Metrics;
   readonly health: UpstreamHealth;
   readonly reload: () => Promise<ReloadResult>;
   readonly lastReload: () => GateStatus['lastReload'];
+  readonly draining: () => boolean;
 }
 
-/** The admin listener's view of this process. */
-export function createGateView({ gate, config, health, reload, lastReload }: ViewSources): GateView {
+/** The admin listener's view of the gate. */
+export function createGateView(sources: ViewSources): GateView {
+  const { backend, config, metrics, health, reload, lastReload, draining } = sources;
   const startedAt = new Date();
+  const upstreamAnswers = async (): Promise<boolean> => await health.check(config.current.settings.upstream);
   return {
     metricsText: async () => {
-      await health.check(config.current.settings.upstream);
-      return { contentType: gate.metrics.contentType, body: await gate.metrics.text() };
+      await upstreamAnswers();
+      const others = await backend.otherMetrics();
+      const body = others.length === 0 ? metrics.text() : sumMetrics([await metrics.json(), ...others]);
+      return { contentType: metrics.contentType, body: await body };
     },
-    sessions: async () => [...gate.sessions].map(sessionRow),
-    terminate: async (id) => {
-      const session = gate.sessions.get(id);
-      if (session === undefined) return false;
-      session.terminating = true;
-      session.end(terminatedByAdministrator('terminated by an administrator'));
-      return true;
-    },
+    sessions: async () => await backend.sessions(),
+    terminate: async (id) => await backend.terminate(id),
     reload,
     readiness: async () => {
       const reasons = [
-        ...(gate.draining() ? ['draining'] : []),
-        ...((await health.check(config.current.settings.upstream))
-          ? []
-          : ['the upstream server does not answer']),
+        ...(draining() ? ['draining'] : []),
+        ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
         ...expired(config),
       ];
       const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
@@ -49,7 +48,8 @@ export function createGateView({ gate, config, health, reload, lastReload }: Vie
       return { certificates: tls?.certificates ?? [], crls: tls?.crls ?? [] };
     },
     rules: async () => {
-      const hits = new Map(gate.metrics.ruleHits().map((row) => [`${row.file}:${row.line}`, row.hits]));
+      const counted = await backend.ruleHits();
+      const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));
       return config.current.rules.records.map(({ file, line, raw }) => ({
         file,
         line,
@@ -57,12 +57,7 @@ export function createGateView({ gate, config, health, reload, lastReload }: Vie
         hits: hits.get(`${file}:${line}`) ?? 0,
       }));
     },
-    status: async () => ({
-      version: VERSION,
-      startedAt,
-      lastReload: lastReload(),
-      draining: gate.draining(),
-    }),
+    status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
   };
 }
 
@@ -72,34 +67,4 @@ function expired(config: ConfigHolder): string[] {
   return (config.current.tls?.certificates ?? [])
     .filter(({ role, notAfter }) => role === 'server' && notAfter.getTime() < now)
     .map(({ file, notAfter }) => `the server certificate has expired: ${file}, at ${notAfter.toISOString()}`);
-}
-
-function sessionRow(session: Session): SessionRow {
-  const { tls } = session;
-  const certificate = tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
-  const bytes = session.bytes();
-  return {
-    id: session.id,
-    user: toText(session.user),
-    database: toText(session.database),
-    client_addr: session.clientAddress,
-    client_port: session.clientPort,
-    application_name: toText(session.applicationName),
-    backend_start: session.startedAt.toISOString(),
-    rule: { file: session.record.file, line: session.record.line },
-    bytes_in: bytes.in,
-    bytes_out: bytes.out,
-    state: stateOf(session),
-    version: tls?.version ?? null,
-    cipher: tls?.cipher ?? null,
-    bits: tls?.bits ?? null,
-    client_dn: certificate?.subjectDn ?? null,
-    client_serial: certificate?.serial ?? null,
-    issuer_dn: certificate?.issuerDn ?? null,
-  };
-}
-
-function stateOf(session: Session): SessionState {
-  if (session.terminating) return 'terminating';
-  return session.noLongerAdmitted ? 'no-longer-admitted' : session.status();
 }

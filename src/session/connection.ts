@@ -17,6 +17,7 @@ import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
 import { errorResponse, sendAndClose, unverifiedCertificate } from './refuse.ts';
+import { tooMany } from './quota.ts';
 import type { Session } from './registry.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import {
@@ -109,7 +110,10 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
   } finally {
     life.clear();
     gate.handshakes.leave(life);
-    if (connection.session !== null) gate.sessions.remove(connection.session);
+    if (connection.session !== null) {
+      gate.sessions.remove(connection.session);
+      gate.quota.release(known.host);
+    }
     connection.upstream?.socket.destroy();
     connection.client.destroy();
     raw.destroy();
@@ -131,9 +135,10 @@ async function live(connection: Connection): Promise<End> {
   if (known.tls?.certificate.state === 'unverified')
     throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
   refuseWhileDraining(gate);
-  gate.sessions.checkLimits(known.host, connection.snapshot.settings);
+  const exhausted = await gate.quota.check(known.host, connection.snapshot.settings);
+  if (exhausted !== null) throw tooMany(exhausted);
   const { admission, facts } = await askRules(connection, startup);
-  admit(connection, startup, admission, facts);
+  await admit(connection, startup, admission, facts);
   return await serve(connection, startup, admission);
 }
 
@@ -241,8 +246,15 @@ async function askRules(
 }
 
 /** From here on the connection is a session: listed, limited, and no longer a handshake. */
-function admit(connection: Connection, startup: StartupRequest, admission: Admission, facts: Facts): void {
+async function admit(
+  connection: Connection,
+  startup: StartupRequest,
+  admission: Admission,
+  facts: Facts,
+): Promise<void> {
   const { gate, life, known, snapshot } = connection;
+  const exhausted = await gate.quota.take(known.host, snapshot.settings);
+  if (exhausted !== null) throw tooMany(exhausted);
   const session: Session = {
     id: known.id,
     user: startup.user,
@@ -264,7 +276,7 @@ function admit(connection: Connection, startup: StartupRequest, admission: Admis
       life.end(reason);
     },
   };
-  gate.sessions.add(session, snapshot.settings);
+  gate.sessions.add(session);
   connection.session = session;
   gate.handshakes.leave(life);
   if (known.tls?.certificate.state === 'verified') {
@@ -349,7 +361,7 @@ async function cancel({ gate, snapshot, known }: Connection, request: CancelKey)
     throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
   }
   let outcome: CancelOutcome = 'unknown-key';
-  if (gate.sessions.hasCancelKey(request.pid, request.key)) {
+  if (await gate.hasCancelKey(request.pid, request.key)) {
     outcome = (await forwardCancel(snapshot.settings.upstream, request)) ? 'forwarded' : 'upstream-failed';
   }
   gate.metrics.cancelRequest(outcome);

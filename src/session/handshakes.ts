@@ -6,18 +6,38 @@ import type { Lifeline } from './deadline.ts';
 
 /** The process's unadmitted connections, the one longest without progress first. */
 export class Handshakes {
-  /** A Set keeps the order of insertion, so taking a connection out and in again moves it to the end. */
-  readonly #waiting = new Set<Lifeline>();
+  /**
+   * When each made progress last, by performance.now(). A Map keeps the order of insertion, so taking a connection out
+   * and in again moves it to the end.
+   */
+  readonly #waiting = new Map<Lifeline, number>();
+  readonly #onChange: () => void;
+
+  /** @param onChange called after the size has changed */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   get size(): number {
     return this.#waiting.size;
   }
 
+  /** For how long the one longest without progress has made none, in milliseconds; 0 when there is none. */
+  get oldestAgeMs(): number {
+    const [oldest] = this.#waiting.values();
+    return oldest === undefined ? 0 : performance.now() - oldest;
+  }
+
   /** Takes a new connection in, and ends the one longest without progress where `limit` (0 = none) is passed. */
   enter(life: Lifeline, limit: number): void {
-    this.#waiting.add(life);
-    if (limit === 0 || this.#waiting.size <= limit) return;
-    const [oldest] = this.#waiting;
+    this.#waiting.set(life, performance.now());
+    if (limit > 0 && this.#waiting.size > limit) this.evictOldest();
+    this.#onChange();
+  }
+
+  /** Ends the connection longest without progress. */
+  evictOldest(): void {
+    const [oldest] = this.#waiting.keys();
     if (oldest === undefined) return;
     this.#waiting.delete(oldest);
     oldest.end(new GatehouseError('handshake-evicted'));
@@ -25,16 +45,16 @@ export class Handshakes {
 
   /** A step of the opening is done: TLS, the startup packet. Single bytes are no progress. */
   progress(life: Lifeline): void {
-    if (this.#waiting.delete(life)) this.#waiting.add(life);
+    if (this.#waiting.delete(life)) this.#waiting.set(life, performance.now());
   }
 
   /** Ends every one of them: the gate is closing. */
   endAll(reason: GatehouseError): void {
-    for (const life of this.#waiting) life.end(reason);
+    for (const life of this.#waiting.keys()) life.end(reason);
   }
 
   /** Admitted, refused or gone. */
   leave(life: Lifeline): void {
-    this.#waiting.delete(life);
+    if (this.#waiting.delete(life)) this.#onChange();
   }
 }

@@ -1,5 +1,5 @@
-// The sessions that a rule has admitted, until they end: counted against the limits, found by their cancel keys,
-// listed and terminated by the admin listener.
+// The sessions that a rule has admitted, until they end: found by their cancel keys, listed and terminated by the admin
+// listener.
 
 import type { ByteString } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
@@ -34,16 +34,9 @@ export interface Session {
   readonly end: (reason: GatehouseError) => void;
 }
 
-/** 0 = no limit. */
-export interface SessionLimits {
-  readonly maxConnections: number;
-  readonly maxConnectionsPerAddress: number;
-}
-
 /** All sessions of this process. */
 export class Sessions {
   readonly #byId = new Map<string, Session>();
-  readonly #perAddress = new Map<string, number>();
   #onEmpty: (() => void) | null = null;
 
   get size(): number {
@@ -58,33 +51,14 @@ export class Sessions {
     return this.#byId.get(id);
   }
 
-  /** @throws GatehouseError `too-many-connections` or `too-many-connections-per-address` */
-  checkLimits(clientAddress: string, limits: SessionLimits): void {
-    const { maxConnections, maxConnectionsPerAddress } = limits;
-    const reply = 'sorry, too many clients already';
-    if (maxConnections > 0 && this.#byId.size >= maxConnections) {
-      throw new GatehouseError('too-many-connections', { reply });
-    }
-    const fromHere = this.#perAddress.get(clientAddress) ?? 0;
-    if (maxConnectionsPerAddress > 0 && fromHere >= maxConnectionsPerAddress) {
-      throw new GatehouseError('too-many-connections-per-address', { reply });
-    }
-  }
-
-  /** Counts an admitted session from here on. Throws as `checkLimits` does. */
-  add(session: Session, limits: SessionLimits): void {
-    this.checkLimits(session.clientAddress, limits);
+  /** Lists an admitted session from here on. */
+  add(session: Session): void {
     this.#byId.set(session.id, session);
-    this.#perAddress.set(session.clientAddress, (this.#perAddress.get(session.clientAddress) ?? 0) + 1);
   }
 
   /** Forgets a session; nothing happens when it is not there. */
   remove(session: Session): void {
-    if (!this.#byId.delete(session.id)) return;
-    const left = (this.#perAddress.get(session.clientAddress) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(session.clientAddress);
-    else this.#perAddress.set(session.clientAddress, left);
-    if (this.#byId.size === 0) this.#onEmpty?.();
+    if (this.#byId.delete(session.id) && this.#byId.size === 0) this.#onEmpty?.();
   }
 
   /**

@@ -40,6 +40,8 @@ export class Relay {
   readonly #backend = new BackendStream();
   /** `frontend.requests` less `backend.ready` at the start, where a startup counts as one request. */
   readonly #requestsBefore = 1;
+  /** What is being written to a client without TLS; a buffer a chunk would pile up until it is collected. */
+  #plaintext: Buffer | null = null;
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
   #lingerTimer: NodeJS.Timeout | null = null;
@@ -123,12 +125,20 @@ export class Relay {
     const client = this.#client;
     this.#lastByteAt = performance.now();
     this.#backend.push(slab, length);
-    const bytes = slab.subarray(0, length);
-    // A TLS write encrypts its input before it returns if nothing of that socket is in flight; only then may the slab
-    // be lent. A plaintext write may keep a reference until the kernel has taken the last byte.
-    const lend = client !== this.#options.raw && client.writableLength === 0;
-    return client.write(lend ? bytes : Buffer.from(bytes));
+    return client.write(this.#lasting(slab, length));
   };
+
+  /** The slab's first `length` bytes, where they stay what they are until they are written. */
+  #lasting(slab: Buffer, length: number): Buffer {
+    const bytes = slab.subarray(0, length);
+    if (this.#client.writableLength > 0) return Buffer.from(bytes);
+    // With nothing of the socket in flight a TLS write encrypts its input before it returns, so the slab can be lent.
+    if (this.#client !== this.#options.raw) return bytes;
+    // A plaintext write may refer to its input until the kernel has taken the last byte.
+    this.#plaintext ??= Buffer.allocUnsafeSlow(slab.length);
+    bytes.copy(this.#plaintext);
+    return this.#plaintext.subarray(0, length);
+  }
 
   readonly #onClientDrain = (): void => {
     this.#upstream.socket.resume();

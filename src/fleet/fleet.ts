@@ -1,0 +1,202 @@
+// Several workers that share the port: started, asked, replaced when they die, and counted over, so that every limit
+// and every answer of the admin listener is the whole gate's.
+
+import { fork } from 'node:child_process';
+import type { SessionRow } from '../admin/gate-view.ts';
+import type { Backend } from '../backend.ts';
+import type { ConfigHolder, ReloadResult } from '../config/snapshot.ts';
+import { messageOf, type Problem } from '../errors.ts';
+import { openListeners, type ListenAddress } from '../listen.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics, MetricsJson, RuleHits } from '../metrics.ts';
+import { SessionCount } from '../session/quota.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** A worker that dies is replaced after this long, in milliseconds, doubled each time until one lives. */
+const FIRST_RESTART_MS = 100;
+const MAX_RESTART_MS = 30_000;
+
+/** A worker that has lived this long, in milliseconds, has started well. */
+const GOOD_START_MS = 10_000;
+
+export interface FleetOptions {
+  readonly config: ConfigHolder;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The workers of a gate. */
+export class Fleet implements Backend {
+  readonly #config: ConfigHolder;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #count = new SessionCount();
+  readonly #workers = new Set<WorkerProcess>();
+  #addresses: readonly ListenAddress[] = [];
+  #restartMs = FIRST_RESTART_MS;
+  #restartTimer: NodeJS.Timeout | null = null;
+  #ending = false;
+  #evicting = false;
+
+  private constructor({ config, log, metrics }: FleetOptions) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Starts `settings.workers` workers.
+   *
+   * @throws LoadError where the gate cannot listen; Error when a worker does not start
+   */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet(options);
+    const { settings } = options.config.current;
+    // Bound once for itself: the workers share their sockets with anybody of this user, and a second gate on the same
+    // port must be refused, not given every other client.
+    const probe = await openListeners({ settings, log: options.log }, (raw) => raw.destroy());
+    fleet.#addresses = probe.addresses;
+    await probe.close();
+    try {
+      await Promise.all(Array.from({ length: settings.workers }, () => fleet.#startWorker()));
+    } catch (error) {
+      await fleet.finish();
+      throw error;
+    }
+    return fleet;
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#addresses;
+  }
+
+  async sessions(): Promise<readonly SessionRow[]> {
+    return (await this.#askAll((worker) => worker.remote.call('sessions'))).flat();
+  }
+
+  async terminate(id: string): Promise<boolean> {
+    return (await this.#askAll((worker) => worker.remote.call('terminate', id))).includes(true);
+  }
+
+  async otherMetrics(): Promise<readonly MetricsJson[]> {
+    return await this.#askAll((worker) => worker.remote.call('metrics'));
+  }
+
+  async ruleHits(): Promise<readonly RuleHits[]> {
+    const sums = new Map<string, RuleHits>();
+    for (const row of (await this.#askAll((worker) => worker.remote.call('ruleHits'))).flat()) {
+      const key = `${row.file}:${row.line}`;
+      sums.set(key, { ...row, hits: row.hits + (sums.get(key)?.hits ?? 0) });
+    }
+    return [...sums.values()];
+  }
+
+  /** This process's own state first: what it cannot load, no worker need try to. */
+  async reload(): Promise<ReloadResult> {
+    const result = await this.#config.reload();
+    this.#log.level = this.#config.current.settings.logLevel;
+    const others = await this.#askAll((worker) => worker.remote.call('reload'));
+    const failed = others.find((other) => !other.ok);
+    // A file may have changed between two processes' reading it: then the worse news counts.
+    return result.ok && failed !== undefined
+      ? { ...failed, errors: unique(others.flatMap(({ errors }) => errors)) }
+      : result;
+  }
+
+  async drain(): Promise<void> {
+    this.#ending = true;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    await this.#askAll((worker) => worker.remote.call('drain'));
+  }
+
+  async finish(): Promise<void> {
+    this.#ending = true;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    const workers = [...this.#workers];
+    await this.#askAll((worker) => worker.remote.call('finish'));
+    await Promise.all(workers.map((worker) => worker.exited));
+  }
+
+  async #startWorker(): Promise<void> {
+    const child = fork(workerFile(), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const worker = new WorkerProcess(child, {
+      count: this.#count,
+      hasCancelKey: async (asking, pid, key) =>
+        (
+          await this.#askAll((other) =>
+            other === asking ? Promise.resolve(false) : other.remote.call('hasCancelKey', pid, key),
+          )
+        ).includes(true),
+      onHandshakes: () => void this.#limitHandshakes(),
+    });
+    this.#workers.add(worker);
+    void worker.exited.then((exit) => this.#onExit(worker, exit));
+    await worker.remote.call('start', this.#config.current.settings.file, this.#addresses);
+    worker.startedAt = performance.now();
+  }
+
+  #onExit(worker: WorkerProcess, exit: string): void {
+    this.#workers.delete(worker);
+    const lost = worker.forget();
+    if (this.#ending) return;
+    for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
+    this.#log.error(
+      { code: 'worker-lost', worker: worker.pid, sessions: lost },
+      `server process (PID ${worker.pid}) ${exit}`,
+    );
+    if (worker.startedAt !== null && performance.now() - worker.startedAt > GOOD_START_MS)
+      this.#restartMs = FIRST_RESTART_MS;
+    // A worker that has never started is the start's own failure.
+    if (worker.startedAt !== null) this.#restartLater();
+  }
+
+  #restartLater(): void {
+    this.#restartTimer = setTimeout(() => {
+      this.#startWorker().catch((error: unknown) => {
+        this.#log.error(`could not start a worker: ${messageOf(error)}`);
+        if (!this.#ending) this.#restartLater();
+      });
+    }, this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
+  }
+
+  /** max_handshakes is global: of all workers' connections the one longest without progress goes. */
+  async #limitHandshakes(): Promise<void> {
+    const limit = this.#config.current.settings.maxHandshakes;
+    if (limit === 0 || this.#evicting) return;
+    this.#evicting = true;
+    while (this.#handshakes() > limit) {
+      const ages = await this.#askAll(async (worker) => ({
+        worker,
+        age: await worker.remote.call('oldestHandshakeMs'),
+      }));
+      const oldest = ages.toSorted((a, b) => b.age - a.age)[0];
+      if (oldest === undefined || oldest.age === 0) break;
+      oldest.worker.remote.tell('evictOldestHandshake');
+      oldest.worker.handshakes--;
+    }
+    this.#evicting = false;
+  }
+
+  #handshakes(): number {
+    return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
+  }
+
+  /** What every worker answers; one that dies meanwhile has nothing to say. */
+  async #askAll<T>(ask: (worker: WorkerProcess) => Promise<T>): Promise<T[]> {
+    const answers = await Promise.allSettled([...this.#workers].map(ask));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+}
+
+/** Runs from src/ and from dist/ alike. */
+function workerFile(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+}
+
+function unique(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}

@@ -1,0 +1,85 @@
+// A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
+
+import { ConfigHolder, loadSnapshot } from '../config/snapshot.ts';
+import { GateProcess } from '../gate-process.ts';
+import { createLogger } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+import type { Quota, SessionLimits } from '../session/quota.ts';
+import type { PrimaryMethods, WorkerMethods } from './methods.ts';
+import { Remote } from './rpc.ts';
+
+// Signals are the first process's to understand; a terminal sends them to all.
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+process.on('disconnect', () => process.exit(1));
+
+const metrics = createMetrics();
+let gate: GateProcess | null = null;
+
+const methods: WorkerMethods = {
+  start: async (configFile, addresses) => {
+    const loaded = await loadSnapshot(configFile);
+    const config = new ConfigHolder(loaded);
+    const { settings } = loaded.snapshot;
+    const log = createLogger(settings.logLevel);
+    const started = new GateProcess({ config, log, metrics, shared: { quota, hasCancelKey, onHandshakes } });
+    metrics.bindGauges({
+      sessions: () => started.live.size,
+      handshakesInProgress: () => started.handshakes.size,
+      upstreamUp: () => null,
+      sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
+    });
+    await started.listen({ settings, log, addresses });
+    gate = started;
+  },
+  sessions: async () => await running().sessions(),
+  terminate: async (id) => await running().terminate(id),
+  metrics: async () => await metrics.json(),
+  ruleHits: async () => await running().ruleHits(),
+  reload: async () => await running().reload(),
+  hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
+  oldestHandshakeMs: () => gate?.handshakes.oldestAgeMs ?? 0,
+  evictOldestHandshake: () => gate?.handshakes.evictOldest(),
+  drain: async () => await running().drain(),
+  finish: async () => {
+    await gate?.finish();
+    // After the answer to this very call has been sent.
+    setImmediate(() => process.disconnect?.());
+  },
+};
+
+const primary = new Remote<PrimaryMethods>(process, methods);
+
+const quota: Quota = {
+  check: async (address, limits) => (isLimited(limits) ? await primary.call('check', address, limits) : null),
+  take: async (address, limits) => {
+    if (isLimited(limits)) return await primary.call('take', address, limits);
+    primary.tell('add', address);
+    return null;
+  },
+  release: (address) => primary.tell('release', address),
+};
+
+async function hasCancelKey(pid: number, key: Buffer): Promise<boolean> {
+  return await primary.call('hasCancelKey', pid, key);
+}
+
+let handshakesTold = true;
+
+/** At most one message a turn of the event loop, however many connections come and go in it. */
+function onHandshakes(): void {
+  if (!handshakesTold) return;
+  handshakesTold = false;
+  setImmediate(() => {
+    handshakesTold = true;
+    primary.tell('handshakes', gate?.handshakes.size ?? 0);
+  });
+}
+
+function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits): boolean {
+  return maxConnections > 0 || maxConnectionsPerAddress > 0;
+}
+
+function running(): GateProcess {
+  if (gate === null) throw new Error('the worker has not started');
+  return gate;
+}

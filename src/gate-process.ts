@@ -1,0 +1,149 @@
+// One process's share of the gate: it listens, serves its connections, reloads and ends them. The whole gate where
+// there is one process, a worker where there are several.
+
+import type { Socket } from 'node:net';
+import type { SessionRow } from './admin/gate-view.ts';
+import type { Backend } from './backend.ts';
+import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
+import { GatehouseError } from './errors.ts';
+import type { Gate } from './gate.ts';
+import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
+import type { Logger } from './log.ts';
+import type { Metrics, MetricsJson, RuleHits } from './metrics.ts';
+import { rejudgeSessions } from './rejudge.ts';
+import { serveConnection } from './session/connection.ts';
+import { Handshakes } from './session/handshakes.ts';
+import { LocalQuota, type Quota } from './session/quota.ts';
+import { Sessions, terminatedByAdministrator } from './session/registry.ts';
+import { sessionRow } from './session-row.ts';
+import { orAfter } from './wait.ts';
+
+/** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
+const LAST_WORDS_MS = 2_000;
+
+export interface GateProcessOptions {
+  readonly config: ConfigHolder;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** What a worker shares with the others; a gate of one process needs nothing. */
+  readonly shared?: SharedState;
+}
+
+/** What all workers have in common, seen from one of them. */
+export interface SharedState {
+  readonly quota: Quota;
+  /** Whether another worker relays a session with this key. */
+  readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** The number of unadmitted connections has changed. */
+  readonly onHandshakes: () => void;
+}
+
+/** The connections of one process. */
+export class GateProcess implements Backend {
+  readonly handshakes: Handshakes;
+  readonly live = new Sessions();
+  readonly #config: ConfigHolder;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #gate: Gate;
+  /** Accepted connections, by their sockets, until each is over. */
+  readonly #connections = new Map<Socket, Promise<void>>();
+  #listeners: Listeners | null = null;
+  #draining = false;
+  #rejudging: Promise<void> = Promise.resolve();
+  #lastConnection = 0;
+
+  constructor({ config, log, metrics, shared }: GateProcessOptions) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+    this.handshakes = new Handshakes(shared?.onHandshakes);
+    this.#gate = {
+      log,
+      metrics,
+      handshakes: this.handshakes,
+      sessions: this.live,
+      quota: shared?.quota ?? new LocalQuota(),
+      hasCancelKey: async (pid, key) =>
+        this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
+      snapshot: () => config.current,
+      draining: () => this.#draining,
+      nextId: () => `${process.pid}-${++this.#lastConnection}`,
+    };
+    this.#showRules();
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#listeners?.addresses ?? [];
+  }
+
+  /** @throws LoadError where it cannot listen */
+  async listen(options: ListenOptions): Promise<void> {
+    this.#listeners = await openListeners(options, (raw) => {
+      const over = serveConnection(raw, this.#gate).finally(() => this.#connections.delete(raw));
+      this.#connections.set(raw, over);
+    });
+  }
+
+  async sessions(): Promise<readonly SessionRow[]> {
+    return [...this.live].map(sessionRow);
+  }
+
+  async terminate(id: string): Promise<boolean> {
+    const session = this.live.get(id);
+    session?.end(terminatedByAdministrator('terminated by an administrator'));
+    return session !== undefined;
+  }
+
+  async otherMetrics(): Promise<readonly MetricsJson[]> {
+    return [];
+  }
+
+  async ruleHits(): Promise<readonly RuleHits[]> {
+    return this.#metrics.ruleHits();
+  }
+
+  async reload(): Promise<ReloadResult> {
+    const result = await this.#config.reload();
+    this.#log.level = this.#config.current.settings.logLevel;
+    this.#showRules();
+    this.#rejudge();
+    return result;
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.live.empty();
+  }
+
+  async finish(): Promise<void> {
+    this.#draining = true;
+    for (const session of this.live) session.end(terminatedByAdministrator('the gate is shutting down'));
+    this.handshakes.endAll(
+      new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
+    );
+    // Resolves only when the connections are closed, which are waited for below.
+    void this.#listeners?.close();
+    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
+    for (const raw of this.#connections.keys()) raw.destroy();
+  }
+
+  /** How many sessions would be refused by what a reload has brought. */
+  get noLongerAdmitted(): number {
+    let count = 0;
+    for (const session of this.live) if (session.noLongerAdmitted) count++;
+    return count;
+  }
+
+  #showRules(): void {
+    this.#metrics.rules(this.#config.current.rules.records);
+  }
+
+  /** Goes on while new connections are served; one reload's judgement after another. */
+  #rejudge(): void {
+    const snapshot = this.#config.current;
+    this.#rejudging = this.#rejudging
+      .then(() => rejudgeSessions(this.#gate, snapshot))
+      .catch((error: unknown) => this.#log.error({ err: error }, 'could not judge the sessions again'));
+  }
+}
