@@ -3,6 +3,7 @@
 
 import type { ByteString } from '../bytestring.ts';
 import { Dissector } from './pattern/dissect.ts';
+import { literalPrefix } from './pattern/literal.ts';
 import { Matcher } from './pattern/matcher.ts';
 import { parsePattern } from './pattern/parser.ts';
 
@@ -32,12 +33,13 @@ export function compilePattern(source: ByteString): Pattern {
   const syntax = parsePattern(source);
   const matcher = new Matcher(syntax);
   const dissector = new Dissector(matcher);
+  const prefix = literalPrefix(syntax);
   return Object.freeze({
     source,
     groupCount: syntax.groupCount,
-    test: (subject: ByteString) => matcher.test(subject),
+    test: (subject: ByteString) => subject.startsWith(prefix) && matcher.test(subject),
     exec: (subject: ByteString) => {
-      const groups = dissector.captures(subject);
+      const groups = subject.startsWith(prefix) ? dissector.captures(subject) : null;
       return groups === null ? null : { groups };
     },
   });

@@ -122,6 +122,8 @@ class GraphBuilder implements Graph {
     const visited: number[] = [];
     const known = new Map<number, readonly number[]>();
     const from = (node: number): readonly number[] => {
+      const position = this.#positionAt[node]!;
+      if (position !== -1) return [this.sets.length - position];
       const bits = known.get(node) ?? this.#reach(node, holding, visited);
       known.set(node, bits);
       return bits;

@@ -28,9 +28,14 @@ export class Table {
     const groups = new Map<string, Group>();
     const shifted: number[] = [];
     for (const [state, targets] of rows.entries()) {
-      const others = targets.filter((target) => target !== state + step);
-      if (others.length < targets.length) shifted.push(state + step);
-      if (others.length > 0) joinGroup(groups, state, others);
+      const neighbour = state + step;
+      if (targets.includes(neighbour)) shifted.push(neighbour);
+      if (targets.length === 0 || (targets.length === 1 && targets[0] === neighbour)) continue;
+      joinGroup(
+        groups,
+        state,
+        targets.filter((target) => target !== neighbour),
+      );
     }
     const records = [...groups.values()].map(({ members, targets }) => ({
       members,
