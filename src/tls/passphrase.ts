@@ -80,9 +80,23 @@ function killGroup(shell: ChildProcess): void {
   shell.stdout?.destroy();
 }
 
+/** strsignal's words for the signals that end a command in practice. */
+const signalNames: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
+  SIGABRT: 'Aborted',
+  SIGHUP: 'Hangup',
+  SIGINT: 'Interrupt',
+  SIGKILL: 'Killed',
+  SIGPIPE: 'Broken pipe',
+  SIGQUIT: 'Quit',
+  SIGSEGV: 'Segmentation fault',
+  SIGTERM: 'Terminated',
+};
+
 /** PostgreSQL's wait_result_to_str; null = success. */
 function exitReason(code: number | null, signal: NodeJS.Signals | null): string | null {
-  if (signal !== null) return `child process was terminated by signal ${constants.signals[signal]}`;
+  if (signal !== null) {
+    return `child process was terminated by signal ${constants.signals[signal]}: ${signalNames[signal] ?? signal}`;
+  }
   if (code === 0) return null;
   if (code === 126) return 'command not executable';
   if (code === 127) return 'command not found';

@@ -73,7 +73,7 @@ async function askPassphrase(settings: TlsSource, { reload }: { readonly reload:
   if (passphraseCommand === '') {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
     // PostgreSQL lets OpenSSL ask on the terminal; without one these are OpenSSL's words.
-    throw refuse(`could not load private key file "${keyFile}": bad password read`, {
+    throw refuse(`could not load private key file "${keyFile}": processing error`, {
       hint: 'The key is encrypted: set "ssl_passphrase_command" to a command that prints its passphrase.',
     });
   }

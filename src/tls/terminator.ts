@@ -73,7 +73,8 @@ export class Terminator {
       if (addresses === null) onEnd();
       else {
         // The same pair twice: the earlier connection is dead, its client has reset it and come again.
-        this.#handshakes.get(addresses)?.reject(handshakeFailure(null, opening, this.#material));
+        const earlier = this.#handshakes.get(addresses);
+        earlier?.reject(handshakeFailure(null, earlier.opening, this.#material));
         this.#handshakes.set(addresses, handshake);
         // Half-open, a TLS socket would wait for ever for a client that left in the middle of the handshake.
         raw.allowHalfOpen = false;

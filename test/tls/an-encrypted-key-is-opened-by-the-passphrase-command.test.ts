@@ -81,7 +81,7 @@ await test('a command that fails is named, what it printed is not', async (t) =>
     {
       command: 'kill -9 $$',
       message: 'command "kill -9 $$" failed',
-      detail: 'child process was terminated by signal 9',
+      detail: 'child process was terminated by signal 9: Killed',
     },
     {
       command: 'ask %d',
@@ -127,7 +127,7 @@ await test('a wrong passphrase, or none to be had', async (t) => {
   });
   const none = encrypted(t, {}).tls;
   t.match(await loadingProblem(none), {
-    message: `could not load private key file "${none.keyFile}": bad password read`,
+    message: `could not load private key file "${none.keyFile}": processing error`,
     hint: /ssl_passphrase_command/,
   });
 });
