@@ -1,0 +1,96 @@
+// Clients of a gate under test, past the parts that a test is not about: connected, inside TLS, logged in.
+
+import type { Socket } from 'node:net';
+import type { Credentials } from '../support/certificates.ts';
+import type { Gate, LogLine } from '../support/gate.ts';
+import {
+  connectRaw,
+  type ByteChannel,
+  type Login,
+  type Parameters,
+  type RawClient,
+} from '../support/raw-client.ts';
+import type { Scope } from '../support/scope.ts';
+import { PATIENCE_MS } from '../support/waiting.ts';
+
+/** A rule file that admits everybody, with and without TLS. */
+export const TRUST = 'host all all 127.0.0.1/32 trust\n';
+
+export interface OpenOptions {
+  readonly tls?: boolean;
+  readonly credentials?: Credentials;
+}
+
+/** Connects, and unless told otherwise starts TLS with the gate's certificate verified. */
+export async function openClient(
+  t: Scope,
+  gate: Gate,
+  { tls = true, credentials }: OpenOptions = {},
+): Promise<RawClient> {
+  const client = await connectRaw(t, gate.port);
+  if (!tls) return client;
+  await client.openTls({
+    ca: gate.authority.cert,
+    servername: 'localhost',
+    allowHalfOpen: true,
+    ...(credentials === undefined ? {} : { cert: credentials.cert, key: credentials.key }),
+  });
+  return client;
+}
+
+/** Connects and logs in. @throws Error when the login is refused */
+export async function openSession(
+  t: Scope,
+  gate: Gate,
+  { parameters = { user: 'alice' }, ...options }: OpenOptions & { readonly parameters?: Parameters } = {},
+): Promise<{ readonly client: RawClient; readonly login: Login }> {
+  const client = await openClient(t, gate, options);
+  const login = await client.login(parameters);
+  if (login.error !== null) throw new Error(`the login was refused: ${JSON.stringify(login.error)}`);
+  return { client, login };
+}
+
+/** For psql: everything verified on both sides. */
+export function conninfo(
+  gate: Gate,
+  credentials: Credentials,
+  overrides: Readonly<Record<string, string | number>> = {},
+): Record<string, string | number> {
+  return {
+    host: 'localhost',
+    hostaddr: '127.0.0.1',
+    port: gate.port,
+    user: 'postgres',
+    dbname: 'postgres',
+    sslmode: 'verify-full',
+    sslrootcert: gate.authority.caFile,
+    sslcert: credentials.certFile,
+    sslkey: credentials.keyFile,
+    ...overrides,
+  };
+}
+
+/** For psql without TLS. */
+export function plainConninfo(gate: Gate): Record<string, string | number> {
+  return { host: '127.0.0.1', port: gate.port, user: 'postgres', dbname: 'postgres', sslmode: 'disable' };
+}
+
+/** The channel's socket, for a test that reads and writes it itself: nothing is collected from here on. */
+export function takeOver(channel: ByteChannel): Socket {
+  channel.socket.removeAllListeners('data');
+  channel.socket.pause();
+  return channel.socket;
+}
+
+/** The closing lines with a code since line `from` of the log. */
+export function codedLines(gate: Gate, from = 0): readonly LogLine[] {
+  return gate.log.slice(from).filter(({ code }) => code !== undefined);
+}
+
+/** Asks again and again, each time as soon as the last answer is there. @throws Error when it stays false */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s until ${what}`);
+  }
+}

@@ -1,0 +1,135 @@
+// A hundred sessions at once, with TLS and without, each with a stream of its own in either direction, through the slab
+// that they all share. Writes are of odd sizes, both sides pause at random, and some clients read nothing until all
+// buffers on the way are full of small pieces: there a slab that is lent too long shows. Every stream has its digest.
+
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { within } from '../support/waiting.ts';
+import { openSession, takeOver, TRUST } from './clients.ts';
+import { createKeystream, createRandom, keystreamDigest, Seen } from './keystream.ts';
+
+const SESSIONS = 100;
+/** Of them, those whose client reads nothing until the upstream is stuck. */
+const STUCK = 24;
+const STREAM_BYTES = 400_009;
+/** More than the kernel's buffers between the upstream and a client that does not read. */
+const STUCK_STREAM_BYTES = 5_000_011;
+const LONGEST_WRITE = 90_001;
+const LONGEST_SMALL_WRITE = 6_001;
+const LONGEST_PAUSE_MS = 8;
+/** An upstream that could not write for so long is stuck. */
+const STUCK_AFTER_MS = 200;
+
+for (const unix of [false, true]) {
+  await test(`to an upstream on ${unix ? 'a Unix socket' : 'TCP'}`, async (t) => {
+    const stuck = Array.from({ length: SESSIONS }, () => Promise.withResolvers<void>());
+    const atUpstream = Array.from({ length: SESSIONS }, () => Promise.withResolvers<string>());
+    const upstream = await scriptedUpstream(
+      t,
+      async (connection) => {
+        const seed = Number((await connection.readStartup()).parameters['user']);
+        await connection.acceptLogin();
+        const { socket } = connection;
+        const digest = receive(takeOver(connection), createRandom(seed));
+        void digest.then(atUpstream[seed]!.resolve, atUpstream[seed]!.reject);
+        socket.resume();
+        // Not earlier: the client takes its socket over once the login is done.
+        await once(socket, 'data');
+        send(socket, toClient(seed), stuck[seed]!.resolve);
+      },
+      { unix },
+    );
+    const gate = await startGate(t, { hba: TRUST, upstream });
+    const wrong: string[] = [];
+    await Promise.all(
+      Array.from({ length: SESSIONS }, async (_, seed) => {
+        const parameters = { user: String(seed) };
+        const { client } = await openSession(t, gate, { tls: seed % 3 !== 0, parameters });
+        const socket = takeOver(client);
+        const digest = receive(socket, createRandom(seed));
+        send(socket, toUpstream(seed));
+        if (isStuck(seed)) await stuck[seed]!.promise;
+        socket.resume();
+        if ((await digest) !== digestOf(toClient(seed))) wrong.push(`to client ${seed}`);
+        if ((await atUpstream[seed]!.promise) !== digestOf(toUpstream(seed)))
+          wrong.push(`from client ${seed}`);
+      }),
+    );
+    t.strictSame(wrong, [], 'every stream arrived as it was sent');
+  });
+}
+
+/** What one side sends. */
+interface Stream {
+  readonly seed: number;
+  readonly bytes: number;
+  readonly longestWrite: number;
+}
+
+function isStuck(session: number): boolean {
+  return session < STUCK;
+}
+
+function toClient(session: number): Stream {
+  return isStuck(session)
+    ? { seed: session, bytes: STUCK_STREAM_BYTES, longestWrite: LONGEST_SMALL_WRITE }
+    : { seed: session, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE };
+}
+
+function toUpstream(session: number): Stream {
+  return { seed: SESSIONS + session, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE };
+}
+
+function digestOf({ seed, bytes }: Stream): string {
+  return keystreamDigest(seed, bytes);
+}
+
+/** Reads, in fits, until the other side closes; begins when the caller resumes the socket. Returns the digest. */
+async function receive(socket: Socket, random: (below: number) => number): Promise<string> {
+  const seen = new Seen();
+  const { promise: over, resolve, reject } = Promise.withResolvers<void>();
+  socket.on('data', (chunk: Buffer) => {
+    seen.add(chunk);
+    if (random(4) !== 0) return;
+    socket.pause();
+    setTimeout(() => socket.resume(), random(LONGEST_PAUSE_MS));
+  });
+  socket.on('end', resolve).on('error', reject);
+  socket.on('close', () => reject(new Error(`closed after ${seen.length} bytes`)));
+  await within(over, () => `a stream to end, after ${seen.length} bytes`, 60_000);
+  return seen.digest;
+}
+
+/**
+ * Sends a stream and the end, a piece a turn of the event loop, so that small ones stay small on their way through the
+ * gate.
+ *
+ * @param onStuck called when writing does not get on, or is done
+ */
+function send(socket: Socket, stream: Stream, onStuck: () => void = () => {}): void {
+  const random = createRandom(stream.seed);
+  const next = createKeystream(stream.seed);
+  let left = stream.bytes;
+  const write = (): void => {
+    if (socket.destroyed) return;
+    if (left === 0) {
+      socket.end(onStuck);
+      return;
+    }
+    const length = Math.min(left, 1 + random(stream.longestWrite));
+    left -= length;
+    if (socket.write(next(length))) {
+      setImmediate(write);
+      return;
+    }
+    const timer = setTimeout(onStuck, STUCK_AFTER_MS);
+    socket.once('drain', () => {
+      clearTimeout(timer);
+      write();
+    });
+  };
+  write();
+}
