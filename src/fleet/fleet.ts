@@ -136,6 +136,7 @@ export class Fleet implements Backend {
     void worker.exited.then((exit) => this.#onExit(worker, exit));
     await worker.remote.call('start', this.#config.current.settings.file, this.#addresses);
     worker.startedAt = performance.now();
+    this.#log.info({ worker: worker.pid }, `worker started with PID ${worker.pid}`);
   }
 
   #onExit(worker: WorkerProcess, exit: string): void {

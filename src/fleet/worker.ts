@@ -50,9 +50,10 @@ const methods: WorkerMethods = {
 const primary = new Remote<PrimaryMethods>(process, methods);
 
 const quota: Quota = {
-  check: async (address, limits) => (isLimited(limits) ? await primary.call('check', address, limits) : null),
+  check: async (address, limits) =>
+    isLimited(limits) ? await primary.call('check', address, onlyLimits(limits)) : null,
   take: async (address, limits) => {
-    if (isLimited(limits)) return await primary.call('take', address, limits);
+    if (isLimited(limits)) return await primary.call('take', address, onlyLimits(limits));
     primary.tell('add', address);
     return null;
   },
@@ -77,6 +78,11 @@ function onHandshakes(): void {
 
 function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits): boolean {
   return maxConnections > 0 || maxConnectionsPerAddress > 0;
+}
+
+/** The settings that limits come from hold functions too, and those cannot be sent. */
+function onlyLimits({ maxConnections, maxConnectionsPerAddress }: SessionLimits): SessionLimits {
+  return { maxConnections, maxConnectionsPerAddress };
 }
 
 function running(): GateProcess {
