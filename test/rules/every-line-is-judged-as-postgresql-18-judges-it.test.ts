@@ -4,14 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { toText } from '../../src/bytestring.ts';
-import { formatAddress } from '../../src/rules/address.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
-import type { DatabaseSpec, HbaRecord, IdentRecord, UserSpec } from '../../src/rules/types.ts';
+import type { HbaRecord, IdentRecord } from '../../src/rules/types.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { Row } from '../support/postgres.ts';
+import { HBA_VIEW, hbaColumns, identColumns } from '../support/rule-views.ts';
 import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
 
 const DIRECTORY = '/etc/gate';
@@ -54,46 +53,6 @@ function verdictOn(load: () => unknown): string {
   return problemsOf(load)[0]?.message.replaceAll(DIRECTORY, 'DIR') ?? 'ok';
 }
 
-function specText(spec: DatabaseSpec | UserSpec): string {
-  if (spec.kind === 'name') return toText(spec.name);
-  if (spec.kind === 'member') return `+${toText(spec.role)}`;
-  return spec.kind === 'pattern' ? `/${toText(spec.pattern.source)}` : spec.kind;
-}
-
-/** The record in the columns of pg_hba_file_rules. */
-function hbaColumns(record: HbaRecord): Row {
-  const { address, clientCert, map } = record;
-  const options = [
-    // PostgreSQL shows an empty map, and treats it as none.
-    ...(/\bmap=/.test(record.raw) ? [`map=${map ?? ''}`] : []),
-    ...(clientCert === 'off' ? [] : [`clientcert=${clientCert}`]),
-  ];
-  return {
-    type: record.type,
-    database: record.databases.map(specText),
-    user_name: record.users.map(specText),
-    address: addressText(address),
-    netmask:
-      address?.kind === 'mask'
-        ? formatAddress({ family: address.address.family, bytes: address.mask })
-        : null,
-    auth_method: record.method,
-    options: options.length === 0 ? null : options,
-    error: null,
-  };
-}
-
-function addressText(address: HbaRecord['address']): string | null {
-  if (address === null) return null;
-  if (address.kind === 'mask') return formatAddress(address.address);
-  return address.kind === 'name' ? address.name : address.kind;
-}
-
-/** The record in the columns of pg_ident_file_mappings. */
-function identColumns({ map, systemUser, databaseUser }: IdentRecord): Row {
-  return { map_name: map, sys_name: specText(systemUser), pg_username: specText(databaseUser), error: null };
-}
-
 await test('lines of pg_hba.conf and pg_ident.conf', async (t) => {
   // The server never loads these files: its views read whatever stands there.
   await using postgres = await startPostgres({ version: 18, ssl: testAuthority(t).server() });
@@ -107,9 +66,7 @@ await test('lines of pg_hba.conf and pg_ident.conf', async (t) => {
     ['local all postgres trust', ...hbaCases.map(({ text }) => text), ''].join('\n'),
   );
   postgres.writeDataFile('pg_ident.conf', [...identCases.map(({ text }) => text), ''].join('\n'));
-  const hbaRows = await postgres.query(
-    `select file_name, line_number, type, database, user_name, address, netmask, auth_method, options, error from pg_hba_file_rules`,
-  );
+  const hbaRows = await postgres.query(HBA_VIEW);
   const identRows = await postgres.query(
     `select file_name, line_number, map_name, sys_name, pg_username, error from pg_ident_file_mappings`,
   );
