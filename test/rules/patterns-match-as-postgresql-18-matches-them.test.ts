@@ -13,6 +13,7 @@ import type { RegexpAnswer, RegexpQuestion } from '../support/regexp-oracle.ts';
 
 const PATTERNS_A_ROUND = 250;
 const SUBJECTS_A_PATTERN = 6;
+const TOO_COMPLEX = /is too complex$/;
 const rounds = Number(process.env['PATTERN_ROUNDS'] ?? 6);
 const firstSeed = Number(process.env['PATTERN_SEED'] ?? 1);
 
@@ -35,14 +36,13 @@ await test('patterns match as PostgreSQL 18 matches them', { timeout: 3_600_000 
   const count = { pairs: 0, matches: 0, errors: 0, unsupported: 0 };
   for (let seed = firstSeed; seed < firstSeed + rounds; seed += 1) {
     const questions = questionsOf(new PatternGenerator(seed));
-    const answers = await oracle.ask(questions);
-    for (const [index, { pattern, subject }] of questions.entries()) {
+    // What the gate refuses for its price is not asked about: it may be dear to PostgreSQL too.
+    const askable = questions.filter(({ pattern, subject }) => answer(pattern, subject) !== 'unsupported');
+    count.unsupported += questions.length - askable.length;
+    const answers = await oracle.ask(askable);
+    for (const [index, { pattern, subject }] of askable.entries()) {
       const theirs = answers[index]!;
       const ours = answer(pattern, subject);
-      if (ours === 'unsupported') {
-        count.unsupported += 1;
-        continue;
-      }
       count.pairs += 1;
       if (theirs.kind === 'match') count.matches += 1;
       if (theirs.kind === 'error') count.errors += 1;
@@ -79,7 +79,7 @@ function answer(pattern: ByteString, subject: ByteString): RegexpAnswer | 'unsup
     };
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
-    if (/not supported|too complex/.test(error.message)) return 'unsupported';
+    if (TOO_COMPLEX.test(error.message) || error.message.includes('not supported')) return 'unsupported';
     return { kind: 'error', message: error.message };
   }
 }
