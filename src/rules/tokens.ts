@@ -37,7 +37,10 @@ export function readLines(file: string, fs: FileSystem): TokenizedFile {
 }
 
 /** More was expanded than any real set of rules needs; ends the reading at once. */
-class TooLarge extends Error {}
+class TooLarge extends Error {
+  /** The line of the file itself that led there. */
+  line: number | null = null;
+}
 
 class Reader {
   readonly #fs: FileSystem;
@@ -59,7 +62,8 @@ class Reader {
       this.#readFile(file, this.#open(file, 0), 0, this.#entries);
     } catch (error) {
       if (!(error instanceof BadLine) && !(error instanceof TooLarge)) throw error;
-      this.#entries.push({ problem: { file, line: null, message: error.message } });
+      const line = error instanceof TooLarge ? error.line : null;
+      this.#entries.push({ problem: { file, line, message: error.message } });
       missing = error.cause !== undefined && errorCode(error.cause) === 'ENOENT';
     }
     return { entries: this.#entries, files: [...this.#watched], warnings: this.#warnings, missing };
@@ -95,6 +99,7 @@ class Reader {
         if (fields.length === 0) continue;
         if (!this.#include(fields, place, depth, entries)) entries.push({ line: { ...place, raw, fields } });
       } catch (error) {
+        if (error instanceof TooLarge) error.line = line; // the outermost file's line is set last
         if (!(error instanceof BadLine)) throw error;
         entries.push({ problem: problemAt(place, error.message, error.hint) });
       }

@@ -48,7 +48,8 @@ function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Map
   // Only a literal database user takes the captured group; `+role` and a regular expression keep their meaning.
   const refersBack = databaseUser.kind === 'name' && databaseUser.name.includes('\\1');
   if (!refersBack) {
-    return systemUser.pattern.test(name) && matchesUser(databaseUser, subject)
+    // The user first: it is short, and a client may bring a name of ten thousand bytes.
+    return matchesUser(databaseUser, subject) && systemUser.pattern.test(name)
       ? { kind: 'match', record }
       : null;
   }

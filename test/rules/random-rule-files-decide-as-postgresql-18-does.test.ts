@@ -12,7 +12,7 @@ import type { RandomRound } from '../support/random-rules.ts';
 
 const ROUNDS = Number(process.env['GATEHOUSE_DIFFERENTIAL_ROUNDS'] ?? 500);
 const SEED = Number(process.env['GATEHOUSE_DIFFERENTIAL_SEED'] ?? 1);
-const CONNECTIONS = 8;
+const CONNECTIONS = 6;
 /** Differences told in full before the test gives up. */
 const MAX_FAILURES = 5;
 
