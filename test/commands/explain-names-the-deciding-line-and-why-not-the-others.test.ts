@@ -1,8 +1,9 @@
 // `pg-gatehouse explain` as an operator runs it: no running gate, a certificate as a PEM file.
 
-import { writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import { test } from 'tap';
 import { testAuthority } from '../support/certificates.ts';
 import { writeGateFiles } from '../support/gate-files.ts';
 import { runProgram } from '../support/program.ts';
@@ -16,7 +17,7 @@ hostnossl all      all      10.0.0.0/8      reject
 `;
 const ident = 'people "/^(.*)@example[.]com$" \\1\n';
 
-t.test('explain', async (t) => {
+await test('explain', async (t) => {
   const directory = temporaryDirectory(t);
   const authority = testAuthority(t);
   writeGateFiles(directory, authority, { hba, ident, upstream: { host: '127.0.0.1', port: 1 } });
@@ -29,7 +30,8 @@ t.test('explain', async (t) => {
   const json = async (...args: string[]) => {
     const { code, stdout, stderr } = await explain(...args, '--json');
     t.equal(code, 0, stderr);
-    return JSON.parse(stdout) as Record<string, unknown>;
+    const answer: unknown = JSON.parse(stdout);
+    return answer;
   };
 
   t.strictSame(
@@ -45,7 +47,7 @@ t.test('explain', async (t) => {
       ],
       reply: null,
       map: { file: join(directory, 'pg_ident.conf'), line: 1 },
-      certificate: await certificateOf(bob.certFile, 'bob@example.com'),
+      certificate: certificateOf(bob.certFile, 'bob@example.com'),
     },
     'admitted through a map',
   );
@@ -116,22 +118,20 @@ t.test('explain', async (t) => {
   writeFileSync(noCertificate, 'nothing');
   const empty = await explain('--user', 'bob', '--cert', noCertificate);
   t.match(empty, { code: 1, stderr: /no certificate in it/ });
-
-  async function certificateOf(file: string, cn: string) {
-    const { X509Certificate } = await import('node:crypto');
-    const { readFileSync } = await import('node:fs');
-    const certificate = new X509Certificate(readFileSync(file));
-    return {
-      cn,
-      dn: `CN=${cn}`,
-      uri: [],
-      dns: [],
-      email: [],
-      subject: `/CN=${cn}`,
-      issuer: '/CN=Test CA',
-      serial: BigInt(`0x${certificate.serialNumber}`).toString(),
-      not_after: new Date(certificate.validTo).toISOString(),
-      fingerprint: certificate.fingerprint256.toLowerCase(),
-    };
-  }
 });
+
+function certificateOf(file: string, cn: string) {
+  const certificate = new X509Certificate(readFileSync(file));
+  return {
+    cn,
+    dn: `CN=${cn}`,
+    uri: [],
+    dns: [],
+    email: [],
+    subject: `/CN=${cn}`,
+    issuer: '/CN=Test CA',
+    serial: BigInt(`0x${certificate.serialNumber}`).toString(),
+    not_after: new Date(certificate.validTo).toISOString(),
+    fingerprint: certificate.fingerprint256.toLowerCase(),
+  };
+}

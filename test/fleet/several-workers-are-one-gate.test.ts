@@ -2,7 +2,7 @@
 
 import { test } from 'tap';
 import { startGate } from '../support/gate.ts';
-import { cancelRequest, connectRaw, type RawClient } from '../support/raw-client.ts';
+import { cancelRequest, connectRaw, query, type RawClient } from '../support/raw-client.ts';
 import { HBA, startPostgres } from '../support/postgres.ts';
 import type { Scope } from '../support/scope.ts';
 
@@ -29,65 +29,58 @@ await test('several workers are one gate', async (t) => {
   const workers = new Set(rows.map(({ id }) => String(id).split('-')[0]));
   t.equal(workers.size, 2, 'the kernel has spread them over both workers');
 
-  await t.test('one scrape is the sum', async (t) => {
+  await t.test('one scrape is the sum', async (sub) => {
     const metrics = await gate.metrics();
-    t.equal(metrics.value('gatehouse_sessions'), SESSIONS);
-    t.equal(metrics.value('gatehouse_rule_hits_total'), SESSIONS);
-    t.equal(metrics.value('gatehouse_upstream_up'), 1);
+    sub.equal(metrics.value('gatehouse_sessions'), SESSIONS);
+    sub.equal(metrics.value('gatehouse_rule_hits_total'), SESSIONS);
+    sub.equal(metrics.value('gatehouse_upstream_up'), 1);
     const rules: unknown = JSON.parse((await gate.admin('/rules')).body);
-    t.match(rules, [{ line: 1, hits: SESSIONS }]);
+    sub.match(rules, [{ line: 1, hits: SESSIONS }]);
   });
 
-  await t.test('a cancel request reaches its session whichever worker gets it', async (t) => {
+  await t.test('a cancel request reaches its session whichever worker gets it', async (sub) => {
     for (const [index, client] of clients.slice(0, 6).entries()) {
       const { pid, key } = keys[index]!;
-      await client.send(
-        Buffer.concat([Buffer.from('Q'), int32(4 + 20), Buffer.from('select pg_sleep(60)\0')]),
-      );
-      const canceller = await connectRaw(t, gate.port);
+      await client.send(query("do $$ begin raise notice 'runs'; perform pg_sleep(60); end $$"));
+      await client.readMessagesUntil('N');
+      const canceller = await connectRaw(sub, gate.port);
       await canceller.send(cancelRequest(pid, key));
       await canceller.expectClosed();
       const messages = await client.readMessagesUntil('Z');
-      t.match(messages.map(({ body }) => body.toString('latin1')).join(''), '57014');
+      sub.match(messages.map(({ body }) => body.toString('latin1')).join(''), '57014');
     }
-    t.equal((await gate.metrics()).value('gatehouse_cancel_requests_total', { outcome: 'forwarded' }), 6);
+    sub.equal((await gate.metrics()).value('gatehouse_cancel_requests_total', { outcome: 'forwarded' }), 6);
   });
 
-  await t.test('max_connections is global', async (t) => {
-    const last = await logIn(t, gate.port);
+  await t.test('max_connections is global', async (sub) => {
+    const last = await logIn(sub, gate.port);
     for (let attempt = 0; attempt < 4; attempt++) {
-      const client = await connectRaw(t, gate.port);
+      const client = await connectRaw(sub, gate.port);
       const { error } = await client.login({ user: 'postgres', database: 'postgres' });
-      t.match(error, { C: '53300', M: 'sorry, too many clients already' });
+      sub.match(error, { C: '53300', M: 'sorry, too many clients already' });
     }
     const { id } = (await gate.sessions()).find(
       ({ client_port }) => client_port === last.client.raw.localPort,
     )!;
-    t.equal(
+    sub.equal(
       (await gate.admin(`/sessions/${id}`, { method: 'DELETE' })).status,
       200,
       'terminated in its worker',
     );
-    t.match((await last.client.readMessage()).body.toString('latin1'), '57P01');
-    t.equal((await gate.admin('/sessions/1-1', { method: 'DELETE' })).status, 404, 'no worker has it');
+    sub.match((await last.client.readMessage()).body.toString('latin1'), '57P01');
+    sub.equal((await gate.admin('/sessions/1-1', { method: 'DELETE' })).status, 404, 'no worker has it');
   });
 
-  await t.test('after a reload every new connection sees the new state', async (t) => {
+  await t.test('after a reload every new connection sees the new state', async (sub) => {
     gate.rewrite('pg_hba.conf', 'host all all all reject\n');
-    t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
+    sub.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
     for (let attempt = 0; attempt < 8; attempt++) {
-      const client = await connectRaw(t, gate.port);
+      const client = await connectRaw(sub, gate.port);
       const { error } = await client.login({ user: 'postgres', database: 'postgres' });
-      t.match(error?.['M'], /^pg_hba.conf rejects connection/);
+      sub.match(error?.['M'], /^pg_hba.conf rejects connection/);
     }
   });
 });
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
-}
 
 async function logIn(
   t: Scope,

@@ -1,7 +1,7 @@
 // What a hostile or broken upstream may send during the login: every case ends in a verdict, at once.
 
-import fc from 'fast-check';
-import t from 'tap';
+import * as fc from 'fast-check';
+import { test } from 'tap';
 import { GatehouseError } from '../../src/errors.ts';
 import { decodeLoginMessage, LoginMessages, MAX_LOGIN_LENGTH } from '../../src/protocol/login-messages.ts';
 
@@ -19,7 +19,7 @@ const int32 = (...numbers: number[]): Buffer => {
   return bytes;
 };
 
-t.test('what each message means', (t) => {
+await test('what each message means', (t) => {
   const table: [raw: Buffer, expected: object][] = [
     [message('R', int32(0)), { kind: 'authentication', code: 0 }],
     [message('R', int32(3)), { kind: 'authentication', code: 3 }],
@@ -43,7 +43,7 @@ t.test('what each message means', (t) => {
   t.end();
 });
 
-t.test('faults', (t) => {
+await test('faults', (t) => {
   const table: Buffer[] = [
     // pg-protocol takes an AuthenticationCleartextPassword of the wrong length for AuthenticationOk.
     message('R', Buffer.concat([int32(0), Buffer.from('x')])),
@@ -59,7 +59,7 @@ t.test('faults', (t) => {
   t.end();
 });
 
-t.test('an unterminated error is an error all the same', (t) => {
+await test('an unterminated error is an error all the same', (t) => {
   for (const body of ['', 'S', 'SFATAL', 'C28P01\0M', 'C28P01\0Mtext', 'C\0M\0x', '\xff'.repeat(300)]) {
     const read = decodeLoginMessage(message('E', body));
     t.equal(read.kind, 'error');
@@ -72,7 +72,7 @@ t.test('an unterminated error is an error all the same', (t) => {
   t.end();
 });
 
-t.test('any message of any bytes comes back, as a meaning or as a violation', (t) => {
+await test('any message of any bytes comes back, as a meaning or as a violation', (t) => {
   fc.assert(
     fc.property(
       fc.constantFrom('R', 'K', 'E', 'N', 'S', 'Z', 'v', '\0'),
@@ -90,7 +90,7 @@ t.test('any message of any bytes comes back, as a meaning or as a violation', (t
   t.end();
 });
 
-t.test('lengths and amounts are bounded', (t) => {
+await test('lengths and amounts are bounded', (t) => {
   for (const length of [3, 0, 0x7fffffff, -1, 65_537]) {
     const messages = new LoginMessages();
     messages.push(Buffer.concat([Buffer.from('E'), int32(length)]));
@@ -110,7 +110,7 @@ t.test('lengths and amounts are bounded', (t) => {
   t.end();
 });
 
-t.test('messages are whole however the stream is cut', (t) => {
+await test('messages are whole however the stream is cut', (t) => {
   const all = [message('R', int32(0)), message('S', 'a\0b\0'), message('Z', 'I')];
   const stream = Buffer.concat([...all, Buffer.from('A')]);
   for (let step = 1; step <= stream.length; step++) {

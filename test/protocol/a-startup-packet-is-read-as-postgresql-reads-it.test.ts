@@ -1,6 +1,6 @@
 // decodeStartupMessage against ProcessStartupPacket's rules: repeated names, cut names, replication, faulty layouts.
 
-import t from 'tap';
+import { test } from 'tap';
 import { GatehouseError } from '../../src/errors.ts';
 import { decodeStartupMessage, encodeStartupMessage } from '../../src/protocol/startup-message.ts';
 
@@ -17,7 +17,7 @@ function decode(text: string, code = V3) {
   return { request, negotiated };
 }
 
-t.test('what is accepted', (t) => {
+await test('what is accepted', (t) => {
   const cut = 'n'.repeat(63);
   const table: [text: string, user: string, database: string, replication: string][] = [
     ['user|bob||', 'bob', 'bob', 'none'],
@@ -44,7 +44,7 @@ t.test('what is accepted', (t) => {
   t.end();
 });
 
-t.test('what is refused, and with which words', (t) => {
+await test('what is refused, and with which words', (t) => {
   const layout = 'invalid startup packet layout: expected terminator as last byte';
   const noUser = 'no PostgreSQL user name specified in startup packet';
   const table: [text: string, code: string, message: string][] = [
@@ -84,7 +84,7 @@ t.test('what is refused, and with which words', (t) => {
   t.end();
 });
 
-t.test('protocol options are told apart and never passed on', (t) => {
+await test('protocol options are told apart and never passed on', (t) => {
   const { request, negotiated } = decode('user|bob|_pq_.a|1|_pq_.b|2|options|-c x=1||', V3 + 2);
   t.same(negotiated, [2, ['_pq_.a', '_pq_.b']]);
   const sent = encodeStartupMessage(request);
@@ -94,7 +94,7 @@ t.test('protocol options are told apart and never passed on', (t) => {
   t.end();
 });
 
-t.test('repeated parameters reach the upstream once, with their last value, uncut', (t) => {
+await test('repeated parameters reach the upstream once, with their last value, uncut', (t) => {
   const long = 'n'.repeat(70);
   const { request } = decode(`user|a|client_encoding|x|user|${long}|client_encoding|UTF8||`);
   t.equal(
@@ -104,7 +104,7 @@ t.test('repeated parameters reach the upstream once, with their last value, uncu
   t.end();
 });
 
-t.test('NegotiateProtocolVersion is due even where the user is missing', (t) => {
+await test('NegotiateProtocolVersion is due even where the user is missing', (t) => {
   const asked: unknown[] = [];
   t.throws(() => decodeStartupMessage(V3 + 1, Buffer.from('\0'), (minor) => asked.push(minor)), {
     code: 'no-user-name',

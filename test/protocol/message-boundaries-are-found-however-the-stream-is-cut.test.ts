@@ -1,7 +1,7 @@
 // A property: however a stream of messages is cut into chunks, the boundaries and the session's state are the same.
 
-import fc from 'fast-check';
-import t from 'tap';
+import * as fc from 'fast-check';
+import { test } from 'tap';
 import { BackendStream, FrontendStream } from '../../src/protocol/message-boundary.ts';
 
 function message(type: string, body: Buffer): Buffer {
@@ -11,7 +11,16 @@ function message(type: string, body: Buffer): Buffer {
   return Buffer.concat([header, body]);
 }
 
-const statusBytes = { I: 'idle', T: 'idle in transaction', E: 'idle in transaction (aborted)' } as const;
+const statusBytes = new Map([
+  ['I', 'idle'],
+  ['T', 'idle in transaction'],
+  ['E', 'idle in transaction (aborted)'],
+]);
+
+function nextCut(cuts: fc.Stream<number>): number {
+  const cut: unknown = cuts.next().value;
+  return typeof cut === 'number' ? cut : 1;
+}
 
 const anyMessage = fc.oneof(
   fc
@@ -24,7 +33,7 @@ const anyMessage = fc.oneof(
 /** Notices, notifications and parameter reports come to an idle session too, and change nothing. */
 const isSynchronous = ({ type }: { type: string }): boolean => !['A', 'N', 'S'].includes(type);
 
-t.test('the backend stream', (t) => {
+await test('the backend stream', (t) => {
   fc.assert(
     fc.property(
       fc.array(anyMessage, { minLength: 1, maxLength: 12 }),
@@ -36,7 +45,7 @@ t.test('the backend stream', (t) => {
         let end = 0;
         for (const [index, { bytes }] of messages.entries()) ends.set((end += bytes.length), index);
         for (let at = 0; at < all.length;) {
-          const length = Math.min(cuts.next().value as number, all.length - at);
+          const length = Math.min(nextCut(cuts), all.length - at);
           // The slab is longer than what was read into it, and holds other bytes behind.
           const slab = Buffer.concat([all.subarray(at, at + length), Buffer.from('Z\0\0\0\x05I')]);
           stream.push(slab, length);
@@ -46,9 +55,7 @@ t.test('the backend stream', (t) => {
           const telling =
             whole === undefined ? undefined : messages.slice(0, whole + 1).findLast(isSynchronous);
           const expected =
-            telling?.type === 'Z'
-              ? statusBytes[telling.bytes.toString('latin1', 5) as 'I' | 'T' | 'E']
-              : 'active';
+            telling?.type === 'Z' ? statusBytes.get(telling.bytes.toString('latin1', 5)) : 'active';
           if (stream.status !== expected) return false;
         }
         return stream.ready === messages.filter(({ type }) => type === 'Z').length;
@@ -58,7 +65,7 @@ t.test('the backend stream', (t) => {
   t.end();
 });
 
-t.test('the frontend stream counts what a ReadyForQuery answers', (t) => {
+await test('the frontend stream counts what a ReadyForQuery answers', (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom('Q', 'P', 'B', 'E', 'S', 'F', 'd', 'p'), { maxLength: 30 }),
@@ -77,7 +84,7 @@ t.test('the frontend stream counts what a ReadyForQuery answers', (t) => {
   t.end();
 });
 
-t.test('a stream that is no protocol is never again at a boundary', (t) => {
+await test('a stream that is no protocol is never again at a boundary', (t) => {
   const stream = new BackendStream();
   for (const length of [0, 3, -1]) {
     const header = Buffer.alloc(5);
