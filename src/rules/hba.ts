@@ -3,12 +3,11 @@
 
 import { toText } from '../bytestring.ts';
 import { LoadError } from '../errors.ts';
-import type { Problem } from '../errors.ts';
 import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';
-import { BadLine, problemAt } from './problems.ts';
+import { BadLine } from './problems.ts';
 import { isKeyword, parseDatabase, parseUser, PatternCache } from './specs.ts';
-import { readLines } from './tokens.ts';
+import { parseRecords, readLines } from './tokens.ts';
 import type {
   AddressSpec,
   ConnectionType,
@@ -35,25 +34,13 @@ export interface HbaOptions {
 export function loadHba(file: string, fs: FileSystem, options: HbaOptions): HbaRules {
   const { entries, files, warnings } = readLines(file, fs);
   const patterns = new PatternCache();
-  const records: HbaRecord[] = [];
-  const problems: Problem[] = [];
-  for (const entry of entries) {
-    if ('problem' in entry) {
-      problems.push(entry.problem);
-      continue;
-    }
-    try {
-      records.push(parseHbaLine(entry.line, patterns));
-    } catch (error) {
-      if (!(error instanceof BadLine)) throw error;
-      problems.push(problemAt(entry.line, error.message, error.hint));
-    }
-  }
-  if (problems.length === 0 && records.length === 0) {
-    problems.push({ file, line: null, message: `configuration file "${file}" contains no entries` });
-  }
+  const { records, problems } = parseRecords(entries, (line) => parseHbaLine(line, patterns));
   // SECURITY: never go on with the lines that could be read; a reject line may be among the others.
   if (problems.length > 0) throw new LoadError(problems, files);
+  if (records.length === 0) {
+    const message = `configuration file "${file}" contains no entries`;
+    throw new LoadError([{ file, line: null, message }], files);
+  }
   return { file, records, files, warnings: [...warnings, ...findWarnings(records, options)] };
 }
 

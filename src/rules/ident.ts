@@ -2,10 +2,9 @@
 // empty one (contract §7.1); a bad line refuses the whole.
 
 import { LoadError } from '../errors.ts';
-import type { Problem } from '../errors.ts';
-import { BadLine, problemAt } from './problems.ts';
+import { BadLine } from './problems.ts';
 import { parsePattern, parseUser, PatternCache } from './specs.ts';
-import { readLines } from './tokens.ts';
+import { parseRecords, readLines } from './tokens.ts';
 import type { FileSystem, IdentMaps, IdentRecord, Line, Roles, Token } from './types.ts';
 import { warnOfUsers } from './warnings.ts';
 
@@ -17,20 +16,7 @@ export function loadIdent(file: string, fs: FileSystem, roles?: Roles): IdentMap
   const { entries, files, warnings, missing } = readLines(file, fs);
   if (missing) return { file, records: [], files, warnings: [] };
   const patterns = new PatternCache();
-  const records: IdentRecord[] = [];
-  const problems: Problem[] = [];
-  for (const entry of entries) {
-    if ('problem' in entry) {
-      problems.push(entry.problem);
-      continue;
-    }
-    try {
-      records.push(parseIdentLine(entry.line, patterns));
-    } catch (error) {
-      if (!(error instanceof BadLine)) throw error;
-      problems.push(problemAt(entry.line, error.message, error.hint));
-    }
-  }
+  const { records, problems } = parseRecords(entries, (line) => parseIdentLine(line, patterns));
   if (problems.length > 0) throw new LoadError(problems, files);
   const roleWarnings = records.flatMap((record) =>
     roles === undefined || record.databaseUser.kind !== 'member'

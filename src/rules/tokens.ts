@@ -36,6 +36,28 @@ export function readLines(file: string, fs: FileSystem): TokenizedFile {
   return new Reader(fs).read(file);
 }
 
+/** Parses every record; `parse` throws BadLine for one that is wrong. All problems are collected, in order. */
+export function parseRecords<R>(
+  entries: readonly Entry[],
+  parse: (line: Line) => R,
+): { readonly records: readonly R[]; readonly problems: readonly Problem[] } {
+  const records: R[] = [];
+  const problems: Problem[] = [];
+  for (const entry of entries) {
+    if ('problem' in entry) {
+      problems.push(entry.problem);
+      continue;
+    }
+    try {
+      records.push(parse(entry.line));
+    } catch (error) {
+      if (!(error instanceof BadLine)) throw error;
+      problems.push(problemAt(entry.line, error.message, error.hint));
+    }
+  }
+  return { records, problems };
+}
+
 /** More was expanded than any real set of rules needs; ends the reading at once. */
 class TooLarge extends Error {
   /** The line of the file itself that led there. */
