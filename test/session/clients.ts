@@ -11,6 +11,7 @@ import {
   type RawClient,
 } from '../support/raw-client.ts';
 import type { Scope } from '../support/scope.ts';
+import type { UpstreamConnection } from '../support/scripted-upstream.ts';
 import { PATIENCE_MS } from '../support/waiting.ts';
 
 /** A rule file that admits everybody, with and without TLS. */
@@ -32,7 +33,6 @@ export async function openClient(
   await client.openTls({
     ca: gate.authority.cert,
     servername: 'localhost',
-    allowHalfOpen: true,
     ...(credentials === undefined ? {} : { cert: credentials.cert, key: credentials.key }),
   });
   return client;
@@ -73,6 +73,12 @@ export function conninfo(
 /** For psql without TLS. */
 export function plainConninfo(gate: Gate): Record<string, string | number> {
   return { host: '127.0.0.1', port: gate.port, user: 'postgres', dbname: 'postgres', sslmode: 'disable' };
+}
+
+/** What a server does that trusts its clients; the script goes on behind it. */
+export async function letIn(connection: UpstreamConnection): Promise<void> {
+  await connection.readStartup();
+  await connection.acceptLogin();
 }
 
 /** The channel's socket, for a test that reads and writes it itself: nothing is collected from here on. */

@@ -49,10 +49,10 @@ const settings: readonly Setting[] = [
   { how: 'to a Unix socket', megabytes: 40, hba: 'hostssl all all 127.0.0.1/32 cert map=m', unix: true },
 ];
 
-await test('\\copy', needs('psql'), async (t) => {
+await test('\\copy', needs('psql'), async (copies) => {
   await using server = await startPostgres({ version: 15 });
   for (const setting of settings) {
-    await t.test(`${setting.megabytes} MB ${setting.how}`, async (t) => {
+    await copies.test(`${setting.megabytes} MB ${setting.how}`, async (t) => {
       const { host, port, socketDir } = server;
       const gate = await startGate(t, {
         hba: setting.hba,
