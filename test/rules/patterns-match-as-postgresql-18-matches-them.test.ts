@@ -43,6 +43,11 @@ await test('patterns match as PostgreSQL 18 matches them', { timeout: 3_600_000 
     for (const [index, { pattern, subject }] of askable.entries()) {
       const theirs = answers[index]!;
       const ours = answer(pattern, subject);
+      if (theirs.kind === 'error' && TOO_COMPLEX.test(theirs.message)) {
+        // PostgreSQL has a limit of its own, on what it makes of constraints within repetitions.
+        count.unsupported += 1;
+        continue;
+      }
       count.pairs += 1;
       if (theirs.kind === 'match') count.matches += 1;
       if (theirs.kind === 'error') count.errors += 1;
