@@ -32,7 +32,12 @@ export async function forwardCancel(upstream: UpstreamSettings, cancel: CancelKe
       clearTimeout(timer);
       resolve(sent);
     });
-    socket.end(encodeCancelRequest(CANCEL_REQUEST_CODE, cancel.pid, cancel.key), () => (sent = true));
+    socket.end(encodeCancelRequest(CANCEL_REQUEST_CODE, cancel.pid, cancel.key), () => {
+      sent = true;
+      // Whether the upstream ever closes is no reason for a gate that shuts down to stay.
+      socket.unref();
+      timer.unref();
+    });
     socket.resume();
   });
 }
