@@ -255,6 +255,8 @@ async function admit(
   const { gate, life, known, snapshot } = connection;
   const exhausted = await gate.quota.take(known.host, snapshot.settings);
   if (exhausted !== null) throw tooMany(exhausted);
+  // The handshake is over for good: a session need not carry its ClientHello to the end.
+  if (known.tls !== null) known.tls = { ...known.tls, hello: () => null };
   const session: Session = {
     id: known.id,
     user: startup.user,
