@@ -66,7 +66,7 @@ export class Terminator {
     const handshake: Handshake = { opening, allowHalfOpen: raw.allowHalfOpen, resolve, reject };
     const onEnd = (): void => reject(handshakeFailure(null, opening, this.#material));
     const onAbort = (): void => reject(signal.reason);
-    raw.on('end', onEnd).on('close', onEnd);
+    raw.on('close', onEnd);
     signal.addEventListener('abort', onAbort);
     try {
       signal.throwIfAborted();
@@ -76,13 +76,13 @@ export class Terminator {
         const earlier = this.#handshakes.get(addresses);
         earlier?.reject(handshakeFailure(null, earlier.opening, this.#material));
         this.#handshakes.set(addresses, handshake);
-        // Half-open, a TLS socket would wait for ever for a client that left in the middle of the handshake.
+        // Half-open, a client that left in the middle of the handshake would be waited for. Now its end is a 'close'.
         raw.allowHalfOpen = false;
         this.#server.emit('connection', raw);
       }
       return await promise;
     } finally {
-      raw.off('end', onEnd).off('close', onEnd);
+      raw.off('close', onEnd);
       signal.removeEventListener('abort', onAbort);
       if (addresses !== null && this.#handshakes.get(addresses) === handshake)
         this.#handshakes.delete(addresses);

@@ -148,3 +148,8 @@ await test('one terminator serves on after failures of every kind', async (t) =>
   t.match(outcome.session?.certificate, { state: 'verified' });
   t.ok(good.socket.encrypted);
 });
+
+await test("Node's own time limit on a handshake is beyond the longest authentication_timeout", async (t) => {
+  const { options } = await loadMaterial(tlsSettings(testAuthority(t).server()));
+  t.ok(Number(options.handshakeTimeout) > 600_000, 'Node counts 0 as 120 s');
+});

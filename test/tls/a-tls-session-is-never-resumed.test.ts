@@ -83,3 +83,13 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.notOk(verdicts.includes(true), 'the gate does not');
   });
 }
+
+await test('TLS 1.3: the tickets that Node cannot withhold say that they last a second', async (t) => {
+  const authority = testAuthority(t);
+  const listening = await gateOf(t, authority);
+  const client = new TlsClient(t, listening);
+  const ticket = new Promise<Buffer>((resolve) => client.socket.once('session', resolve));
+  await listening.session();
+  // SSL_SESSION in DER: [9] EXPLICIT INTEGER is the ticket's lifetime hint, in seconds.
+  t.ok((await within(ticket, 'a ticket')).includes(Buffer.from('a903020101', 'hex')));
+});

@@ -1,7 +1,9 @@
 // ssl_passphrase_command (semantics §2.5), at start and at a reload, and every way in which it can fail.
 
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import type { TlsSettings } from '../../src/config/settings.ts';
@@ -11,6 +13,7 @@ import type { Refuse } from '../../src/tls/refusal.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates.ts';
 import type { Scope } from '../support/scope.ts';
 import { loadingProblem, loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
+import { within } from '../support/waiting.ts';
 
 const PASSPHRASE = 'correct horse';
 
@@ -103,22 +106,17 @@ await test('a command that fails is named, what it printed is not', async (t) =>
 
 await test('a command that does not end is ended, with all it has started', async (t) => {
   const authority = testAuthority(t);
-  const pidFile = join(authority.directory, 'pid');
-  const command = `sh -c 'echo $$ >${pidFile}; exec sleep 1000'; true`;
+  // The pipe ends when the last process that has it open for writing does.
+  const pipe = join(authority.directory, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const reader = createReadStream(pipe);
+  reader.resume();
+  const gone = once(reader, 'end');
+  const command = `sh -c 'exec sleep 1000 >${pipe}'; true`;
   const late = refuse(`command "${command}" failed`, { detail: 'It did not end within 1.5 s.' });
   await t.rejects(runPassphraseCommand(command, { refuse, deadlineMs: 1500 }), late);
-  const pid = readFileSync(pidFile, 'utf8').trim();
-  t.notOk(isRunning(pid), 'the sleep is gone');
+  await within(gone, 'the sleep to be gone');
 });
-
-/** A killed child of a killed shell is a zombie until init takes it. */
-function isRunning(pid: string): boolean {
-  try {
-    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 await test('a wrong passphrase, or none to be had', async (t) => {
   const wrong = encrypted(t, { passphraseCommand: 'echo wrong' }).tls;

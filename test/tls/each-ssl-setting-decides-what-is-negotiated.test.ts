@@ -72,6 +72,11 @@ const cases: readonly Case[] = [
     client: tls12,
     expected: `TLSv1.2 ${AES128} 128 X25519`,
   },
+  {
+    settings: { ciphers: 'ECDHE-RSA-AES256-SHA:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+    client: { ...tls12, ciphers: AES128 },
+    expected: `TLSv1.2 ${AES128} 128 X25519`,
+  },
   { settings: { ciphers: 'DEFAULT:!AES256' }, client: tls12, expected: `TLSv1.2 ${CHACHA} 256 X25519` },
   {
     settings: { ciphers: 'AES128-CCM8:@SECLEVEL=0' },
