@@ -76,9 +76,12 @@ export function plainConninfo(gate: Gate): Record<string, string | number> {
 }
 
 /** What a server does that trusts its clients; the script goes on behind it. */
-export async function letIn(connection: UpstreamConnection): Promise<void> {
+export async function letIn(
+  connection: UpstreamConnection,
+  keyData: { readonly pid?: number; readonly key?: Uint8Array } = {},
+): Promise<void> {
   await connection.readStartup();
-  await connection.acceptLogin();
+  await connection.acceptLogin(keyData);
 }
 
 /** The channel's socket, for a test that reads and writes it itself: nothing is collected from here on. */

@@ -1,0 +1,51 @@
+// idle_session_timeout: 57P05 for a session in which no byte passes, in a transaction too; not while a query runs, nor
+// while a second one that was sent along with the first does.
+
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { decodeErrorResponse, query } from '../support/messages.ts';
+import { codedLines, openSession, TRUST, until } from './clients.ts';
+
+const TIMEOUT_MS = 400;
+
+await test('PostgreSQL behind the gate', async (t) => {
+  await using server = await startPostgres({ version: 15 });
+  const gate = await startGate(t, {
+    hba: TRUST,
+    upstream: server,
+    config: { idle_session_timeout: `${TIMEOUT_MS}ms` },
+  });
+  const parameters = { user: 'postgres' };
+  const refusal = { S: 'FATAL', C: '57P05', M: 'terminating connection due to idle-session timeout' };
+
+  // Which messages come before the session is ended, and how long it lasts at least.
+  const sessions: [string, string[], string, number][] = [
+    ['nothing but a login', [], '', 1],
+    ['one query', ['select 1'], 'TDCZ', 1],
+    ['idle in transaction', ['begin'], 'CZ', 1],
+    ['listening, and notified', ['listen a', 'notify a'], 'CZCAZ', 1],
+    ['a query longer than the timeout', ['select pg_sleep(1)'], 'TDCZ', 2.5],
+    ['a second query longer than the timeout', ['select 1', 'select pg_sleep(1)'], 'TDCZTDCZ', 2.5],
+  ];
+  await Promise.all(
+    sessions.map(async ([name, queries, expected, timeouts]) => {
+      const { client } = await openSession(t, gate, { parameters });
+      const begin = performance.now();
+      await client.send(...queries.map(query));
+      const messages = await client.readMessagesUntil('E');
+      const lasted = performance.now() - begin;
+      t.equal(messages.map(({ type }) => type).join(''), `${expected}E`, name);
+      t.match(decodeErrorResponse(messages.at(-1)!), refusal, name);
+      t.ok(lasted >= timeouts * TIMEOUT_MS - 5, `${name}: ended after ${Math.round(lasted)} ms`);
+      await client.closed;
+      client.halfClose();
+    }),
+  );
+  await until('every session is gone', async () => (await gate.sessions()).length === 0);
+  const codes = codedLines(gate).map(({ code }) => code);
+  t.strictSame(
+    codes,
+    sessions.map(() => 'idle-session-timeout'),
+  );
+});
