@@ -1,9 +1,11 @@
-// The client-facing sockets: listen_addresses as PostgreSQL's pqcomm.c takes it, every name to every address it has.
+// The client-facing sockets: listen_addresses as PostgreSQL's pqcomm.c takes it, every name to every address it has;
+// or those that the service manager has opened.
 
 import { lookup } from 'node:dns/promises';
 import {
   createServer,
   isIPv6,
+  type AddressInfo,
   type ListenOptions as NetListenOptions,
   type Server,
   type Socket,
@@ -30,6 +32,8 @@ export interface ListenOptions {
   readonly log: Logger;
   /** Exactly these, instead of what listen_addresses names: a worker's share of what the first process has bound. */
   readonly addresses?: readonly ListenAddress[];
+  /** Descriptors of sockets that are open already, instead of what listen_addresses names. */
+  readonly passed?: readonly number[];
 }
 
 /**
@@ -38,9 +42,10 @@ export interface ListenOptions {
  * @throws LoadError `could not create any TCP/IP sockets`
  */
 export async function openListeners(
-  { settings, log, addresses }: ListenOptions,
+  { settings, log, addresses, passed = [] }: ListenOptions,
   onConnection: (raw: Socket) => void,
 ): Promise<Listeners> {
+  if (passed.length > 0) return await openPassed({ settings, log, passed }, onConnection);
   const servers: Server[] = [];
   const bound: ListenAddress[] = [];
   const reasons: string[] = [];
@@ -50,14 +55,7 @@ export async function openListeners(
   let { port } = settings;
   for (const { address, port: share } of wanted) {
     const family = isIPv6(address) ? 6 : 4;
-    const server = createServer({
-      pauseOnConnect: true,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: settings.tcpKeepalivesIdleMs > 0,
-      keepAliveInitialDelay: settings.tcpKeepalivesIdleMs,
-    });
-    server.on('connection', onConnection);
+    const server = serverFor(settings, onConnection);
     try {
       // IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is.
       const options = {
@@ -66,12 +64,11 @@ export async function openListeners(
         ipv6Only: family === 6,
         reusePort: addresses !== undefined,
       };
-      port = await listen(server, options);
+      ({ port } = await listen(server, options));
     } catch (error) {
       reasons.push(`could not bind IPv${family} address "${address}": ${messageOf(error)}`);
       continue;
     }
-    server.on('error', (error) => log.error({ err: error }, 'could not accept new connection'));
     servers.push(server);
     bound.push({ address, port });
     if (addresses === undefined) {
@@ -85,8 +82,57 @@ export async function openListeners(
       { file: settings.file, line: settings.lineOf('listen_addresses'), message, detail: reasons.join('\n') },
     ]);
   }
+  return listenersOf(servers, bound, log);
+}
+
+/** Takes over listening sockets, of which systemd keeps the other end: clients wait there while the gate restarts. */
+async function openPassed(
+  { settings, log, passed }: Required<Pick<ListenOptions, 'settings' | 'log' | 'passed'>>,
+  onConnection: (raw: Socket) => void,
+): Promise<Listeners> {
+  const servers: Server[] = [];
+  const bound: ListenAddress[] = [];
+  for (const fd of passed) {
+    const server = serverFor(settings, onConnection);
+    try {
+      const { address, port, family } = await listen(server, { fd });
+      servers.push(server);
+      bound.push({ address, port });
+      log.info(
+        { address, port, fd },
+        `listening on ${family} address "${address}", port ${port}, a socket of the service manager`,
+      );
+    } catch (error) {
+      for (const open of servers) open.close();
+      const message = `could not listen on the socket that was passed as descriptor ${fd}: ${messageOf(error)}`;
+      const hint = 'The service manager must pass listening TCP sockets only (ListenStream= with a port).';
+      throw new LoadError([{ file: settings.file, line: null, message, hint }]);
+    }
+  }
+  return listenersOf(servers, bound, log);
+}
+
+function serverFor(settings: Settings, onConnection: (raw: Socket) => void): Server {
+  const server = createServer({
+    pauseOnConnect: true,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: settings.tcpKeepalivesIdleMs > 0,
+    keepAliveInitialDelay: settings.tcpKeepalivesIdleMs,
+  });
+  return server.on('connection', onConnection);
+}
+
+function listenersOf(
+  servers: readonly Server[],
+  addresses: readonly ListenAddress[],
+  log: Logger,
+): Listeners {
+  for (const server of servers) {
+    server.on('error', (error) => log.error({ err: error }, 'could not accept new connection'));
+  }
   return {
-    addresses: bound,
+    addresses,
     close: async () => {
       await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
     },
@@ -110,14 +156,20 @@ async function expand(names: readonly string[], reasons: string[]): Promise<read
   return [...found];
 }
 
-/** Resolves with the port that the socket really has. */
-async function listen(server: Server, options: NetListenOptions): Promise<number> {
-  return await new Promise<number>((resolve, reject) => {
+/** Resolves with the address that the socket really has. */
+async function listen(
+  server: Server,
+  options: NetListenOptions & { readonly fd?: number },
+): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ ...options, backlog: 511 }, () => {
       server.off('error', reject);
-      const address = server.address();
-      resolve(address !== null && typeof address === 'object' ? address.port : (options.port ?? 0));
+      resolve();
     });
   });
+  const address = server.address();
+  if (address !== null && typeof address === 'object') return address;
+  server.close();
+  throw new Error('it is no TCP socket');
 }

@@ -7,12 +7,14 @@ import type { Backend } from './backend.ts';
 import type { Settings } from './config/settings.ts';
 import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
 import { createWatcher } from './config/watch.ts';
-import { formatProblem, type LoadError, type Problem } from './errors.ts';
+import { formatProblem, LoadError, type Problem } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { GateProcess } from './gate-process.ts';
 import type { ListenAddress } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
+import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
 import { createGateView } from './view.ts';
 import { orAfter } from './wait.ts';
@@ -52,12 +54,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return await Server.start(new ConfigHolder(loaded), log);
 }
 
+/** What the end may take beyond shutdown_timeout, in milliseconds, before the service manager loses patience. */
+const END_TAKES_MS = 10_000;
+
 class Server implements RunningServer {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #backend: Backend;
   readonly #health: UpstreamHealth;
+  readonly #manager: ServiceManager;
   #admin: AdminServer | null = null;
   #stopWatching: (() => void) | null = null;
   #draining = false;
@@ -91,6 +97,7 @@ class Server implements RunningServer {
     this.#metrics = metrics;
     this.#backend = backend;
     this.#health = health;
+    this.#manager = createServiceManager({ env: process.env, log });
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -108,6 +115,7 @@ class Server implements RunningServer {
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     this.#stopWatching = () => watcher.stop();
     this.#log.info({ addresses: this.addresses }, 'ready to accept connections');
+    this.#manager.ready(this.#statusText());
   }
 
   async #openAdmin(settings: Settings): Promise<void> {
@@ -128,6 +136,7 @@ class Server implements RunningServer {
 
   async reload(): Promise<ReloadResult> {
     this.#log.info('reloading configuration files');
+    if (!this.#draining) this.#manager.reloading();
     const result = await this.#backend.reload();
     for (const warning of result.warnings) logProblem(this.#log, 'warn', warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
@@ -135,7 +144,16 @@ class Server implements RunningServer {
     this.#showSnapshot();
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
+    if (!this.#draining) this.#manager.ready(this.#statusText());
     return result;
+  }
+
+  /** One line for `systemctl status`. */
+  #statusText(): string {
+    const [problem] = this.#lastReload?.errors ?? [];
+    return problem === undefined
+      ? 'ready to accept connections'
+      : `ready to accept connections; last reload failed: ${problem.message}`;
   }
 
   /** Metrics that show what is in force. */
@@ -158,9 +176,11 @@ class Server implements RunningServer {
     this.#log.info(how === 'fast' ? 'received fast shutdown request' : 'received smart shutdown request');
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
+    this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
     await orAfter(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
     await this.#backend.finish();
     await this.#admin?.close();
+    await this.#manager.close();
     this.#log.info('database system is shut down');
   }
 }
@@ -174,7 +194,9 @@ async function startBackend(
 ): Promise<Backend> {
   const { settings } = config.current;
   const upstreamUp = (): boolean | null => health.last;
+  const passed = passedSockets(process.env);
   if (settings.workers > 1) {
+    if (passed.length > 0) throw socketsForOneProcessOnly(settings);
     metrics.bindGauges({
       sessions: () => 0,
       handshakesInProgress: () => 0,
@@ -190,8 +212,15 @@ async function startBackend(
     sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
     upstreamUp,
   });
-  await gate.listen({ settings, log });
+  await gate.listen({ settings, log, passed });
   return gate;
+}
+
+/** Workers share a port by SO_REUSEPORT, each with a socket of its own; one that was passed on is one socket. */
+function socketsForOneProcessOnly(settings: Settings): LoadError {
+  const message = 'sockets passed by the service manager can be used with workers: 1 only';
+  const hint = 'Set workers to 1, or let the gate open its sockets itself, without a .socket unit.';
+  return new LoadError([{ file: settings.file, line: settings.lineOf('workers'), message, hint }]);
 }
 
 function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {

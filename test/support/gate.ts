@@ -18,6 +18,8 @@ import { Arrivals, PATIENCE_MS, within } from './waiting.ts';
 export interface GateOptions extends GateFiles {
   readonly env?: Readonly<Record<string, string>>;
   readonly via?: Via;
+  /** Shell commands that come before the program, in its own process: limits, variables that name its pid. */
+  readonly prelude?: string;
   /** Whose certificates: default, a new authority of this test (`gate.authority`). */
   readonly authority?: TestAuthority;
 }
@@ -67,9 +69,16 @@ export async function startGate(t: Scope, options: GateOptions): Promise<Gate> {
   const authority = options.authority ?? testAuthority(t);
   const directory = temporaryDirectory(t);
   writeGateFiles(directory, authority, options);
+  const program = [
+    process.execPath,
+    ...programArgs(options.via),
+    'serve',
+    '--config',
+    join(directory, 'gatehouse.yaml'),
+  ];
   const child = await supervise({
-    command: process.execPath,
-    args: [...programArgs(options.via), 'serve', '--config', join(directory, 'gatehouse.yaml')],
+    command: '/bin/sh',
+    args: ['-c', `${options.prelude ?? ':'}; exec "$0" "$@"`, ...program],
     cwd: directory,
     env: cleanEnvironment(options.env),
     stopSignal: 'SIGINT',
@@ -90,6 +99,7 @@ export class Gate {
   readonly exited: Promise<Exit>;
   readonly #child: Supervised;
   readonly #log = new Arrivals<LogLine>();
+  #stdout = '';
   #stderr = '';
   /** Set once the test itself has asked for the end. */
   #mayEnd = false;
@@ -102,6 +112,7 @@ export class Gate {
     this.exited = child.exited;
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => this.#log.push(parseLine(line)));
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (this.#stdout += chunk));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (this.#stderr += chunk));
     void child.exited.then((exit) => this.#ended(t, exit));
   }
@@ -109,6 +120,11 @@ export class Gate {
   /** Every line it has logged so far. */
   get log(): readonly LogLine[] {
     return this.#log.items;
+  }
+
+  /** The log as it was written. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
   get stderr(): string {
