@@ -1,8 +1,16 @@
 // Programs that npm does not have and Debian does: which of them are here, and a skip with a reason where one is
 // not. main.ts repeats at its end what was left out for want of them.
 
-import { accessSync, appendFileSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
+import { delimiter, isAbsolute, join, relative } from 'node:path';
 import type { TAP } from 'tap';
 
 /** Each tool with the Debian package that brings it. */
@@ -12,10 +20,23 @@ export const PACKAGES = {
   pg_recvlogical: 'postgresql-client',
   // Not in the client package: Debian ships it with the server.
   pgbench: 'postgresql',
+  pg_verifybackup: 'postgresql-client',
+  pg_dump: 'postgresql-client',
+  pg_restore: 'postgresql-client',
   openssl: 'openssl',
   prometheus: 'prometheus',
   promtool: 'prometheus',
+  'systemd-analyze': 'systemd',
   chromium: 'chromium',
+  isql: 'unixodbc',
+  javac: 'default-jdk-headless',
+  // Drivers are libraries: a file stands for each. Perl keeps its own under a folder that names Perl's version.
+  '/usr/lib/python3/dist-packages/psycopg/__init__.py': 'python3-psycopg',
+  '/usr/lib/python3/dist-packages/asyncpg/__init__.py': 'python3-asyncpg',
+  '/usr/share/java/postgresql.jar': 'libpostgresql-jdbc-java',
+  '/var/lib/dpkg/info/libdbd-pg-perl.list': 'libdbd-pg-perl',
+  '/usr/lib/ruby/vendor_ruby/pg.rb': 'ruby-pg',
+  '/usr/lib/x86_64-linux-gnu/odbc/psqlodbcw.so': 'odbc-postgresql',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
@@ -30,6 +51,7 @@ const DEBIAN_POSTGRES = '/usr/lib/postgresql';
 
 /** The tool's path, or null. Debian's PostgreSQL programs are taken from their own folder, newest version first. */
 export function findTool(tool: Tool): string | null {
+  if (isAbsolute(tool)) return existsSync(tool) ? tool : null;
   const folders = [
     ...debianPostgresFolders(),
     ...(process.env['PATH'] ?? '').split(delimiter),
