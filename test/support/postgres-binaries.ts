@@ -15,7 +15,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export type PostgresVersion = 10 | 15 | 18;
+/** npm ci brings 10, 15 and 18; the others come with `npm run test:majors`, which says where they are. */
+export type PostgresVersion = 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18;
+
+/** Every major version, oldest first. */
+export const POSTGRES_VERSIONS: readonly PostgresVersion[] = [10, 11, 12, 13, 14, 15, 16, 17, 18];
+
+/** Whether this version's server is here. */
+export function isInstalled(version: PostgresVersion): boolean {
+  return exists(packageFolder(version));
+}
 
 /** uid and gid of the server: nobody's when the tests run as root, otherwise our own. */
 export interface Account {
@@ -33,8 +42,15 @@ export function serverAccount(): Account {
 
 /** The package's `native` folder: bin/ with initdb, pg_ctl and postgres, lib/ with libpq. */
 export function nativeFolder(version: PostgresVersion): string {
-  const entry = fileURLToPath(import.meta.resolve(`postgres-${version}`));
-  return join(dirname(dirname(entry)), 'native');
+  return join(packageFolder(version), 'native');
+}
+
+function packageFolder(version: PostgresVersion): string {
+  const name = `postgres-${version}`;
+  if (version === 10 || version === 15 || version === 18) {
+    return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
+  }
+  return join(process.env['GATEHOUSE_MAJORS'] ?? '/nonexistent', 'node_modules', name);
 }
 
 /**

@@ -165,7 +165,10 @@ export class PostgresServer {
       throw new Error(`PostgreSQL ${this.version} did not start:\n${this.log()}`);
     });
     died.catch(() => undefined);
-    await Promise.race([this.waitForLog(/database system is ready to accept connections/, { from }), died]);
+    await Promise.race([
+      this.waitForLog(/database system is ready to accept (read[- ]only )?connections/, { from }),
+      died,
+    ]);
   }
 
   /** Everything the server has logged so far. */
