@@ -33,7 +33,10 @@ for (const tls of [true, false]) {
       await upstream.nextConnection()
     ).closed;
     await until('the session is gone', async () => (await gate.sessions()).length === 0);
-    t.equal(gate.log.filter(({ code, msg }) => code !== undefined || msg.startsWith('disconnection')).length, 1);
+    t.equal(
+      gate.log.filter(({ code, msg }) => code !== undefined || msg.startsWith('disconnection')).length,
+      1,
+    );
   });
 
   await test(`in the middle of a DataRow, ${how}`, async (t) => {
