@@ -170,6 +170,11 @@ export const codes = {
     'warn',
     "max_connections_per_address sessions are running from the client's address.",
   ),
+  'too-many-open-files': entry(
+    null,
+    'error',
+    "The process's limit of open files leaves no room for one more connection.",
+  ),
   'shutting-down': entry('57P03', 'info', 'The gate is draining and takes no new sessions.'),
   // -- Upstream
   'upstream-unreachable': entry(

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { SessionRow } from './admin/gate-view.ts';
 import type { Backend } from './backend.ts';
 import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
+import { connectionsThatFit } from './descriptors.ts';
 import { GatehouseError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
@@ -48,6 +49,7 @@ export class GateProcess implements Backend {
   readonly #gate: Gate;
   /** Accepted connections, by their sockets, until each is over. */
   readonly #connections = new Map<Socket, Promise<void>>();
+  readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
   #draining = false;
   #rejudging: Promise<void> = Promise.resolve();
@@ -80,9 +82,20 @@ export class GateProcess implements Backend {
   /** @throws LoadError where it cannot listen */
   async listen(options: ListenOptions): Promise<void> {
     this.#listeners = await openListeners(options, (raw) => {
+      if (!this.#makeRoom()) {
+        raw.destroy();
+        this.#metrics.connectionEnded('too-many-open-files');
+        this.#listeners?.couldNotAccept('Too many open files');
+        return;
+      }
       const over = serveConnection(raw, this.#gate).finally(() => this.#connections.delete(raw));
       this.#connections.set(raw, over);
     });
+  }
+
+  /** SECURITY: near the limit of open files a stranger gives way, so that silent ones never keep clients out. */
+  #makeRoom(): boolean {
+    return this.#connections.size < this.#capacity || this.handshakes.evictOldest();
   }
 
   async sessions(): Promise<readonly SessionRow[]> {

@@ -20,9 +20,14 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Clients that cannot be accepted are told of at most this often, in milliseconds. */
+const COMPLAINT_INTERVAL_MS = 10_000;
+
 /** Open listening sockets. */
 export interface Listeners {
   readonly addresses: readonly ListenAddress[];
+  /** Logs that a client could not be accepted, or counts it towards the next such line. */
+  couldNotAccept(reason: string): void;
   /** Stops accepting; connections go on. Resolves when the sockets are free. */
   close(): Promise<void>;
 }
@@ -128,14 +133,27 @@ function listenersOf(
   addresses: readonly ListenAddress[],
   log: Logger,
 ): Listeners {
-  for (const server of servers) {
-    server.on('error', (error) => log.error({ err: error }, 'could not accept new connection'));
-  }
+  const couldNotAccept = acceptFailures(log);
+  for (const server of servers) server.on('error', (error) => couldNotAccept(messageOf(error)));
   return {
     addresses,
+    couldNotAccept,
     close: async () => {
       await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
     },
+  };
+}
+
+/** A process that cannot accept fails for every client of a flood: one line stands for many. */
+function acceptFailures(log: Logger): (reason: string) => void {
+  let lastAt = -Infinity;
+  let unsaid = 0;
+  return (reason) => {
+    unsaid++;
+    if (performance.now() - lastAt < COMPLAINT_INTERVAL_MS) return;
+    log.error({ clients: unsaid }, `could not accept new connection: ${reason}`);
+    lastAt = performance.now();
+    unsaid = 0;
   };
 }
 

@@ -38,7 +38,7 @@ const methods: WorkerMethods = {
   reload: async () => await running().reload(),
   hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
   oldestHandshakeMs: () => gate?.handshakes.oldestAgeMs ?? 0,
-  evictOldestHandshake: () => gate?.handshakes.evictOldest(),
+  evictOldestHandshake: () => void gate?.handshakes.evictOldest(),
   drain: async () => await running().drain(),
   finish: async () => {
     await gate?.finish();

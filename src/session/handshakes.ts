@@ -35,12 +35,13 @@ export class Handshakes {
     this.#onChange();
   }
 
-  /** Ends the connection longest without progress. */
-  evictOldest(): void {
+  /** Ends the connection longest without progress; false = there is none. */
+  evictOldest(): boolean {
     const [oldest] = this.#waiting.keys();
-    if (oldest === undefined) return;
+    if (oldest === undefined) return false;
     this.#waiting.delete(oldest);
     oldest.end(new GatehouseError('handshake-evicted'));
+    return true;
   }
 
   /** A step of the opening is done: TLS, the startup packet. Single bytes are no progress. */
