@@ -32,6 +32,8 @@ export class Terminator {
   readonly #server: Server;
   /** By address pair: all that links the TLS socket that a tls.Server reports to the raw one it was given. */
   readonly #handshakes = new Map<string, Handshake>();
+  /** By raw socket, for the TLS sockets that have no address pair any more. */
+  readonly #byRaw = new WeakMap<object, Handshake>();
 
   constructor(material: TlsMaterial) {
     this.#material = material;
@@ -76,6 +78,7 @@ export class Terminator {
         const earlier = this.#handshakes.get(addresses);
         earlier?.reject(handshakeFailure(null, earlier.opening, this.#material));
         this.#handshakes.set(addresses, handshake);
+        this.#byRaw.set(raw, handshake);
         // Half-open, a client that left in the middle of the handshake would be waited for. Now its end is a 'close'.
         raw.allowHalfOpen = false;
         this.#server.emit('connection', raw);
@@ -91,7 +94,9 @@ export class Terminator {
 
   /** Everything the session's owner must not miss is settled here, before the socket's next event. */
   #onSecure(socket: TLSSocket): void {
-    socket.on('error', ignore);
+    // Node only reports what goes wrong with an established session, a forged record for one; nothing would be read
+    // of it any more, and it would never close.
+    socket.on('error', () => socket.destroy());
     const handshake = this.#handshakeOf(socket);
     if (handshake === undefined) {
       socket.destroy();
@@ -108,13 +113,17 @@ export class Terminator {
 
   #onError(error: Error, socket: TLSSocket): void {
     const handshake = this.#handshakeOf(socket);
-    // Without a pair (the connection was reset) the raw socket's end says the same.
+    // Where it is not found the raw socket's end says that it is over, though not why.
     handshake?.reject(handshakeFailure(error, handshake.opening, this.#material));
   }
 
   #handshakeOf(socket: TLSSocket): Handshake | undefined {
     const addresses = addressPair(socket);
-    return addresses === null ? undefined : this.#handshakes.get(addresses);
+    if (addresses !== null) return this.#handshakes.get(addresses);
+    // A client that does not trust us may send its alert and a reset in one go. Node keeps the raw socket in a property
+    // that it does not document, so no more than the reason in the log depends on it.
+    const raw: unknown = Reflect.get(socket, '_parent');
+    return typeof raw === 'object' && raw !== null ? this.#byRaw.get(raw) : undefined;
   }
 }
 
