@@ -27,9 +27,22 @@ export function createLogger(level: LogThreshold, destination: DestinationStream
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => describeError(error) },
+      hooks: { streamWrite: escapeControls },
     },
     destination,
   );
+}
+
+/**
+ * What JSON lets stand as it is and a terminal or an editor obeys: DEL and C1 controls (U+009B begins an escape
+ * sequence), line separators, and what hides text or turns its direction round.
+ */
+// eslint-disable-next-line no-control-regex, no-misleading-character-class -- those are what is looked for
+const CONTROLS = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** SECURITY: names come from strangers, and whoever reads the log must see them, not be played with by them. */
+function escapeControls(line: string): string {
+  return line.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function stdout(): DestinationStream {
