@@ -1,0 +1,151 @@
+// Passwords, SASL payloads, cancel secrets, private keys and queries pass through the gate; none of them may be in its
+// log, whatever goes wrong and however much it logs (contract §4).
+
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { cancelRequest, cstring, int32, message, passwordMessage, query } from '../support/raw-client.ts';
+import {
+  authentication,
+  authenticationCleartextPassword,
+  authenticationMd5Password,
+  authenticationOk,
+  authenticationSasl,
+  scriptedUpstream,
+  type UpstreamConnection,
+} from '../support/scripted-upstream.ts';
+import { assertOneEndingEach, visit } from '../support/visitor.ts';
+
+const secrets = {
+  password: 'correct-horse-battery',
+  md5: 'md5a1b2c3d4e5f60718293a4b5c6d7e8f90',
+  saslInitial: 'n,,n=,r=clientNonceQ2xpZW50',
+  saslFinal: 'c=biws,r=clientNonceQ2xpZW50server,p=cHJvb2ZvZnRoZXBhc3N3b3Jk',
+  serverNonce: 'r=clientNonceQ2xpZW50server,s=c2FsdHlzYWx0,i=4096',
+  serverProof: 'v=c2VydmVyc2lnbmF0dXJl',
+  query: "alter role alice password 'new-secret-of-alice'",
+  startupPassword: 'libpq-never-sends-this',
+} as const;
+const PID = 31337;
+const KEY = Buffer.from('5ec4e7c0ffee5ec4e7c0ffee', 'hex');
+
+const saslInitial = message(
+  'p',
+  cstring('SCRAM-SHA-256'),
+  int32(secrets.saslInitial.length),
+  Buffer.from(secrets.saslInitial),
+);
+
+/** How the upstream asks, by the database that the client names, and what becomes of it. */
+const logins: Readonly<Record<string, (upstream: UpstreamConnection) => Promise<void>>> = {
+  cleartext: async (upstream) => {
+    await upstream.send(authenticationCleartextPassword());
+    await upstream.readMessage();
+    await upstream.acceptLogin({ pid: PID, key: KEY });
+  },
+  md5: async (upstream) => {
+    await upstream.send(authenticationMd5Password());
+    await upstream.readMessage();
+    await upstream.acceptLogin({ pid: PID, key: KEY });
+  },
+  scram: async (upstream) => {
+    await upstream.send(authenticationSasl());
+    await upstream.readMessage();
+    await upstream.send(authentication(11, Buffer.from(secrets.serverNonce)));
+    await upstream.readMessage();
+    await upstream.send(authentication(12, Buffer.from(secrets.serverProof)));
+    await upstream.acceptLogin({ pid: PID, key: KEY });
+  },
+  // The upstream goes away, lies or breaks the protocol with the secret in its hands.
+  vanishes: async (upstream) => {
+    await upstream.send(authenticationCleartextPassword());
+    await upstream.readMessage();
+    upstream.reset();
+  },
+  breaks: async (upstream) => {
+    await upstream.send(authenticationCleartextPassword());
+    const { body } = await upstream.readMessage();
+    await upstream.send(Buffer.concat([Buffer.from('!\0\0\0\x40'), body, Buffer.alloc(60)]));
+    upstream.halfClose();
+  },
+  weak: async (upstream) => {
+    await upstream.send(authenticationOk());
+    await upstream.stall();
+  },
+};
+
+const answers: Readonly<Record<string, readonly Buffer[]>> = {
+  cleartext: [passwordMessage(secrets.password)],
+  md5: [passwordMessage(secrets.md5)],
+  scram: [saslInitial, message('p', Buffer.from(secrets.saslFinal))],
+  vanishes: [passwordMessage(secrets.password)],
+  breaks: [passwordMessage(secrets.password)],
+  // Sent before it is asked for.
+  weak: [],
+};
+
+await test('at log_level trace', async (t) => {
+  const upstream = await scriptedUpstream(t, async (connection) => {
+    const packet = await connection.readPacket();
+    const database = /\0database\0([^\0]*)\0/.exec(packet.toString('latin1'))?.[1];
+    // A CancelRequest names none, and is answered by closing.
+    if (database !== undefined) {
+      await logins[database]?.(connection);
+      await connection.stall();
+    }
+    connection.halfClose();
+  });
+  const gate = await startGate(t, {
+    hba: 'hostssl weak all all scram-sha-256\nhostssl scram all all scram-sha-256\nhostssl all all all trust\n',
+    upstream,
+    config: { log_level: 'trace' },
+  });
+  const { cert, key } = gate.authority.client('alice');
+  let relayed = 0;
+  for (const [database, replies] of Object.entries(answers)) {
+    const client = await visit(t, gate);
+    await client.openTls({ cert, key });
+    const login = client.login({ user: 'alice', database, password: secrets.startupPassword });
+    for (const reply of replies) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      client.socket.once('data', () => resolve());
+      await promise;
+      await client.send(reply);
+    }
+    const outcome = await login.catch(() => null);
+    if (outcome?.error === null) {
+      relayed += 1;
+      await client.send(query(secrets.query));
+      for (const cancel of [cancelRequest(PID, KEY), cancelRequest(PID, Buffer.concat([KEY, KEY]))]) {
+        const canceller = await visit(t, gate);
+        await canceller.send(cancel);
+        await canceller.ending();
+      }
+    }
+    client.destroy();
+    await client.ending();
+  }
+  t.equal(relayed, 3, 'the secrets were used');
+  // What comes where a startup packet should be is not echoed either.
+  const confused = await visit(t, gate);
+  await confused.send(passwordMessage(secrets.password));
+  await confused.ending();
+  await assertOneEndingEach(t, gate);
+
+  const hex = KEY.toString('hex');
+  const hidden = {
+    ...secrets,
+    'half of the password': 'battery',
+    'the proof alone': 'cHJvb2Zv',
+    'the cancel key in hex': hex,
+    'its first word': hex.slice(0, 8),
+    'the same as a number': String(KEY.readInt32BE()),
+    unsigned: String(KEY.readUInt32BE()),
+    'in base64': KEY.toString('base64'),
+    'as a list': [...KEY.subarray(0, 4)].join(','),
+    'a private key': 'PRIVATE KEY',
+    'the client’s key': key.split('\n')[1]!,
+    'a Buffer': '"type":"Buffer"',
+  };
+  for (const [name, secret] of Object.entries(hidden))
+    t.notOk(gate.stdout.includes(secret) || gate.stderr.includes(secret), name);
+});
