@@ -27,7 +27,7 @@ export interface UpstreamLink {
  * Connects to the upstream.
  *
  * @param signal ends the attempt with its reason
- * @throws GatehouseError `upstream-unreachable`, `upstream-timeout`, or the signal's reason
+ * @throws GatehouseError `upstream-unreachable`, `upstream-closed-early`, `upstream-timeout`, or the signal's reason
  */
 export async function dialUpstream(settings: UpstreamSettings, signal: AbortSignal): Promise<UpstreamLink> {
   signal.throwIfAborted();
@@ -45,7 +45,8 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
   try {
     await once(socket, 'connect');
   } catch (cause) {
-    throw cause instanceof GatehouseError ? cause : unreachable(cause);
+    if (cause instanceof GatehouseError) throw cause;
+    throw isReset(cause) ? closedEarly(cause) : unreachable(cause);
   } finally {
     stopWatching();
   }
@@ -162,12 +163,10 @@ class AuthenticationGuard {
   /** @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation` */
   check(message: LoginMessage): void {
     if (message.kind === 'ready-for-query' && !this.#authenticated) {
-      throw new GatehouseError('upstream-protocol-violation', {
-        reply: 'the upstream server violated the protocol',
-        message: 'the upstream server violated the protocol: ReadyForQuery before AuthenticationOk',
-      });
+      throw violation('ReadyForQuery before AuthenticationOk');
     }
     if (message.kind !== 'authentication') return;
+    if (this.#authenticated) throw violation('an Authentication message behind AuthenticationOk');
     switch (message.code) {
       case authentication.ok:
         // SECURITY: a SASL exchange counts only once the upstream has proved that it knows the password too.
@@ -208,6 +207,18 @@ class AuthenticationGuard {
       hint: "Let the upstream server's own pg_hba.conf demand that method for connections from this host.",
     });
   }
+}
+
+/** Refusing has another code: a reset comes from an upstream that had accepted, if before we had noticed that. */
+function isReset(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET';
+}
+
+function violation(what: string): GatehouseError {
+  return new GatehouseError('upstream-protocol-violation', {
+    reply: 'the upstream server violated the protocol',
+    message: `the upstream server violated the protocol: ${what}`,
+  });
 }
 
 function unreachable(cause: unknown): GatehouseError {
