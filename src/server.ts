@@ -7,6 +7,7 @@ import type { Backend } from './backend.ts';
 import type { Settings } from './config/settings.ts';
 import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
 import { createWatcher } from './config/watch.ts';
+import { createDailyLook } from './daily-look.ts';
 import { formatProblem, LoadError, type Problem } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { GateProcess } from './gate-process.ts';
@@ -113,7 +114,14 @@ class Server implements RunningServer {
     this.#showSnapshot();
     if (settings.admin.listen !== '') await this.#openAdmin(settings);
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
-    this.#stopWatching = () => watcher.stop();
+    const stopLooking = createDailyLook(
+      () => this.#config.current.tls,
+      (problem) => logProblem(this.#log, 'warn', problem),
+    );
+    this.#stopWatching = () => {
+      watcher.stop();
+      stopLooking();
+    };
     this.#log.info({ addresses: this.addresses }, 'ready to accept connections');
     this.#manager.ready(this.#statusText());
   }

@@ -1,10 +1,12 @@
-// What the log says about certificates that load, and will be trouble: at start and at every reload.
+// What the log says about certificates and revocation lists that load, and will be trouble: at start, at every reload,
+// and once a day.
 
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../errors.ts';
-import type { CertificateInUse } from './types.ts';
+import type { CertificateInUse, CrlInUse } from './types.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Certificates that end sooner are warned of. */
 const WARNED_DAYS = 30;
@@ -29,6 +31,27 @@ function validityState({ notBefore, notAfter }: CertificateInUse, now: Date): st
   if (notBefore > now) return `is not valid before ${notBefore.toISOString()}`;
   if (remainingMs >= WARNED_DAYS * DAY_MS) return null;
   return `expires on ${notAfter.toISOString()}, in ${Math.floor(remainingMs / DAY_MS)} days`;
+}
+
+/** Revocation lists are warned of this long before their nextUpdate, or in the last third of their life. */
+const CRL_WARNED_MS = 3 * DAY_MS;
+const CRL_WARNED_SHARE = 1 / 3;
+
+/** One warning for each list that has expired at `now`, or will soon: then nobody whom it speaks for gets in. */
+export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Problem[] {
+  return crls.flatMap(({ file, issuer, lastUpdate, nextUpdate }) => {
+    if (nextUpdate === null) return [];
+    const remainingMs = nextUpdate.getTime() - now.getTime();
+    const lifeMs = nextUpdate.getTime() - lastUpdate.getTime();
+    if (remainingMs >= Math.min(CRL_WARNED_MS, lifeMs * CRL_WARNED_SHARE)) return [];
+    const state =
+      remainingMs < 0
+        ? `has expired on ${nextUpdate.toISOString()}`
+        : `expires on ${nextUpdate.toISOString()}, in ${Math.floor(remainingMs / HOUR_MS)} hours`;
+    const message = `certificate revocation list of "${issuer}" ${state}`;
+    const hint = 'From then on every client with a certificate of this issuer is refused.';
+    return [{ file, line: null, message, hint }];
+  });
 }
 
 const NO_DIGEST = /^ed(25519|448)$/i;

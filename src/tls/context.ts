@@ -4,7 +4,7 @@
 import { constants, type X509Certificate } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { GatehouseError, type Problem } from '../errors.ts';
-import { channelBindingWarnings, validityWarnings } from './certificate-warnings.ts';
+import { channelBindingWarnings, revocationWarnings, validityWarnings } from './certificate-warnings.ts';
 import { loadClientAuthorities } from './client-authorities.ts';
 import { readCertificateFacts } from './identity.ts';
 import { loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
@@ -83,6 +83,7 @@ export async function loadTls(
     ],
     warnings: [
       ...validityWarnings(certificates, new Date()),
+      ...revocationWarnings(revocation.crls, new Date()),
       ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
       ...serverFacts.problems,
       ...caFacts.problems,

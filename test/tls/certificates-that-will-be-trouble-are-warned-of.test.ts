@@ -1,8 +1,9 @@
 // Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
-import { validityWarnings } from '../../src/tls/certificate-warnings.ts';
-import type { CertificateInUse } from '../../src/tls/types.ts';
+import { createDailyLook } from '../../src/daily-look.ts';
+import { revocationWarnings, validityWarnings } from '../../src/tls/certificate-warnings.ts';
+import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { loadMaterial, tlsSettings } from '../support/tls.ts';
 
@@ -25,6 +26,17 @@ function certificate(notBefore: Date, notAfter: Date, role: 'server' | 'ca' = 's
   };
 }
 
+function crl(lastUpdate: Date, nextUpdate: Date | null): CrlInUse {
+  return {
+    file: '/x.crl',
+    issuer: '/CN=x',
+    issuerDn: 'CN=x',
+    lastUpdate,
+    nextUpdate,
+    revokedSerials: new Set(),
+  };
+}
+
 await test('the days that remain', async (t) => {
   const table: readonly (readonly [CertificateInUse, string | null])[] = [
     [certificate(day(-1), day(365)), null],
@@ -44,6 +56,46 @@ await test('the days that remain', async (t) => {
     const expected = message === null ? [] : [{ file: '/x.crt', line: null, message }];
     t.strictSame(validityWarnings([facts], now), expected, message ?? 'no warning');
   }
+});
+
+await test('the hours that remain of a revocation list', async (t) => {
+  const table: readonly (readonly [CrlInUse, string | null])[] = [
+    [crl(day(-99), null), null],
+    [crl(day(-25), day(3.1)), null],
+    [crl(day(-25), day(2.5)), 'expires on 2030-02-03T00:00:00.000Z, in 60 hours'],
+    // One that lives for a day only is no cause for alarm in its first hours.
+    [crl(day(-0.5), day(0.5)), null],
+    [crl(day(-0.75), day(0.25)), 'expires on 2030-01-31T18:00:00.000Z, in 6 hours'],
+    [crl(day(-9), day(-1)), 'has expired on 2030-01-30T12:00:00.000Z'],
+  ];
+  for (const [list, state] of table) {
+    const messages = revocationWarnings([list], now).map(({ message }) => message);
+    const expected = state === null ? [] : [`certificate revocation list of "/CN=x" ${state}`];
+    t.strictSame(messages, expected, state ?? 'no warning');
+  }
+});
+
+await test('a gate that runs on says it again, until it is stopped', async (t) => {
+  const certificates = [certificate(day(-1), day(10))];
+  const warned: string[] = [];
+  await new Promise<void>((resolve) => {
+    const stop = createDailyLook(
+      () => ({ certificates, crls: [] }),
+      ({ message }) => {
+        warned.push(message);
+        if (warned.length < 2) return;
+        stop();
+        resolve();
+      },
+      { everyMs: 1, now: () => now },
+    );
+    t.teardown(stop);
+    // The look's own timer keeps no process alive.
+    const keepAlive = setInterval(() => undefined, 1000);
+    t.teardown(() => clearInterval(keepAlive));
+  });
+  const message = 'server certificate "/CN=x" expires on 2030-02-10T12:00:00.000Z, in 10 days';
+  t.strictSame(warned, [message, message]);
 });
 
 await test('an expired server certificate loads, and is warned of', async (t) => {

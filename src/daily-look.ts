@@ -1,0 +1,33 @@
+// Once a day the log says again which certificates and revocation lists end soon: a gate that runs for a year reads its
+// files once.
+
+import type { Problem } from './errors.ts';
+import { revocationWarnings, validityWarnings } from './tls/certificate-warnings.ts';
+import type { TlsMaterial } from './tls/types.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export interface DailyLookOptions {
+  readonly everyMs?: number;
+  readonly now?: () => Date;
+}
+
+/**
+ * Looks at what is in force, once a day, and hands every warning on.
+ *
+ * @param current null = no TLS
+ * @returns stops looking
+ */
+export function createDailyLook(
+  current: () => Pick<TlsMaterial, 'certificates' | 'crls'> | null,
+  warn: (problem: Problem) => void,
+  { everyMs = DAY_MS, now = () => new Date() }: DailyLookOptions = {},
+): () => void {
+  const timer = setInterval(() => {
+    const tls = current();
+    if (tls === null) return;
+    for (const problem of validityWarnings(tls.certificates, now())) warn(problem);
+    for (const problem of revocationWarnings(tls.crls, now())) warn(problem);
+  }, everyMs).unref();
+  return () => clearInterval(timer);
+}
