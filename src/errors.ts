@@ -92,7 +92,7 @@ export const codes = {
   'tls-handshake-failed': entry(
     null,
     'info',
-    "The TLS handshake failed for another reason, which the line gives in OpenSSL's words.",
+    "The TLS handshake, or a record right behind it, failed for another reason, which the line gives in OpenSSL's words.",
   ),
   'client-cert-untrusted': entry(
     '28000',

@@ -9,6 +9,7 @@ export class ByteReader {
   readonly #signal: AbortSignal;
   #pending: Buffer = Buffer.alloc(0);
   #ended = false;
+  #error: Error | null = null;
   #wake: (() => void) | null = null;
 
   /**
@@ -22,6 +23,7 @@ export class ByteReader {
     socket.on('readable', this.#onEvent);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onEnd);
+    socket.on('error', this.#onError);
     signal.addEventListener('abort', this.#onEvent);
   }
 
@@ -29,6 +31,11 @@ export class ByteReader {
   get surplus(): number {
     this.#drain();
     return this.#pending.length;
+  }
+
+  /** What broke the stream off; null where the peer has just closed it, or has not. */
+  get error(): Error | null {
+    return this.#error;
   }
 
   /**
@@ -55,6 +62,7 @@ export class ByteReader {
     this.#socket.off('readable', this.#onEvent);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onEnd);
+    this.#socket.off('error', this.#onError);
     this.#signal.removeEventListener('abort', this.#onEvent);
     if (this.#pending.length > 0 && !this.#socket.destroyed && !this.#socket.readableEnded) {
       this.#socket.unshift(this.#pending);
@@ -88,6 +96,9 @@ export class ByteReader {
   readonly #onEnd = (): void => {
     this.#ended = true;
     this.#wake?.();
+  };
+  readonly #onError = (error: Error): void => {
+    this.#error ??= error;
   };
 }
 

@@ -12,6 +12,7 @@ import {
   NEGOTIATE_SSL_CODE,
   TLS_HANDSHAKE_RECORD,
 } from '../protocol/codes.ts';
+import { errorWords } from '../tls/refusal.ts';
 import type { ByteReader } from './bytes.ts';
 
 /** What the client opens with. `startup` stands for every other code: the version is judged by startup.ts. */
@@ -49,7 +50,7 @@ export async function readOpening(reader: ByteReader, state: OpeningState): Prom
   if (lengthWord.length < 4) {
     // PostgreSQL complains of a part only where nothing was asked for before it (semantics §1.3).
     const isComplaint = lengthWord.length > 0 && !state.sslDone && !state.gssDone;
-    throw isComplaint ? incomplete() : new GatehouseError('no-startup-packet');
+    throw brokenRecord(reader) ?? (isComplaint ? incomplete() : new GatehouseError('no-startup-packet'));
   }
   // Unsigned on the wire; a length with its top bit set is too large either way.
   const length = lengthWord.readUInt32BE();
@@ -59,7 +60,7 @@ export async function readOpening(reader: ByteReader, state: OpeningState): Prom
     });
   }
   const packet = await reader.read(length - 4);
-  if (packet.length < length - 4) throw incomplete();
+  if (packet.length < length - 4) throw brokenRecord(reader) ?? incomplete();
   const code = packet.readInt32BE();
   const body = packet.subarray(4);
   if (code === CANCEL_REQUEST_CODE) return readCancelRequest(length, body);
@@ -111,4 +112,14 @@ function readCancelRequest(length: number, body: Buffer): Opening {
 
 function incomplete(): GatehouseError {
   return new GatehouseError('incomplete-startup-packet', { message: 'incomplete startup packet' });
+}
+
+/** Told apart from a client that leaves: a record that TLS does not take, as somebody in between would forge it. */
+function brokenRecord({ error }: ByteReader): GatehouseError | null {
+  const isTls = error !== null && 'code' in error && String(error.code).startsWith('ERR_SSL_');
+  if (!isTls) return null;
+  return new GatehouseError('tls-handshake-failed', {
+    message: `SSL error: ${errorWords(error, 'unrecognized SSL error')}`,
+    cause: error,
+  });
 }
