@@ -24,6 +24,7 @@ import {
   logAuthenticated,
   logAuthorized,
   logReceived,
+  logTls,
   reportEnd,
   reportFailure,
   type Known,
@@ -201,6 +202,7 @@ async function startTls(connection: Connection): Promise<void> {
   tls.socket.on('error', () => {});
   connection.client = tls.socket;
   known.tls = tls;
+  logTls(gate, known, tls);
   gate.handshakes.progress(life);
   gate.metrics.tlsHandshake((performance.now() - begin) / 1000, tls.version, tls.cipher);
 }

@@ -28,6 +28,13 @@ export function logReceived(gate: Gate, known: Known): void {
   gate.log.info({ id: known.id }, `connection received: host=${known.host} port=${known.port}`);
 }
 
+/** PostgreSQL's DEBUG2 line on the certificate, or that there is none (semantics §2.13). */
+export function logTls(gate: Gate, known: Known, { certificate }: TlsSession): void {
+  const names = certificate.state === 'verified' ? certificate.identity.names : null;
+  const [dn, cn] = [names?.dn, names?.cn].map((name) => toText(name ?? '(anonymous)'));
+  gate.log.debug({ id: known.id }, `SSL connection from DN:"${dn}" CN:"${cn}"`);
+}
+
 /** PostgreSQL's `connection authenticated`, with the identity that the method proved. */
 export function logAuthenticated(
   gate: Gate,
