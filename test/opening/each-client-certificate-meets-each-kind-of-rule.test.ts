@@ -342,3 +342,22 @@ await test('lines that want a certificate where no root is set to check it', asy
   }
   await assertOneEndingEach(t, gate);
 });
+
+await test('at log_level debug the names of each certificate, as PostgreSQL writes them', async (t) => {
+  const authority = testAuthority(t);
+  const { gate } = await start(t, authority, { log_level: 'debug' });
+  const table: [client: Client | null, dn: string, cn: string][] = [
+    [null, '(anonymous)', '(anonymous)'],
+    [authority.client('', { dn: [{ O: 'A, B' }, { CN: 'alice' }] }), String.raw`CN=alice,O=A\, B`, 'alice'],
+    [authority.client('', { dn: [{ O: 'x' }] }), 'O=x', '(anonymous)'],
+  ];
+  for (const [client, dn, cn] of table) {
+    const from = gate.logLength();
+    await logIn(t, gate, client, { user: 'alice', database: 'trust' });
+    t.match(await gate.waitForLog({ msg: /^SSL connection from / }, { from }), {
+      level: 'debug',
+      msg: `SSL connection from DN:"${dn}" CN:"${cn}"`,
+    });
+  }
+  await assertOneEndingEach(t, gate);
+});
