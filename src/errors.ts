@@ -289,6 +289,8 @@ export interface Problem {
   readonly message: string;
   readonly detail?: string;
   readonly hint?: string;
+  /** A warning that is logged as an error: it loads, and clients will not get in. */
+  readonly grave?: true;
 }
 
 /** Thrown by every loader (settings, TLS, rules, maps): nothing was loaded, and these are all the reasons. */

@@ -51,7 +51,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const loaded = await loadSnapshot(options.configFile);
   const log = options.log ?? createLogger(loaded.snapshot.settings.logLevel);
-  for (const warning of loaded.warnings) logProblem(log, 'warn', warning);
+  for (const warning of loaded.warnings) logWarning(log, warning);
   return await Server.start(new ConfigHolder(loaded), log);
 }
 
@@ -116,7 +116,7 @@ class Server implements RunningServer {
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     const stopLooking = createDailyLook(
       () => this.#config.current.tls,
-      (problem) => logProblem(this.#log, 'warn', problem),
+      (problem) => logWarning(this.#log, problem),
     );
     this.#stopWatching = () => {
       watcher.stop();
@@ -146,7 +146,7 @@ class Server implements RunningServer {
     this.#log.info('reloading configuration files');
     if (!this.#draining) this.#manager.reloading();
     const result = await this.#backend.reload();
-    for (const warning of result.warnings) logProblem(this.#log, 'warn', warning);
+    for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
     this.#showSnapshot();
@@ -229,6 +229,10 @@ function socketsForOneProcessOnly(settings: Settings): LoadError {
   const message = 'sockets passed by the service manager can be used with workers: 1 only';
   const hint = 'Set workers to 1, or let the gate open its sockets itself, without a .socket unit.';
   return new LoadError([{ file: settings.file, line: settings.lineOf('workers'), message, hint }]);
+}
+
+function logWarning(log: Logger, problem: Problem): void {
+  logProblem(log, problem.grave ? 'error' : 'warn', problem);
 }
 
 function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {

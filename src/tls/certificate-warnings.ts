@@ -20,8 +20,11 @@ const roleNames: Readonly<Record<CertificateInUse['role'], string>> = {
 export function validityWarnings(certificates: readonly CertificateInUse[], now: Date): Problem[] {
   return certificates.flatMap((certificate) => {
     const state = validityState(certificate, now);
+    if (state === null) return [];
     const message = `${roleNames[certificate.role]} "${certificate.subject}" ${state}`;
-    return state === null ? [] : [{ file: certificate.file, line: null, message }];
+    // No client that verifies the server gets in with an expired certificate (contract §7.26).
+    const isGrave = certificate.role === 'server' && certificate.notAfter < now;
+    return [{ file: certificate.file, line: null, message, ...(isGrave ? { grave: true } : {}) }];
   });
 }
 

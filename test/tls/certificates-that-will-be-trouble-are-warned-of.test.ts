@@ -50,10 +50,14 @@ await test('the days that remain', async (t) => {
       'CA certificate "/CN=x" expires on 2030-02-01T00:00:00.000Z, in 0 days',
     ],
     [certificate(day(-2), day(-1)), 'server certificate "/CN=x" has expired on 2030-01-30T12:00:00.000Z'],
+    [certificate(day(-2), day(-1), 'ca'), 'CA certificate "/CN=x" has expired on 2030-01-30T12:00:00.000Z'],
     [certificate(day(1), day(99)), 'server certificate "/CN=x" is not valid before 2030-02-01T12:00:00.000Z'],
   ];
   for (const [facts, message] of table) {
-    const expected = message === null ? [] : [{ file: '/x.crt', line: null, message }];
+    // Only what keeps every client out already is grave.
+    const grave =
+      message?.startsWith('server certificate') && message.includes('has expired') ? { grave: true } : {};
+    const expected = message === null ? [] : [{ file: '/x.crt', line: null, message, ...grave }];
     t.strictSame(validityWarnings([facts], now), expected, message ?? 'no warning');
   }
 });
