@@ -1,0 +1,59 @@
+// SIGTERM in the middle of pgbench: every transaction that it wanted is done, each once, while new clients are told to
+// go elsewhere; then the gate ends with status 0.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { connectionString, psql, runClient } from '../support/psql.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { needs } from '../support/tools.ts';
+import { conninfo, until } from '../session/clients.ts';
+
+const CLIENTS = 4;
+const TRANSACTIONS = 200;
+
+/** A pause in the middle, so that any moment finds transactions open. */
+const SCRIPT = `begin;
+insert into done values (:client_id);
+\\sleep 5 ms
+commit;
+`;
+
+await test('SIGTERM under load', needs('psql', 'pgbench'), async (t) => {
+  await using server = await startPostgres({ version: 15 });
+  await server.query('create table done (client int)');
+  const gate = await startGate(t, {
+    hba: 'hostssl all all all cert\n',
+    upstream: server,
+    config: { shutdown_timeout: '60s' },
+  });
+  const postgres = conninfo(gate, gate.authority.client('postgres'));
+  const script = join(temporaryDirectory(t), 'transaction.sql');
+  writeFileSync(script, SCRIPT);
+  const pgbench = runClient('pgbench', [
+    ...`-n -f ${script} -c ${CLIENTS} -j 2 -t ${TRANSACTIONS}`.split(' '),
+    connectionString(postgres),
+  ]);
+  const count = async (): Promise<number> =>
+    Number((await server.query('select count(*) from done'))[0]?.['count']);
+  await until('pgbench is at work', async () => (await count()) > 2 * CLIENTS);
+
+  gate.signal('SIGTERM');
+  await gate.waitForLog({ msg: 'received smart shutdown request' });
+  const late = await psql(postgres, ['-c', 'select 1']);
+  t.match(late.stderr, /FATAL: {2}the database system is shutting down/);
+  t.match(await gate.waitForLog({ code: 'shutting-down' }), { level: 'info' });
+  t.ok((await count()) < CLIENTS * TRANSACTIONS, 'there is work left to be cut');
+
+  const { code, stdout, stderr } = await pgbench;
+  t.equal(code, 0, stderr);
+  t.match(
+    stdout,
+    `number of transactions actually processed: ${CLIENTS * TRANSACTIONS}/${CLIENTS * TRANSACTIONS}`,
+  );
+  t.equal(await count(), CLIENTS * TRANSACTIONS);
+  t.strictSame(await gate.exited, { code: 0, signal: null });
+  t.notOk(gate.log.some(({ code: word }) => word === 'admin-terminated'));
+});
