@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { test } from 'tap';
 import { bmpString, testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
 import { startGate, type Gate, type LogLine } from '../support/gate.ts';
-import type { ClientTlsOptions, Login } from '../support/raw-client.ts';
+import { cancelRequest, type ClientTlsOptions, type Login } from '../support/raw-client.ts';
 import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/scripted-upstream.ts';
 import type { Scope } from '../support/scope.ts';
 import { assertOneEndingEach, visit } from '../support/visitor.ts';
@@ -358,6 +358,36 @@ await test('at log_level debug the names of each certificate, as PostgreSQL writ
       level: 'debug',
       msg: `SSL connection from DN:"${dn}" CN:"${cn}"`,
     });
+  }
+  await assertOneEndingEach(t, gate);
+});
+
+await test('a cancel request asks no line, and is not taken from a certificate that does not verify', async (t) => {
+  const authority = testAuthority(t);
+  const upstream = await scriptedUpstream(t, async (connection) => {
+    if (connection.index === 0) await scripts.trust(connection);
+    else connection.halfClose();
+  });
+  const gate = await startGate(t, { hba, upstream, authority, config: { log_level: 'debug' } });
+  const { answer } = await logIn(t, gate, authority.client('alice'), { user: 'alice', database: 'cert' });
+  const { pid, key } = answer.key!;
+  const request = cancelRequest(pid, key);
+  const table: [client: Client | null, code: string, forwarded: boolean][] = [
+    [null, 'cancel-request', true],
+    [authority.client('bob'), 'cancel-request', true],
+    [testAuthority(t).client('alice'), 'client-cert-untrusted', false],
+    [authority.client('alice', { expired: true }), 'client-cert-expired', false],
+    [authority.client('alice\0'), 'client-cert-nul-in-name', false],
+  ];
+  for (const [client, code, forwarded] of table) {
+    const before = upstream.connections.length;
+    const visitor = await visit(t, gate);
+    await visitor.openTls({ ...TLS, ...(client === null ? {} : { cert: client.cert, key: client.key }) });
+    await visitor.send(request);
+    await visitor.closed;
+    t.equal(visitor.received.toString('latin1'), 'S', `${code}: not a byte`);
+    t.match(await visitor.ending(), { code });
+    t.equal(upstream.connections.length - before, forwarded ? 1 : 0, code);
   }
   await assertOneEndingEach(t, gate);
 });
