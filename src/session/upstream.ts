@@ -50,9 +50,23 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
   } finally {
     stopWatching();
   }
+  outliveFailedWrites(socket);
   // Between two owners an error has nobody else to hear it; the `destroyed` flag tells the next one.
   socket.on('error', () => {});
   return link;
+}
+
+/**
+ * A server that ends a session in the middle of a COPY says why and is gone; the next write to it fails, and in Node a
+ * failed write ends the socket with all that has not been read of it. So no write fails here: the end of the connection
+ * is found by reading, behind the server's last byte, as libpq does it.
+ */
+function outliveFailedWrites(socket: Socket): void {
+  const { _write: write, _writev: writev } = socket;
+  socket._write = (chunk, encoding, callback) => write.call(socket, chunk, encoding, () => callback());
+  if (writev !== undefined) {
+    socket._writev = (chunks, callback) => writev.call(socket, chunks, () => callback());
+  }
 }
 
 export interface LoginOptions {
