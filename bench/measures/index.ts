@@ -1,0 +1,24 @@
+// Every measure, in the order of the table's rows.
+
+import { connections } from './connections.ts';
+import { copyIn } from './copy-in.ts';
+import { copyOut } from './copy-out.ts';
+import { idle } from './idle.ts';
+import { latency } from './latency.ts';
+import type { Measure } from './measure.ts';
+import { queries } from './queries.ts';
+import { stalled } from './stalled.ts';
+import { value } from './value.ts';
+import { workers } from './workers.ts';
+
+export const MEASURES: readonly Measure[] = [
+  copyOut,
+  copyIn,
+  value,
+  queries,
+  connections,
+  latency,
+  idle,
+  stalled,
+  workers,
+];

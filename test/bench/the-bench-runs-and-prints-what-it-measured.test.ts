@@ -1,0 +1,85 @@
+// The quickest run of the bench against the peers that are here: its table can be read by a program, its JSON too, and
+// a machine that is busy with tests is not taken for one to draw conclusions from.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'tap';
+import { runToEnd, type Finished } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { needs } from '../support/tools.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const PROXIES = ['gate', 'stunnel', 'pgbouncer'];
+
+async function runBench(...args: readonly string[]): Promise<Finished> {
+  return await runToEnd(process.execPath, ['bench/main.ts', ...args], { cwd: ROOT, timeoutMs: 100_000 });
+}
+
+/** The cells of each line of the table. */
+function tableOf(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+await test('one round of small queries', needs('psql', 'pgbench'), async (t) => {
+  const json = join(temporaryDirectory(t), 'result.json');
+  const { code, stdout, stderr } = await runBench(
+    '--quick',
+    '--only',
+    'queries',
+    '--rounds',
+    '1',
+    '--json',
+    json,
+  );
+  t.equal(code, 0, stderr);
+  const [header = [], rule = [], ...rows] = tableOf(stdout);
+  t.strictSame(header, ['measure', 'unit', ...PROXIES, 'postgres-tls', 'ratio', 'goal']);
+  t.ok(rule.every((cell) => /^-+$/.test(cell)));
+  t.strictSame(
+    rows.map(([measure, unit]) => [measure, unit]),
+    [
+      ['small query', 'CPU µs'],
+      ['small queries', '1/s'],
+    ],
+  );
+  for (const row of rows) {
+    for (const name of PROXIES) {
+      const isLeftOut = stdout.includes(`- left out: ${name}: not installed`);
+      t.equal(Number(row[header.indexOf(name)]) > 0, !isLeftOut, `${name} in ${row.join(' | ')}`);
+    }
+  }
+  t.match(stdout, /^Draw no conclusions from these figures: the run was a quick one/m);
+  t.notMatch(stdout, /\b(met|missed)\b/, 'no goal is called met or missed');
+
+  const report: unknown = JSON.parse(readFileSync(json, 'utf8'));
+  t.match(report, {
+    quick: true,
+    rounds: 1,
+    machine: { cores: Number },
+    samples: { 'query-cpu': { gate: [Number] } },
+  });
+});
+
+await test('a command line that cannot be understood', async (t) => {
+  for (const [args, complaint] of [
+    [['--only', 'queries,speed'], 'there is no measure "speed"'],
+    [['--rounds', '0'], '--rounds takes a number from 1 on, not "0"'],
+    [['--write-docs', '--quick'], '--write-docs takes the figures of a whole run'],
+    [['--fast'], "Unknown option '--fast'"],
+  ] as const) {
+    const { code, stdout, stderr } = await runBench(...args);
+    t.equal(code, 2, args.join(' '));
+    t.equal(stdout, '');
+    t.ok(stderr.startsWith(complaint), stderr);
+    t.match(stderr, /^usage: npm run bench/m);
+  }
+});
