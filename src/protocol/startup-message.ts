@@ -3,7 +3,7 @@
 
 import { fromBytes, MAX_NAME_BYTES, type ByteString } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
-import { PROTOCOL_3_0 } from './codes.ts';
+import { MAX_STARTUP_PACKET_LENGTH, PROTOCOL_3_0 } from './codes.ts';
 
 /** How a connection uses replication: not at all, as a physical standby, or logically in a database. */
 export type Replication = 'none' | 'physical' | 'database';
@@ -95,11 +95,17 @@ export function decodeStartupMessage(
 
 /**
  * The StartupMessage that the upstream gets: protocol 3.0, the client's parameters with repeated names folded
- * and an absent database filled in, no `_pq_.` options (contract §7.14).
+ * and an absent database filled in, no `_pq_.` options (contract §7.14). No longer than a client's may be.
  */
 export function encodeStartupMessage(request: StartupRequest): Buffer {
   const parameters = new Map(request.parameters);
-  if (!parameters.get('database')) parameters.set('database', parameters.get('user') ?? '');
+  if (!parameters.get('database')) parameters.set('database', request.user);
+  const packet = encodeParameters(parameters);
+  // Where the client has left no room for it, the upstream fills it in itself: it would refuse a longer packet.
+  return packet.length <= MAX_STARTUP_PACKET_LENGTH ? packet : encodeParameters(request.parameters);
+}
+
+function encodeParameters(parameters: ReadonlyMap<ByteString, ByteString>): Buffer {
   let body = '';
   for (const [name, value] of parameters) body += `${name}\0${value}\0`;
   const packet = Buffer.alloc(8 + body.length + 1);
