@@ -56,6 +56,9 @@ export class Relay {
     client.on('data', this.#onClientData);
     client.on('end', this.#onClientEnd);
     upstream.socket.on('drain', this.#onUpstreamDrain);
+    // A client that closed its sending side behind its startup has had its `end` before anybody listened. The upstream
+    // hears of it behind the startup, which is written in this turn.
+    if (client.readableEnded) queueMicrotask(this.#onClientEnd);
     client.resume();
   }
 
