@@ -62,11 +62,12 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
  * is found by reading, behind the server's last byte, as libpq does it.
  */
 function outliveFailedWrites(socket: Socket): void {
-  const { _write: write, _writev: writev } = socket;
-  socket._write = (chunk, encoding, callback) => write.call(socket, chunk, encoding, () => callback());
-  if (writev !== undefined) {
-    socket._writev = (chunks, callback) => writev.call(socket, chunks, () => callback());
-  }
+  /* oxlint-disable no-underscore-dangle -- node:stream's names for what a stream is made of */
+  const write = socket._write.bind(socket);
+  const writev = socket._writev?.bind(socket);
+  socket._write = (chunk, encoding, callback) => write(chunk, encoding, () => callback());
+  if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, () => callback());
+  /* oxlint-enable no-underscore-dangle */
 }
 
 export interface LoginOptions {
