@@ -15,6 +15,8 @@ const NOTHING = Buffer.alloc(0);
 /** The upstream as the relay needs it. */
 export interface RelayUpstream {
   readonly socket: Socket;
+  /** Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread. */
+  readonly knowsReset: boolean;
   /** Takes the first `length` bytes of `slab`, which the next read overwrites; false = read no more until resumed. */
   receive: (length: number, slab: Buffer) => boolean;
 }
@@ -190,7 +192,9 @@ export class Relay {
   readonly #onUpstreamError = (): void => {
     // Behind its end of stream an error says only that the client's last words found nobody: the client still gets
     // every byte and a clean close.
-    if (!this.#upstream.socket.readableEnded) this.#abort('upstream-reset');
+    if (this.#upstream.socket.readableEnded) return;
+    if (this.#upstream.knowsReset) this.#abort('upstream-reset');
+    else this.#closeClient(null);
   };
 
   /** One side has broken off, so the other is broken off too: a clean close would say that all was told. */

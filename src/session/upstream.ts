@@ -18,6 +18,8 @@ const SLAB = Buffer.allocUnsafeSlow(65_536);
 /** An upstream connection; `receive` belongs to whoever owns the current phase. */
 export interface UpstreamLink {
   readonly socket: Socket;
+  /** Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread. */
+  readonly knowsReset: boolean;
   receive: (length: number, slab: Buffer) => boolean;
   /** Stops the connect timeout: the upstream has answered. */
   answered: () => void;
@@ -31,8 +33,9 @@ export interface UpstreamLink {
  */
 export async function dialUpstream(settings: UpstreamSettings, signal: AbortSignal): Promise<UpstreamLink> {
   signal.throwIfAborted();
+  const address = upstreamAddress(settings);
   const socket = connect({
-    ...upstreamAddress(settings),
+    ...address,
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
@@ -40,7 +43,12 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
   });
   const timer = setTimeout(() => socket.destroy(timedOut()), settings.connectTimeoutMs);
   socket.once('close', () => clearTimeout(timer));
-  const link: UpstreamLink = { socket, receive: () => false, answered: () => clearTimeout(timer) };
+  const link: UpstreamLink = {
+    socket,
+    knowsReset: !('path' in address),
+    receive: () => false,
+    answered: () => clearTimeout(timer),
+  };
   const stopWatching = destroyOnAbort(socket, signal);
   try {
     await once(socket, 'connect');
