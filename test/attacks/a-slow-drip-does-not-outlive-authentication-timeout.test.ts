@@ -79,3 +79,23 @@ await test('it goes when a client needs its place', async (t) => {
   await Promise.all(dripping);
   await assertOneEndingEach(t, gate);
 });
+
+await test('whoever gets on with it stays, and one that came later and does nothing goes', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  const gate = await startGate(t, {
+    hba: 'host all all all trust',
+    upstream,
+    config: { max_handshakes: 2, log_level: 'debug' },
+  });
+  const busy = await visit(t, gate);
+  const idle = await visit(t, gate);
+  t.equal(await busy.requestTls(), 'S');
+  const next = await visit(t, gate);
+  t.match(await idle.ending(), { code: 'handshake-evicted' });
+  // The handshake is another step: now `next` is the one that has gone longest without.
+  await busy.startTls({ maxVersion: 'TLSv1.2' });
+  await visit(t, gate);
+  t.match(await next.ending(), { code: 'handshake-evicted' });
+  t.equal((await busy.login({ user: 'alice' })).error, null);
+  await assertOneEndingEach(t, gate);
+});
