@@ -40,6 +40,7 @@ async function bench(options: Options): Promise<number> {
   const present = peers.filter((peer) => peer.version() !== null);
   const possible = options.measures.filter((measure) => reasonAgainst(measure) === null);
   await using lifetime = new BenchScope('bench');
+  endOnSignal(lifetime);
   const results = await measureAll(options, present, possible, lifetime);
   const report: Report = {
     at,
@@ -58,6 +59,13 @@ async function bench(options: Options): Promise<number> {
   process.stdout.write(`${renderReport(report)}\n`);
   process.stderr.write(`wrote ${writeJson(report, options.json)}\n`);
   return options.writeDocs ? await updateDocs(report) : 0;
+}
+
+/** Ctrl-C leaves neither servers nor gigabytes behind. */
+function endOnSignal(lifetime: BenchScope): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void lifetime[Symbol.asyncDispose]().finally(() => process.exit(1)));
+  }
 }
 
 function whatIsLeftOut(peers: readonly Peer[], measures: readonly Measure[]): Report['leftOut'] {

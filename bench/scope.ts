@@ -5,6 +5,7 @@ import type { Scope } from '../test/support/scope.ts';
 /** A lifetime: what the harness starts in it ends with it, last started first. */
 export class BenchScope implements AsyncDisposable {
   readonly #ends: (() => unknown)[] = [];
+  #ended: Promise<void> | null = null;
   /** What the harness's helpers take. */
   readonly scope: Scope;
 
@@ -22,7 +23,13 @@ export class BenchScope implements AsyncDisposable {
     this.scope = scope as unknown as Scope;
   }
 
+  /** Ends everything; whoever asks again waits for the same end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const end of this.#ends.splice(0).toReversed()) await end();
+    this.#ended ??= this.#endAll();
+    await this.#ended;
+  }
+
+  async #endAll(): Promise<void> {
+    for (const end of this.#ends.toReversed()) await end();
   }
 }

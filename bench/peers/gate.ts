@@ -1,10 +1,15 @@
 // The gate as it is shipped: built, started by its own bin, with the options of production and no other.
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { startGate } from '../../test/support/gate.ts';
 import type { Scope } from '../../test/support/scope.ts';
 import { KEEPALIVE_SECONDS, TERMS, USER, type Stage } from '../stage.ts';
+import { versionText } from './daemon.ts';
 import type { Peer, RunningPeer } from './peer.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export const gate: Peer = {
   name: 'gate',
@@ -27,10 +32,10 @@ export function variantWith(nodeOptions: string): Peer {
 }
 
 function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return `${manifest.version} on Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
+  const manifest: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const revision = versionText('git', ['-C', ROOT, 'describe', '--always', '--dirty']).trim();
+  const runtime = `Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
+  return `${manifest.version}${/^[\w.-]+$/.test(revision) ? ` (${revision})` : ''} on ${runtime}`;
 }
 
 /** A gate with as many processes as told; one by default. */
