@@ -269,7 +269,8 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const { gate, upstream } = await start(t, authority);
     for (const { name, client: make, code, reason } of unverified) {
       const client = make(authority, t);
-      for (const database of databases) {
+      // That no line is asked shows under one version; the handshakes are two.
+      for (const database of version === 'TLSv1.3' ? databases : (['trust'] as const)) {
         const login = { user: 'alice', database };
         const { answer, ending } = await logIn(t, gate, client, login, { maxVersion: version });
         t.strictSame(
