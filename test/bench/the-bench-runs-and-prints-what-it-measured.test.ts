@@ -5,16 +5,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { runToEnd, type Finished } from '../support/program.ts';
+import { runToEnd } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { needs } from '../support/tools.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PROXIES = ['gate', 'stunnel', 'pgbouncer'];
-
-async function runBench(...args: readonly string[]): Promise<Finished> {
-  return await runToEnd(process.execPath, ['bench/main.ts', ...args], { cwd: ROOT, timeoutMs: 100_000 });
-}
 
 /** The cells of each line of the table. */
 function tableOf(text: string): string[][] {
@@ -31,15 +27,11 @@ function tableOf(text: string): string[][] {
 
 await test('one round of small queries', needs('psql', 'pgbench'), async (t) => {
   const json = join(temporaryDirectory(t), 'result.json');
-  const { code, stdout, stderr } = await runBench(
-    '--quick',
-    '--only',
-    'queries',
-    '--rounds',
-    '1',
-    '--json',
-    json,
-  );
+  const args = ['--quick', '--only', 'queries', '--rounds', '1', '--json', json];
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ['bench/main.ts', ...args], {
+    cwd: ROOT,
+    timeoutMs: 100_000,
+  });
   t.equal(code, 0, stderr);
   const [header = [], rule = [], ...rows] = tableOf(stdout);
   t.strictSame(header, ['measure', 'unit', ...PROXIES, 'postgres-tls', 'ratio', 'goal']);
@@ -67,19 +59,4 @@ await test('one round of small queries', needs('psql', 'pgbench'), async (t) => 
     machine: { cores: Number },
     samples: { 'query-cpu': { gate: [Number] } },
   });
-});
-
-await test('a command line that cannot be understood', async (t) => {
-  for (const [args, complaint] of [
-    [['--only', 'queries,speed'], 'there is no measure "speed"'],
-    [['--rounds', '0'], '--rounds takes a number from 1 on, not "0"'],
-    [['--write-docs', '--quick'], '--write-docs takes the figures of a whole run'],
-    [['--fast'], "Unknown option '--fast'"],
-  ] as const) {
-    const { code, stdout, stderr } = await runBench(...args);
-    t.equal(code, 2, args.join(' '));
-    t.equal(stdout, '');
-    t.ok(stderr.startsWith(complaint), stderr);
-    t.match(stderr, /^usage: npm run bench/m);
-  }
 });
