@@ -14,6 +14,13 @@ await test('a backend by SIGKILL, then the whole server', async (t) => {
   const victim = await openSession(t, gate, { parameters });
   const bystander = await openSession(t, gate, { parameters });
   await victim.client.send(query('select pg_sleep(60)'));
+  // A backend that is still busy with sending its last answer says nothing when it is ended.
+  await until('the other session waits for its client', async () => {
+    const rows = await server.query(
+      `select from pg_stat_activity where pid = ${bystander.login.key!.pid} and wait_event = 'ClientRead'`,
+    );
+    return rows.length === 1;
+  });
   process.kill(victim.login.key!.pid, 'SIGKILL');
   await victim.client.closed;
   // The postmaster takes no chances with shared memory and ends everybody.
