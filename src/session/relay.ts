@@ -170,6 +170,10 @@ export class Relay {
 
   readonly #onClientEnd = (): void => {
     this.#upstream.socket.end();
+    // A reset may be reported as an end of stream; where it met the last write of the TLS handshake, no later write of
+    // that TLS socket ever comes back. Writing nothing below it tells: a socket that was reset fails, and is closed.
+    const { raw } = this.#options;
+    if (raw !== this.#client) raw.write(NOTHING);
   };
 
   // -- the end
