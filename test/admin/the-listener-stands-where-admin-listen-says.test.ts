@@ -99,7 +99,7 @@ await test('where it cannot stand, the problem is told at its line', async (t) =
   t.match(await refusal(long), `Unix-domain socket path "${long}" is too long (maximum 107 bytes)`);
   t.match(
     await refusal('203.0.113.9:0'),
-    /^\/etc\/gatehouse\.yaml:52: could not bind .*: address not available/,
+    /^\/etc\/gatehouse\.yaml:52: could not bind .*: it needs TLS and client certificates there$/,
   );
   t.match(
     await refusal('nonsense'),
