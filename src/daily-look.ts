@@ -15,19 +15,17 @@ export interface DailyLookOptions {
 /**
  * Looks at what is in force, once a day, and hands every warning on.
  *
- * @param current null = no TLS
  * @returns stops looking
  */
 export function createDailyLook(
-  current: () => Pick<TlsMaterial, 'certificates' | 'crls'> | null,
+  current: () => Pick<TlsMaterial, 'certificates' | 'crls'>,
   warn: (problem: Problem) => void,
   { everyMs = DAY_MS, now = () => new Date() }: DailyLookOptions = {},
 ): () => void {
   const timer = setInterval(() => {
-    const tls = current();
-    if (tls === null) return;
-    for (const problem of validityWarnings(tls.certificates, now())) warn(problem);
-    for (const problem of revocationWarnings(tls.crls, now())) warn(problem);
+    const { certificates, crls } = current();
+    for (const problem of validityWarnings(certificates, now())) warn(problem);
+    for (const problem of revocationWarnings(crls, now())) warn(problem);
   }, everyMs).unref();
   return () => clearInterval(timer);
 }

@@ -5,7 +5,7 @@ import type { GateStatus } from './admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from './admin/server.ts';
 import type { Backend } from './backend.ts';
 import type { Settings } from './config/settings.ts';
-import { ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
+import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from './config/snapshot.ts';
 import { createWatcher } from './config/watch.ts';
 import { createDailyLook } from './daily-look.ts';
 import { formatProblem, LoadError, type Problem } from './errors.ts';
@@ -115,7 +115,7 @@ class Server implements RunningServer {
     if (settings.admin.listen !== '') await this.#openAdmin(settings);
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     const stopLooking = createDailyLook(
-      () => this.#config.current.tls,
+      () => certificatesInUse(this.#config.current),
       (problem) => logWarning(this.#log, problem),
     );
     this.#stopWatching = () => {
@@ -138,7 +138,7 @@ class Server implements RunningServer {
     });
     const onError = (error: unknown): void =>
       this.#log.error({ err: error }, 'admin listener: a request failed');
-    this.#admin = await createAdminServer(view, settings, { onError });
+    this.#admin = await createAdminServer(view, settings, { onError, tls: this.#config.current.adminTls });
     this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
   }
 
@@ -150,6 +150,8 @@ class Server implements RunningServer {
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
     this.#showSnapshot();
+    const { adminTls } = this.#config.current;
+    if (adminTls !== null) this.#admin?.renew(adminTls);
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     if (!this.#draining) this.#manager.ready(this.#statusText());
@@ -166,9 +168,10 @@ class Server implements RunningServer {
 
   /** Metrics that show what is in force. */
   #showSnapshot(): void {
-    const { settings, tls, hash } = this.#config.current;
+    const { settings, hash } = this.#config.current;
+    const { certificates, crls } = certificatesInUse(this.#config.current);
     this.#metrics.limits(settings);
-    this.#metrics.certificates(tls?.certificates ?? [], tls?.crls ?? []);
+    this.#metrics.certificates(certificates, crls);
     this.#metrics.configInfo(hash);
   }
 

@@ -3,7 +3,7 @@
 import type { GateStatus, GateView } from './admin/gate-view.ts';
 import type { Backend } from './backend.ts';
 import { toText } from './bytestring.ts';
-import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
+import { certificatesInUse, type ConfigHolder, type ReloadResult } from './config/snapshot.ts';
 import { sumMetrics, type Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
@@ -43,10 +43,7 @@ export function createGateView(sources: ViewSources): GateView {
       const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
       return { ready: reasons.length === 0, reasons: [...reasons, ...failed] };
     },
-    certificates: async () => {
-      const { tls } = config.current;
-      return { certificates: tls?.certificates ?? [], crls: tls?.crls ?? [] };
-    },
+    certificates: async () => certificatesInUse(config.current),
     rules: async () => {
       const counted = await backend.ruleHits();
       const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));

@@ -5,18 +5,24 @@ import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
-import { MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
+import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/settings.ts';
-import { LoadError } from '../errors.ts';
+import { LoadError, messageOf } from '../errors.ts';
 
 /** The settings that the listener is made from. */
-export type AdminSettings = Pick<Settings, 'file' | 'admin' | 'lineOf'>;
+export type AdminSettings = Pick<Settings, 'file' | 'lineOf'> & {
+  readonly admin: Pick<Settings['admin'], 'listen'>;
+};
 
 /**
- * Binds the server. Resolves to its URL, with the port it really has: `http://127.0.0.1:9432`, or `unix:/path`.
- * Throws LoadError at the line of admin.listen.
+ * Binds the server. Resolves to its URL, with the port it really has: `http://127.0.0.1:9432`, `https://…` where it
+ * speaks TLS, or `unix:/path`. Throws LoadError at the line of admin.listen.
  */
-export async function bindAdmin(server: Server, settings: AdminSettings): Promise<string> {
+export async function bindAdmin(
+  server: Server,
+  settings: AdminSettings,
+  scheme: 'http' | 'https',
+): Promise<string> {
   const address = parseListenPlace(settings.admin.listen);
   if (address === null) {
     const hint = 'Give host:port, [address]:port for IPv6, or the absolute path of a Unix socket.';
@@ -32,9 +38,14 @@ export async function bindAdmin(server: Server, settings: AdminSettings): Promis
   }
   try {
     if (address.kind === 'unix') return await bindUnix(server, address.path);
-    return await bindTcp(server, address.host, address.port);
+    // SECURITY: in clear it asks nobody who they are, whatever the settings were checked for before.
+    if (scheme === 'http' && !isLoopback(address.host))
+      throw new Error('it needs TLS and client certificates there');
+    return `${scheme}://${await bindTcp(server, address.host, address.port)}`;
   } catch (error) {
-    const reason = isSystemError(error) ? (getSystemErrorMessage(error.errno) ?? error.code) : String(error);
+    const reason = isSystemError(error)
+      ? (getSystemErrorMessage(error.errno) ?? error.code)
+      : messageOf(error);
     const inUse = isSystemError(error) && error.code === 'EADDRINUSE';
     throw listenError(
       settings,
@@ -46,12 +57,13 @@ export async function bindAdmin(server: Server, settings: AdminSettings): Promis
 }
 
 async function bindTcp(server: Server, host: string, port: number): Promise<string> {
-  await listening(server, () => server.listen({ host, port }));
+  // Without a host it is every address of both families.
+  await listening(server, () => server.listen(host === '*' ? { port } : { host, port }));
   const bound = server.address();
   if (bound === null || typeof bound === 'string')
     throw new TypeError('a TCP listener has an address and a port');
   const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-  return `http://${name}:${bound.port}`;
+  return `${name}:${bound.port}`;
 }
 
 async function bindUnix(server: Server, path: string): Promise<string> {

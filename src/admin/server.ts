@@ -1,9 +1,12 @@
-// The admin listener (contract §5): HTTP on loopback or a Unix socket, for Prometheus, probes, scripts and people.
+// The admin listener (contract §5): HTTP on loopback or a Unix socket, for Prometheus, probes, scripts and people; on any
+// other address HTTPS, with a client certificate of everybody.
 // Promises that nothing a client sends costs more than one bounded request, and that no answer tells of the program's inside.
 
 import { createServer } from 'node:http';
 import type { Server, ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { Server as TlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { parseListenPlace } from '../config/hosts.ts';
@@ -13,6 +16,7 @@ import type { AdminSettings } from './listen.ts';
 import { addPage } from './page-routes.ts';
 import { addRoutes } from './routes.ts';
 import type { GateView } from './gate-view.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 
 /** What one client may take. */
 const limits = {
@@ -52,13 +56,20 @@ const securityHeaders = {
 };
 
 export interface AdminServer {
-  /** `http://127.0.0.1:9432` with the port it really has, or `unix:/path`. */
+  /** `http://127.0.0.1:9432` or `https://…` with the port it really has, or `unix:/path`. */
   readonly url: string;
+  /** Serves new connections with this from here on; nothing happens where it speaks no TLS. */
+  renew(tls: AdminTls): void;
   /** Stops listening and closes every connection, answered or not. */
   close(): Promise<void>;
 }
 
+/** Certificates as loaded from `admin.ssl_*`. */
+export type AdminTls = Pick<TlsMaterial, 'options'>;
+
 export interface AdminOptions {
+  /** Null or absent: in clear, which only a loopback address and a Unix socket allow. */
+  readonly tls?: AdminTls | null;
   /** Told of what a route failed with; the client reads `internal error` only. */
   readonly onError?: (error: unknown) => void;
   /** Tests shorten what a production limit would make them wait for. */
@@ -72,27 +83,38 @@ export async function createAdminServer(
   options: AdminOptions = {},
 ): Promise<AdminServer> {
   const bounds = { ...limits, ...options.limits };
+  const { tls = null } = options;
   const app = fastify({
     bodyLimit: bounds.bodyBytes,
     frameworkErrors: (_error, _request, reply: FastifyReply) => {
       void reply.code(400).send({ error: 'bad request' });
     },
     clientErrorHandler: answerBrokenRequest,
-    serverFactory: (handler) => boundedServer(handler, bounds),
+    serverFactory: (handler) => boundedServer(handler, bounds, tls),
   });
   const address = parseListenPlace(settings.admin.listen);
-  addGuard(app, address?.kind === 'unix' ? null : (address?.host ?? ''));
+  // A re-pointed name finds no certificate that fits it, so with TLS any name will do.
+  addGuard(app, address?.kind === 'unix' || tls !== null ? null : (address?.host ?? ''));
+  if (tls !== null) requireCertificate(app);
   addErrorAnswers(app, options.onError);
   addRoutes(app, view);
   addPage(app, view);
   await app.ready();
 
-  const url = await bindAdmin(app.server, settings);
+  const url = await bindAdmin(app.server, settings, tls === null ? 'http' : 'https');
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   return {
     url,
+    renew: (next) => {
+      if (app.server instanceof TlsServer) app.server.setSecureContext(httpsOptions(next, bounds));
+    },
     close: async () => {
       const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
-      app.server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await closed;
       await app.close();
     },
@@ -101,7 +123,7 @@ export async function createAdminServer(
 
 type Handler = NonNullable<Parameters<typeof createServer>[1]>;
 
-function boundedServer(handler: Handler, bounds: typeof limits): Server {
+function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | null): Server {
   const options: ServerOptions = {
     maxHeaderSize: bounds.headerBytes,
     // SECURITY: a client that sends its request byte by byte, or none, loses its connection.
@@ -110,10 +132,36 @@ function boundedServer(handler: Handler, bounds: typeof limits): Server {
     keepAliveTimeout: bounds.keepAliveTimeoutMs,
     connectionsCheckingInterval: bounds.timeoutCheckMs,
   };
-  const server = createServer(options, handler);
+  const server =
+    tls === null
+      ? createServer(options, handler)
+      : createTlsServer({ ...options, ...httpsOptions(tls, bounds) }, handler);
+  // SECURITY: with TLS every request is a connection, so that none outlives its certificate's revocation.
+  if (tls !== null) server.maxRequestsPerSocket = 1;
   server.setTimeout(bounds.idleTimeoutMs);
   server.maxConnections = bounds.connections;
   return server;
+}
+
+/** As the gate's clients are asked, but for what makes them PostgreSQL's. */
+function httpsOptions(tls: AdminTls, bounds: typeof limits): TlsOptions {
+  return {
+    ...tls.options,
+    ALPNProtocols: ['http/1.1'],
+    requestCert: true,
+    // SECURITY: who has no certificate of admin.ssl_ca_file does not get as far as HTTP.
+    rejectUnauthorized: true,
+    handshakeTimeout: bounds.headersTimeoutMs,
+  };
+}
+
+/** SECURITY: a second look, so that no option of a library decides alone who may end sessions. */
+function requireCertificate(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { socket } = request;
+    if (socket instanceof TLSSocket && socket.authorized) return undefined;
+    return reply.code(403).send({ error: 'a client certificate is required' });
+  });
 }
 
 function addGuard(app: FastifyInstance, listenHost: string | null): void {

@@ -1,12 +1,14 @@
 // `pg-gatehouse sessions | reload | terminate ID`: talk to a running gate's admin listener (contract §1, §7.27).
 // Exit status 0, or 1 when the gate cannot be reached or does not do what was asked.
 
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { request as requestTls, type RequestOptions } from 'node:https';
 import { getSystemErrorMessage } from 'node:util';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { makeVisible } from '../admin/visible.ts';
-import { action, CommandError, exitStatus } from './action.ts';
+import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
 /** A reload loads everything and reaches every worker before it answers (contract §7.2). */
@@ -18,12 +20,17 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 interface AdminTarget {
   /** As typed, for messages. */
   readonly url: string;
-  /** For node:http. */
+  readonly tls: boolean;
+  /** For node:http and node:https. */
   readonly socket: { readonly host: string; readonly port: number } | { readonly socketPath: string };
 }
 
 interface RemoteOptions {
   readonly admin: AdminTarget;
+  /** PEM files, for a listener that speaks TLS. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly ca?: string;
   /** The listener's answer as it came. */
   readonly json?: true;
 }
@@ -53,22 +60,25 @@ export function registerRemote(program: Command): void {
 function remote(command: Command): Command {
   return command
     .addOption(
-      new Option('--admin <url>', "the gate's admin listener: http://HOST:PORT or unix:/PATH")
+      new Option('--admin <url>', "the gate's admin listener: http(s)://HOST:PORT or unix:/PATH")
         .default(adminTarget(DEFAULT_ADMIN), DEFAULT_ADMIN)
         .argParser(adminTarget),
     )
+    .option('--cert <file>', 'the certificate to show to an https listener')
+    .option('--key <file>', 'its private key')
+    .option('--ca <file>', "the root that the listener's certificate must lead to (default: public CAs)")
     .option('--json', "print the gate's answer as it is");
 }
 
-async function sessions({ admin, json }: RemoteOptions): Promise<number> {
-  const answer = await ask(admin, 'GET', '/sessions');
+async function sessions({ json, ...listener }: RemoteOptions): Promise<number> {
+  const answer = await ask(listener, 'GET', '/sessions');
   if (answer.status !== 200) throw refused(answer);
   print(json === true ? answer.body : sessionTable(records(answer.value)));
   return exitStatus.fine;
 }
 
-async function reload({ admin, json }: RemoteOptions): Promise<number> {
-  const answer = await ask(admin, 'POST', '/reload');
+async function reload({ json, ...listener }: RemoteOptions): Promise<number> {
+  const answer = await ask(listener, 'POST', '/reload');
   if (answer.status !== 200 && answer.status !== 422) throw refused(answer);
   if (json === true) {
     print(answer.body);
@@ -83,31 +93,44 @@ async function reload({ admin, json }: RemoteOptions): Promise<number> {
   return answer.status === 200 ? exitStatus.fine : exitStatus.failed;
 }
 
-async function terminate(id: string, { admin, json }: RemoteOptions): Promise<number> {
-  const answer = await ask(admin, 'DELETE', `/sessions/${encodeURIComponent(id)}`);
+async function terminate(id: string, { json, ...listener }: RemoteOptions): Promise<number> {
+  const answer = await ask(listener, 'DELETE', `/sessions/${encodeURIComponent(id)}`);
   if (answer.status !== 200) throw refused(answer);
   print(json === true ? answer.body : `session ${makeVisible(id)} was terminated`);
   return exitStatus.fine;
 }
 
 /** Throws CommandError where no gate answers. */
-async function ask(target: AdminTarget, method: string, path: string): Promise<Answer> {
+async function ask(listener: Listener, method: string, path: string): Promise<Answer> {
+  const { url } = listener.admin;
+  const options = { ...listener.admin.socket, ...credentials(listener) };
   try {
-    const { status, body } = await exchange(target, method, path);
+    const { status, body } = await exchange(listener.admin.tls ? requestTls : request, options, method, path);
     return { status, body, value: JSON.parse(body) };
   } catch (error) {
-    throw new CommandError(`could not reach the gate at ${target.url}: ${reason(error)}`);
+    throw new CommandError(`could not reach the gate at ${url}: ${reason(error)}`);
   }
 }
 
+type Listener = Omit<RemoteOptions, 'json'>;
+
+function credentials({ cert, key, ca }: Listener): Pick<RequestOptions, 'cert' | 'key' | 'ca'> {
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key go together');
+  return {
+    ...(cert === undefined || key === undefined ? {} : { cert: readFileSync(cert), key: readFileSync(key) }),
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+  };
+}
+
 function exchange(
-  target: AdminTarget,
+  send: typeof request,
+  options: RequestOptions,
   method: string,
   path: string,
 ): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const sent = request({ ...target.socket, method, path, signal, agent: false }, (response) => {
+    const sent = send({ ...options, method, path, signal, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
       response.on('error', reject);
@@ -204,15 +227,21 @@ function records(value: unknown): readonly object[] {
   return Array.isArray(value) ? value.filter((row) => typeof row === 'object' && row !== null) : [];
 }
 
-/** `http://HOST:PORT` or `unix:/PATH`. */
+/** `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`. */
 function adminTarget(url: string): AdminTarget {
-  if (url.startsWith('unix:/')) return { url, socket: { socketPath: url.slice('unix:'.length) } };
+  if (url.startsWith('unix:/')) return { url, tls: false, socket: { socketPath: url.slice('unix:'.length) } };
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed?.protocol !== 'http:' || parsed.pathname !== '/' || parsed.search !== '') {
-    throw new InvalidArgumentError('give http://HOST:PORT or unix:/PATH');
+  const tls = parsed?.protocol === 'https:';
+  if (
+    parsed === null ||
+    !(tls || parsed.protocol === 'http:') ||
+    parsed.pathname !== '/' ||
+    parsed.search !== ''
+  ) {
+    throw new InvalidArgumentError('give http://HOST:PORT, https://HOST:PORT or unix:/PATH');
   }
   const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
-  return { url, socket: { host, port: parsed.port === '' ? 80 : Number(parsed.port) } };
+  return { url, tls, socket: { host, port: parsed.port === '' ? (tls ? 443 : 80) : Number(parsed.port) } };
 }
 
 function print(text: string): void {

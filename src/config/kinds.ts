@@ -3,7 +3,7 @@
 
 import { fromText, type ByteString } from '../bytestring.ts';
 import type { Roles } from '../rules/types.ts';
-import { isHost, isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
+import { isHost, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
 import { parseBoolean, parseInteger, type Unit } from './units.ts';
 import type { Position, Written } from './yaml.ts';
 
@@ -174,7 +174,7 @@ export function upstreamHost(entry: Entry): Setting<string> {
   });
 }
 
-/** The admin listener's place, on loopback or a Unix socket; '' = off. */
+/** The admin listener's place; '' = off. Where it needs TLS is for load.ts to see. */
 export function adminListen(entry: Entry): Setting<string> {
   return scalar('`host:port`, `[IPv6]:port`, absolute path of a Unix socket, or empty', entry, (text, name, fail) => {
     if (text === '') return '';
@@ -182,12 +182,7 @@ export function adminListen(entry: Entry): Setting<string> {
     if (place === null) {
       return invalid(fail, name, text, 'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.');
     }
-    if (place.kind === 'unix') return checkSocketPath(text, place.path, fail);
-    // SECURITY: the admin listener asks nobody who they are; only this machine may reach it.
-    if (!isLoopback(place.host)) {
-      return invalid(fail, name, text, 'The admin listener is unencrypted: it listens on a loopback address or a Unix socket only.');
-    }
-    return text;
+    return place.kind === 'unix' ? checkSocketPath(text, place.path, fail) : text;
   });
 }
 

@@ -8,7 +8,7 @@ import { LoadError, type Problem } from '../errors.ts';
 import { systemErrorText } from '../rules/problems.ts';
 import type { FileSystem } from '../rules/types.ts';
 import { RecordingFileSystem } from './files.ts';
-import { isLoopback } from './hosts.ts';
+import { isLoopback, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { groups, isSettingName, olderNames, schema } from './schema.ts';
@@ -35,6 +35,7 @@ export function loadSettings(file: string, fs: FileSystem = new RecordingFileSys
   else if (root.kind !== 'empty') found.fail('the file must be a map of settings', 'Write name: value lines.', root.at);
   const settings = assemble(found);
   checkUpstream(settings, found);
+  checkAdmin(settings, found);
   if (found.problems.length > 0) throw new LoadError(found.problems.toSorted(byPlace));
   return settings;
 }
@@ -169,7 +170,12 @@ function assemble(found: Found): Settings {
       intervalMs: found.read(schema['reload.interval']),
       sessions: found.read(schema['reload.sessions']),
     },
-    admin: { listen: found.read(schema['admin.listen']) },
+    admin: {
+      listen: found.read(schema['admin.listen']),
+      certFile: absolute(found.read(schema['admin.ssl_cert_file'])),
+      keyFile: absolute(found.read(schema['admin.ssl_key_file'])),
+      caFile: absolute(found.read(schema['admin.ssl_ca_file'])),
+    },
     logLevel: found.read(schema.log_level),
     logConnections: found.read(schema.log_connections),
     logDisconnections: found.read(schema.log_disconnections),
@@ -214,6 +220,38 @@ function checkUpstream({ upstream: { host, port, allowRemote } }: Settings, foun
     found.fail(
       `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket`,
       'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.',
+      at,
+    );
+  }
+}
+
+function checkAdmin({ admin }: Settings, found: Found): void {
+  const place = parseListenPlace(admin.listen);
+  const files = {
+    'admin.ssl_cert_file': admin.certFile,
+    'admin.ssl_key_file': admin.keyFile,
+    'admin.ssl_ca_file': admin.caFile,
+  };
+  const names = Object.keys(files);
+  const [set, missing] = [
+    Object.entries(files).filter(([, file]) => file !== ''),
+    Object.entries(files).filter(([, file]) => file === ''),
+  ];
+  const at = found.place('admin.listen') ?? found.place('admin');
+  if (set.length > 0 && missing.length > 0) {
+    const [first = ['']] = set;
+    const message = `parameter "${first[0]}" is set, and ${missing.map(([name]) => `"${name}"`).join(' and ')} is not`;
+    found.fail(message, `Set all of ${names.join(', ')}, or none.`, found.place(first[0]));
+    return;
+  }
+  if (set.length > 0 && place?.kind === 'unix') {
+    found.fail(`parameters ${names.join(', ')} mean nothing for a Unix socket`, 'Leave them out.', at);
+  }
+  // SECURITY: without certificates the admin listener asks nobody who they are; only this machine may reach it.
+  if (set.length === 0 && place?.kind === 'tcp' && !isLoopback(place.host)) {
+    found.fail(
+      `admin.listen "${admin.listen}" is neither a loopback address nor a Unix socket`,
+      `There it must speak TLS and ask for client certificates: set ${names.join(', ')}.`,
       at,
     );
   }

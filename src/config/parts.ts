@@ -7,6 +7,7 @@ import { loadHba } from '../rules/hba.ts';
 import { loadIdent } from '../rules/ident.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/context.ts';
+import type { TlsSource } from '../tls/refusal.ts';
 import { Terminator } from '../tls/terminator.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { digestSource, listFileNames, RecordingFileSystem, sha256, type Source, type Sources } from './files.ts';
@@ -17,10 +18,12 @@ import type { Settings, TlsSettings } from './settings.ts';
 export const parts = ['settings', 'tls', 'rules', 'maps'] as const;
 export type Part = (typeof parts)[number];
 
-/** What is used for TLS; both null = ssl is off. */
+/** What is used for TLS; null = ssl is off. */
 export interface TlsPart {
   readonly material: TlsMaterial | null;
   readonly terminator: Terminator | null;
+  /** The admin listener's own; null = it speaks none. */
+  readonly admin: TlsMaterial | null;
 }
 
 /** A part that could be loaded. */
@@ -66,30 +69,51 @@ export async function attemptTls(
   settings: Settings,
   options: { readonly reload: boolean },
 ): Promise<Attempt<TlsPart>> {
-  if (!settings.tls.enabled) {
-    const value = { material: null, terminator: null };
-    return { ok: true, value, hash: sha256(''), warnings: [], sources: new Map() };
-  }
+  const sides = { clients: settings.tls.enabled ? settings : null, admin: adminTlsSource(settings) };
+  const used = [sides.clients, sides.admin].flatMap((side) => (side === null ? [] : [side.tls]));
   // Taken before the files are read: what changes in between is then found changed by the watcher, never missed.
-  const sources = await digestTlsFiles(settings.tls);
+  const sources = await digestTlsFiles(used);
   try {
-    const material = await loadTls(settings, options);
-    const value = { material, terminator: new Terminator(material) };
-    const hash = hashOfTls(settings.tls, material, sources);
-    return { ok: true, value, hash, warnings: material.warnings, sources };
+    const material = sides.clients === null ? null : await loadTls(sides.clients, options);
+    const admin = sides.admin === null ? null : await loadTls(sides.admin, options);
+    const loaded = [material, admin].filter((side) => side !== null);
+    return {
+      ok: true,
+      value: { material, terminator: material === null ? null : new Terminator(material), admin },
+      hash: hashOfTls(used, loaded, sources),
+      warnings: loaded.flatMap(({ warnings }) => warnings),
+      sources,
+    };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, settings.file), sources };
   }
 }
 
-async function digestTlsFiles(tls: TlsSettings): Promise<Sources> {
-  const named = [tls.certFile, tls.keyFile, tls.caFile, tls.crlFile, tls.dhParamsFile];
-  const files = [...named.filter((path) => path !== ''), ...filesIn(tls.crlDir)];
+/**
+ * The admin listener's TLS, where it has one: files of its own, and everything else, revocation lists too, as for the
+ * clients. What is wrong is told at the lines of `admin.ssl_*`.
+ */
+function adminTlsSource({ file, admin, tls, lineOf }: Settings): TlsSource | null {
+  const { certFile, keyFile, caFile } = admin;
+  if (certFile === '') return null;
+  return {
+    file,
+    lineOf: (key) => lineOf(`admin.${key}`) ?? lineOf(key),
+    tls: { ...tls, enabled: true, certFile, keyFile, caFile },
+  };
+}
+
+async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Sources> {
   const sources = new Map<string, Source>();
-  if (tls.crlDir !== '') {
-    sources.set(tls.crlDir, { kind: 'listing', digest: await digestSource(tls.crlDir, 'listing') });
+  for (const tls of used) {
+    const named = [tls.certFile, tls.keyFile, tls.caFile, tls.crlFile, tls.dhParamsFile];
+    if (tls.crlDir !== '') {
+      sources.set(tls.crlDir, { kind: 'listing', digest: await digestSource(tls.crlDir, 'listing') });
+    }
+    for (const path of [...named.filter((each) => each !== ''), ...filesIn(tls.crlDir)]) {
+      sources.set(path, { kind: 'file', digest: await digestSource(path, 'file') });
+    }
   }
-  for (const path of files) sources.set(path, { kind: 'file', digest: await digestSource(path, 'file') });
   return sources;
 }
 
@@ -106,9 +130,17 @@ function filesIn(directory: string): string[] {
  * SECURITY: this hash is shown to whoever reads the metrics. Nothing of the private key goes into it, nor of a file
  * that may hold one beside the certificates: those count by their fingerprints.
  */
-function hashOfTls(tls: TlsSettings, material: TlsMaterial, sources: Sources): string {
-  const readable = [...sources].filter(([path]) => path !== tls.keyFile && path !== tls.certFile);
-  const fingerprints = material.certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`);
+function hashOfTls(
+  used: readonly TlsSettings[],
+  loaded: readonly TlsMaterial[],
+  sources: Sources,
+): string {
+  if (used.length === 0) return sha256('');
+  const secret = new Set(used.flatMap(({ keyFile, certFile }) => [keyFile, certFile]));
+  const readable = [...sources].filter(([path]) => !secret.has(path));
+  const fingerprints = loaded.flatMap(({ certificates }) =>
+    certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`),
+  );
   return sha256([...fingerprints, ...readable.map(([path, { digest }]) => `${path} ${digest}`)].join('\n'));
 }
 

@@ -214,7 +214,22 @@ const admin = {
   'admin.listen': adminListen({
     default: '127.0.0.1:9432',
     restart: true,
-    doc: 'Where metrics, health and the session list are served over HTTP. It asks nobody who they are, so it is a loopback address or a Unix socket. Empty is off.',
+    doc: 'Where metrics, health and the session list are served over HTTP. On a loopback address or a Unix socket it asks nobody who they are; any other address needs the three settings below. Empty is off.',
+  }),
+  'admin.ssl_cert_file': path({
+    default: "''",
+    restart: true,
+    doc: 'The certificate with which the admin listener speaks TLS. It then asks every client, Prometheus too, for a certificate of `admin.ssl_ca_file`, judged as the certificates of database clients are: by the same `ssl_` settings and, where they are set, `ssl_crl_file` and `ssl_crl_dir`. Whoever has one may end sessions. The three settings go together; their files are read again at a reload.',
+  }),
+  'admin.ssl_key_file': path({
+    default: "''",
+    restart: true,
+    doc: 'Its private key, held to the same permissions as `ssl_key_file`.',
+  }),
+  'admin.ssl_ca_file': path({
+    default: "''",
+    restart: true,
+    doc: "The root certificates that the certificates of the admin listener's clients must lead to. Not the CA of your database clients, unless each of them may end the others' sessions.",
   }),
 };
 

@@ -59,6 +59,10 @@ export interface Settings {
   readonly admin: {
     /** `host:port`, an absolute path of a Unix socket, or '' = off. */
     readonly listen: string;
+    /** All three or none: absolute paths, '' = not set. */
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly caFile: string;
   };
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   readonly logConnections: boolean;

@@ -29,6 +29,8 @@ export interface Snapshot {
   /** Null = no TLS: ssl is off, or was off and its turning on has failed. */
   readonly tls: TlsMaterial | null;
   readonly terminator: Terminator | null;
+  /** The admin listener's own TLS; null = it speaks none. */
+  readonly adminTls: TlsMaterial | null;
   readonly rules: HbaRules;
   readonly maps: IdentMaps;
   /** SHA-256 in hexadecimal over all that was loaded, no private key included. */
@@ -194,7 +196,10 @@ export const restartOnly: Readonly<Record<string, (settings: Settings) => unknow
   listen_addresses: (settings) => settings.listenAddresses,
   port: (settings) => settings.port,
   workers: (settings) => settings.workers,
-  'admin.listen': (settings) => settings.admin,
+  'admin.listen': (settings) => settings.admin.listen,
+  'admin.ssl_cert_file': (settings) => settings.admin.certFile,
+  'admin.ssl_key_file': (settings) => settings.admin.keyFile,
+  'admin.ssl_ca_file': (settings) => settings.admin.caFile,
 };
 
 /** Newly read settings with the old values of those that need a restart, and a warning for each that differs. */
@@ -215,11 +220,23 @@ function withoutRestartOnly(
   return { settings: { ...attempted, value: { ...attempted.value, listenAddresses, port, workers, admin } }, warnings };
 }
 
+/** The certificates and revocation lists in force, the admin listener's included; each list once. */
+export function certificatesInUse({
+  tls,
+  adminTls,
+}: Pick<Snapshot, 'tls' | 'adminTls'>): Pick<TlsMaterial, 'certificates' | 'crls'> {
+  return {
+    certificates: [...(tls?.certificates ?? []), ...(adminTls?.certificates ?? [])],
+    crls: (tls ?? adminTls)?.crls ?? [],
+  };
+}
+
 function snapshotOf({ settings, tls, rules, maps }: Parts): Snapshot {
   return Object.freeze({
     settings: deepFreeze(settings.value),
     tls: tls.value.material,
     terminator: tls.value.terminator,
+    adminTls: tls.value.admin,
     rules: rules.value,
     maps: maps.value,
     hash: sha256([settings, tls, rules, maps].map((part) => part.hash).join('\n')),

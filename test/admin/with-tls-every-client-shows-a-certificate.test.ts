@@ -76,12 +76,12 @@ async function ask(
   // Where the handshake fails this rejects with the error.
   const [response]: IncomingMessage[] = await once(asking, 'response');
   const { socket, statusCode = 0, headers: answered } = response!;
-  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   return {
     status: statusCode,
     body: await text(response!),
     connection: answered.connection,
-    serverSerial: certificate?.serialNumber.toLowerCase() ?? '',
+    serverSerial: shown?.serialNumber.toLowerCase() ?? '',
   };
 }
 

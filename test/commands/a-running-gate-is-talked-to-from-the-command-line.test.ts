@@ -130,7 +130,7 @@ await test('a gate that cannot be reached, or fails, or is none: exit status 1 a
   );
 
   for (const wrong of [
-    'https://127.0.0.1:1',
+    'ftp://127.0.0.1:1',
     'localhost:9432',
     'http://127.0.0.1:1/metrics',
     'unix:relative',
@@ -138,6 +138,6 @@ await test('a gate that cannot be reached, or fails, or is none: exit status 1 a
   ]) {
     const usage = await runProgram(['sessions', '--admin', wrong]);
     t.equal(usage.code, 2, wrong);
-    t.match(usage.stderr, 'give http://HOST:PORT or unix:/PATH');
+    t.match(usage.stderr, 'give http://HOST:PORT, https://HOST:PORT or unix:/PATH');
   }
 });

@@ -69,7 +69,7 @@ t.same(defaults, {
   roles: new Map(),
   upstream: { host: '127.0.0.1', port: 5432, connectTimeoutMs: 10_000, allowRemote: false },
   reload: { watch: true, intervalMs: 5000, sessions: 'keep' },
-  admin: { listen: '127.0.0.1:9432' },
+  admin: { listen: '127.0.0.1:9432', certFile: '', keyFile: '', caFile: '' },
   logLevel: 'info',
   logConnections: true,
   logDisconnections: true,
@@ -137,6 +137,11 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['admin: {listen: localhost:0}', (s) => s.admin.listen, 'localhost:0'],
   ["admin: {listen: '[::1]:9'}", (s) => s.admin.listen, '[::1]:9'],
   ['admin: {listen: /run/gate.sock}', (s) => s.admin.listen, '/run/gate.sock'],
+  [
+    'admin: {listen: "*:9432", ssl_cert_file: /c, ssl_key_file: /k, ssl_ca_file: /a}',
+    (s) => s.admin,
+    { listen: '*:9432', certFile: '/c', keyFile: '/k', caFile: '/a' },
+  ],
   ['log_level: warn\nupstream:\n  port: 1\n', (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')], [3, 1, null]],
 ];
 for (const [text, read, expected] of values) t.same(read(load(text)), expected, text);
@@ -146,7 +151,9 @@ for (const [text, read, expected] of values) t.same(read(load(text)), expected, 
 const units = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".';
 const remote = 'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.';
 const adminForm = 'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.';
-const adminLoopback = 'The admin listener is unencrypted: it listens on a loopback address or a Unix socket only.';
+const adminTls = 'admin.ssl_cert_file, admin.ssl_key_file, admin.ssl_ca_file';
+const needsTls = (listen: string) =>
+  `admin.listen "${listen}" is neither a loopback address nor a Unix socket [There it must speak TLS and ask for client certificates: set ${adminTls}.]`;
 const notLoopback = (host: string) => `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket [${remote}]`;
 const badAdmin = (listen: string, hint: string) => `invalid value for parameter "admin.listen": "${listen}" [${hint}]`;
 const versions = 'TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.';
@@ -210,10 +217,24 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['upstream: {host: "a,b"}', ['1:18 invalid value for parameter "upstream.host": "a,b" [Give one host name, one address, or the absolute path of a directory.]']],
   [`upstream: {host: /${'d'.repeat(100)}}`, [`1:12 Unix-domain socket path "/${'d'.repeat(100)}/.s.PGSQL.5432" is too long (maximum 107 bytes)`]],
   ['upstream: {port: 0}', ['1:18 0 is outside the valid range for parameter "upstream.port" (1 .. 65535)']],
-  ['admin: {listen: 0.0.0.0:9432}', [`1:17 ${badAdmin('0.0.0.0:9432', adminLoopback)}`]],
-  ['admin: {listen: "*:9432"}', [`1:17 ${badAdmin('*:9432', adminLoopback)}`]],
-  ['admin: {listen: "[::]:9432"}', [`1:17 ${badAdmin('[::]:9432', adminLoopback)}`]],
-  ['admin: {listen: gate.example:9432}', [`1:17 ${badAdmin('gate.example:9432', adminLoopback)}`]],
+  ['admin: {listen: 0.0.0.0:9432}', [`1:9 ${needsTls('0.0.0.0:9432')}`]],
+  ['admin: {listen: "*:9432"}', [`1:9 ${needsTls('*:9432')}`]],
+  ['admin: {listen: "[::]:9432"}', [`1:9 ${needsTls('[::]:9432')}`]],
+  ['admin: {listen: gate.example:9432}', [`1:9 ${needsTls('gate.example:9432')}`]],
+  [
+    'admin: {listen: "0.0.0.0:1", ssl_cert_file: c, ssl_ca_file: a}',
+    [`1:30 parameter "admin.ssl_cert_file" is set, and "admin.ssl_key_file" is not [Set all of ${adminTls}, or none.]`],
+  ],
+  [
+    'admin: {listen: "127.0.0.1:1", ssl_key_file: k}',
+    [
+      `1:32 parameter "admin.ssl_key_file" is set, and "admin.ssl_cert_file" and "admin.ssl_ca_file" is not [Set all of ${adminTls}, or none.]`,
+    ],
+  ],
+  [
+    'admin: {listen: /run/s, ssl_cert_file: c, ssl_key_file: k, ssl_ca_file: a}',
+    [`1:9 parameters ${adminTls} mean nothing for a Unix socket [Leave them out.]`],
+  ],
   ['admin: {listen: "9432"}', [`1:17 ${badAdmin('9432', adminForm)}`]],
   ['admin: {listen: localhost:99999}', [`1:17 ${badAdmin('localhost:99999', adminForm)}`]],
   ['admin: {listen: "::1:9432"}', [`1:17 ${badAdmin('::1:9432', adminForm)}`]],
