@@ -85,7 +85,9 @@ export interface HbaRecord extends Place {
 export interface IdentRecord extends Place {
   readonly raw: ByteString;
   readonly map: ByteString;
-  readonly systemUser: { readonly kind: 'pattern'; readonly pattern: Pattern } | { readonly kind: 'name'; readonly name: ByteString };
+  readonly systemUser:
+    | { readonly kind: 'pattern'; readonly pattern: Pattern }
+    | { readonly kind: 'name'; readonly name: ByteString };
   readonly databaseUser: UserSpec;
 }
 
