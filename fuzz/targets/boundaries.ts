@@ -1,0 +1,98 @@
+// Message boundaries in both directions: whatever the stream and however it is cut, the watcher says what a reader of
+// the whole stream says.
+
+import { BackendStream, FrontendStream } from '../../src/protocol/message-boundary.ts';
+import {
+  message,
+  noticeResponse,
+  oneColumnResult,
+  query,
+  readyForQuery,
+  terminate,
+} from '../../test/support/messages.ts';
+import { Draws, pieces } from '../draws.ts';
+import { promise, type Target } from '../target.ts';
+
+const ASYNCHRONOUS = 'NAS';
+const STATUS: Readonly<Record<string, string>> = {
+  I: 'idle',
+  T: 'idle in transaction',
+  E: 'idle in transaction (aborted)',
+};
+
+export function boundariesTarget(): Target {
+  return {
+    maxLength: 2_048,
+    limitMs: 200,
+    seeds: [
+      seed(oneColumnResult('a', ['1', '2']), readyForQuery()),
+      seed(readyForQuery('T'), noticeResponse({ M: 'm' }), readyForQuery('E')),
+      seed(query('select 1'), message('S'), terminate()),
+    ],
+    dictionary: [
+      readyForQuery(),
+      readyForQuery('T'),
+      readyForQuery('E'),
+      message('A'),
+      message('D'),
+      message('Q'),
+    ],
+    run: (input) => {
+      const draws = new Draws(input);
+      const pattern = draws.take(3);
+      const bytes = draws.rest();
+      const backend = new BackendStream();
+      const frontend = new FrontendStream();
+      let taken = 0;
+      for (const piece of pieces(bytes, pattern)) {
+        // What stands behind the piece in its buffer is no part of the stream.
+        const buffer = Buffer.concat([piece, Buffer.from([0x5a, 0, 0, 0, 5, 0x49])]);
+        backend.push(buffer, piece.length);
+        frontend.push(buffer, piece.length);
+        taken += piece.length;
+        const expected = readWhole(bytes.subarray(0, taken));
+        promise(backend.atBoundary === expected.atBoundary, 'a boundary towards the client is one');
+        promise(frontend.atBoundary === expected.atBoundary, 'a boundary towards the upstream is one');
+        promise(backend.status === expected.status, () => `${backend.status}, which is ${expected.status}`);
+        promise(backend.ready === expected.ready, 'every ReadyForQuery is counted');
+        promise(frontend.requests === expected.requests, 'every request is counted');
+      }
+    },
+  };
+}
+
+interface Reading {
+  readonly atBoundary: boolean;
+  readonly status: string;
+  readonly ready: number;
+  readonly requests: number;
+}
+
+function readWhole(bytes: Buffer): Reading {
+  let at = 0;
+  let [ready, requests] = [0, 0];
+  let status = 'active';
+  while (bytes.length - at >= 5) {
+    const type = String.fromCharCode(bytes[at]!);
+    const length = bytes.readInt32BE(at + 1);
+    if ('QSF'.includes(type)) requests++;
+    if (!ASYNCHRONOUS.includes(type)) status = 'active';
+    // A length that cannot be: nothing behind it means anything any more.
+    if (length < 4)
+      return { atBoundary: false, status: 'active', ready: type === 'Z' ? ready + 1 : ready, requests };
+    const end = at + 1 + length;
+    if (end > bytes.length) break;
+    if (type === 'Z') {
+      ready++;
+      status = length === 4 ? 'active' : (STATUS[String.fromCharCode(bytes[end - 1]!)] ?? 'active');
+    }
+    at = end;
+  }
+  const atBoundary = at === bytes.length;
+  return { atBoundary, status: atBoundary ? status : 'active', ready, requests };
+}
+
+/** Uncut. */
+function seed(...messages: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.from([0, 0, 0]), ...messages]);
+}
