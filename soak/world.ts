@@ -1,0 +1,131 @@
+// What the soak knows to be true: who may be in at this moment, which faults excuse a loss, and what was counted. A
+// client that meets anything else is a violation.
+
+export const users = {
+  /** Certificate, never revoked, no rule against her. */
+  alice: 'in',
+  /** Certificate, revoked and pardoned again and again. */
+  carol: 'in',
+  /** Certificate; a rule shuts him out and lets him in again. */
+  dave: 'in',
+  /** The upstream's scram-sha-256 password, without a certificate. */
+  sam: 'in',
+  /** Trusted without TLS. */
+  bob: 'in',
+} as const;
+
+export type User = keyof typeof users;
+
+/** `changing` from the moment a file is written until the reload has been answered. */
+export type Standing = 'in' | 'out' | 'changing';
+
+interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A fault's echo: what it broke may be noticed so much later, in milliseconds. */
+const ECHO_MS = 8_000;
+/** A worker that is killed takes the connections in its queue along. */
+const WORKER_GAP_MS = 4_000;
+
+/** One client's stay, for judging how it ended. */
+export interface Visit {
+  readonly user: User;
+  readonly from: number;
+  readonly standing: Standing;
+  readonly changes: number;
+  /** The client's port: names the connection in the gate's log. */
+  port: number;
+  /** The backend's process id; 0 until known. */
+  backend: number;
+}
+
+export class World {
+  readonly counts = new Map<string, number>();
+  readonly violations: string[] = [];
+  /** Backends that the soak is about to terminate. */
+  readonly doomed = new Set<number>();
+  /** Gate workers that the soak has killed, with the time. */
+  readonly killedWorkers = new Map<number, number>();
+  /** Live backends that a fault may pick. */
+  readonly backends = new Set<number>();
+  readonly #standings = new Map<User, { standing: Standing; changes: number }>();
+  readonly #outages: { from: number; to: number }[] = [];
+  /** Which of the gate's processes serves a client's port. */
+  readonly #workerOf: (port: number) => number | null;
+
+  constructor(workerOf: (port: number) => number | null) {
+    this.#workerOf = workerOf;
+  }
+
+  count(what: string, by = 1): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + by);
+  }
+
+  violate(what: string): void {
+    this.violations.push(`${new Date().toISOString()} ${what}`);
+    process.stderr.write(`VIOLATION ${what}\n`);
+  }
+
+  standing(user: User): { readonly standing: Standing; readonly changes: number } {
+    return this.#standings.get(user) ?? { standing: 'in', changes: 0 };
+  }
+
+  setStanding(user: User, standing: Standing): void {
+    this.#standings.set(user, { standing, changes: this.standing(user).changes + 1 });
+  }
+
+  visit(user: User): Visit {
+    return { user, from: Date.now(), ...this.standing(user), port: 0, backend: 0 };
+  }
+
+  /** The upstream is away from now on, until the returned function is called. */
+  beginOutage(): () => void {
+    const outage = { from: Date.now(), to: Number.POSITIVE_INFINITY };
+    this.#outages.push(outage);
+    return () => void (outage.to = Date.now());
+  }
+
+  /** A client got in. */
+  admitted(visit: Visit): void {
+    this.count('sessions admitted');
+    if (visit.standing === 'out' && !this.#hasChanged(visit)) {
+      this.violate(`${visit.user} got in and should not have (port ${visit.port})`);
+    }
+  }
+
+  /** A client was not let in, or did not get that far. */
+  refused(visit: Visit, error: unknown): void {
+    if (visit.standing === 'out' || this.#hasChanged(visit))
+      return this.count('sessions refused as they should be');
+    const excuse = this.#excuse(visit);
+    if (excuse !== null) return this.count(`attempts lost to ${excuse}`);
+    this.violate(`${visit.user} was refused (port ${visit.port}): ${String(error)}`);
+  }
+
+  /** A session ended without its client's wish. */
+  lost(visit: Visit, error: unknown): void {
+    if (visit.standing !== 'in' || this.#hasChanged(visit)) return this.count('sessions ended by a reload');
+    const excuse = this.doomed.has(visit.backend) ? 'pg_terminate_backend' : this.#excuse(visit);
+    if (excuse !== null) return this.count(`sessions lost to ${excuse}`);
+    this.count('sessions lost unexpectedly');
+    this.violate(`${visit.user} lost a session (port ${visit.port}): ${String(error)}`);
+  }
+
+  #hasChanged(visit: Visit): boolean {
+    const now = this.standing(visit.user);
+    return visit.standing === 'changing' || now.standing === 'changing' || now.changes !== visit.changes;
+  }
+
+  #excuse({ from, port }: Visit): string | null {
+    const now: Interval = { from, to: Date.now() };
+    const wasOut = this.#outages.some((outage) => outage.from <= now.to && outage.to + ECHO_MS >= now.to);
+    if (wasOut) return 'an upstream restart';
+    const worker = this.#workerOf(port);
+    if (worker !== null && this.killedWorkers.has(worker)) return 'a killed worker';
+    const gap = [...this.killedWorkers.values()].some((at) => at >= now.from - WORKER_GAP_MS && at <= now.to);
+    // A connection that the killed worker had not accepted yet has no line that names it.
+    return worker === null && gap ? 'a killed worker' : null;
+  }
+}
