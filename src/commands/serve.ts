@@ -18,25 +18,34 @@ export function registerServe(program: Command): void {
 
 /** Runs a gate; returns the exit status: 0 after a drain, 1 when it could not start. */
 async function serve(configFile: string): Promise<number> {
-  let server: RunningServer;
+  const starting = startServer({ configFile });
+  // Before the ready line at the latest: a signal that nobody listens for would end the process there and then.
+  const stopped = followSignals(starting);
   try {
-    server = await startServer({ configFile });
+    await starting;
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     process.stderr.write(describeLoadError(error));
     return 1;
   }
+  await stopped;
+  return 0;
+}
+
+/** Does as the signals of contract §1 say, once the gate has started. Resolves when one of them has ended it. */
+async function followSignals(starting: Promise<RunningServer>): Promise<void> {
+  // Whoever awaits the start hears why it failed.
+  const server = starting.catch(() => null);
   await new Promise<void>((resolve) => {
     let draining = false;
     const stop = (how: 'drain' | 'fast'): void => {
       // A second signal of either kind hastens.
       const hasten = draining || how === 'fast';
       draining = true;
-      void server.stop(hasten ? 'fast' : 'drain').then(resolve);
+      void server.then(async (running) => await running?.stop(hasten ? 'fast' : 'drain')).then(resolve);
     };
     process.on('SIGTERM', () => stop('drain'));
     process.on('SIGINT', () => stop('fast'));
-    process.on('SIGHUP', () => void server.reload());
+    process.on('SIGHUP', () => void server.then(async (running) => await running?.reload()));
   });
-  return 0;
 }
