@@ -224,7 +224,7 @@ void test('at start, the problems of all parts come together', async (t) => {
     { file: files.path('pg_ident.conf'), line: 1 },
   ]);
   files.write('gatehouse.yaml', 'prot: 1');
-  await t.rejects(loadSnapshot(files.config), { message: `${files.config}:1:1: unrecognized configuration parameter "prot"\n  HINT: Perhaps you meant "port".` });
+  await t.rejects(loadSnapshot(files.config), { message: `${files.config}:1: unrecognized configuration parameter "prot" (column 1)\n  HINT: Perhaps you meant "port".` });
 });
 
 void test('the hash says nothing of the private key', async (t) => {
