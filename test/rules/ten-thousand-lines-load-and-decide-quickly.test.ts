@@ -1,5 +1,5 @@
-// A pg_hba.conf of ten thousand lines loads in under a second of processor time, and a decision on its last line
-// takes less than a millisecond; one that runs through ten thousand regular expressions takes less than twenty.
+// What a pg_hba.conf of ten thousand lines costs grows with its lines and no faster, to load and to decide by. The
+// figures, which depend on the machine, are printed: a second to load and a millisecond to decide are the promise.
 
 import { test } from 'tap';
 import { decide } from '../../src/rules/decide.ts';
@@ -15,37 +15,68 @@ function cost(run: () => void): number {
   return (user + system) / 1000;
 }
 
-const kinds: readonly [what: string, line: (i: number) => string, limitMs?: number][] = [
+const kinds: readonly [what: string, line: (i: number) => string][] = [
   ['different everything', (i) => `host db${i} u${i},v${i} 10.${i >> 8}.${i & 255}.0/24 trust`],
   ['different users', (i) => `hostssl all u${i} 0.0.0.0/0 cert`],
   ['different databases', (i) => `host "d ${i}" all 0.0.0.0/0 trust`],
   ['different addresses', (i) => `host all all 11.${i >> 8}.${i & 255}.1/32 reject`],
   ['roles', (i) => `host all +r${i} 0.0.0.0/0 trust`],
-  ['regular expressions', (i) => `host all /^u${i}$ 0.0.0.0/0 trust`, 20],
+  ['regular expressions', (i) => `host all /^u${i}$ 0.0.0.0/0 trust`],
 ];
 
-for (const [what, line, limitMs = 1] of kinds) {
-  await test(what, (t) => {
-    const hba = Array.from({ length: LINES - 1 }, (_, i) => line(i)).join('\n');
-    const roles = Object.fromEntries(
-      Array.from({ length: LINES }, (_, i) => [`r${i}`, [`r${i + 1}`, 'zoe']]),
-    );
-    let book = bookOf('host all all all trust');
-    const loading = cost(() => (book = bookOf(`${hba}\nhostssl last alice 10.0.0.1/32 trust`, { roles })));
-    t.ok(loading < 1000, `loaded in ${loading.toFixed(0)} ms`);
-    t.equal(book.hba.records.length, LINES);
+/** A tenth of the lines shall cost about a tenth, a few times that where they still fit the cache; a square would be 100. */
+const SHARE = 10;
+const MAX_RATIO = 50;
 
-    const facts = factsOf({ database: 'last', tls: true });
-    t.match(decide(book, facts), { kind: 'admit', record: { line: LINES } });
-    // The best of several batches: a batch that shares the processor's cache with other programs says little.
-    const rounds = 20;
-    const batches = Array.from({ length: 6 }, () =>
-      cost(() => {
-        for (let round = 0; round < rounds; round += 1) decide(book, facts);
-      }),
+for (const [what, line] of kinds) {
+  await test(what, (t) => {
+    const whole = measure(LINES, line);
+    const part = measure(LINES / SHARE, line);
+    t.equal(whole.records, LINES);
+    t.equal(whole.decidedBy, LINES);
+    t.comment(
+      `${what}: loaded in ${whole.loadingMs.toFixed(0)} ms, decided in ${whole.decidingMs.toFixed(3)} ms`,
     );
-    const deciding = Math.min(...batches) / rounds;
-    t.ok(deciding < limitMs, `decided in ${deciding.toFixed(3)} ms`);
+    for (const [step, ratio] of [
+      ['loading', whole.loadingMs / part.loadingMs],
+      ['deciding', whole.decidingMs / part.decidingMs],
+    ] as const) {
+      t.ok(ratio < MAX_RATIO, `${step}: ${ratio.toFixed(1)} times the cost of a tenth of the lines`);
+    }
     t.end();
   });
+}
+
+interface Measured {
+  readonly records: number;
+  /** The line that decides: the last. */
+  readonly decidedBy: number | undefined;
+  readonly loadingMs: number;
+  readonly decidingMs: number;
+}
+
+function measure(lines: number, line: (i: number) => string): Measured {
+  const hba = Array.from({ length: lines - 1 }, (_, i) => line(i)).join('\n');
+  const roles = Object.fromEntries(Array.from({ length: lines }, (_, i) => [`r${i}`, [`r${i + 1}`, 'zoe']]));
+  let book = bookOf('host all all all trust');
+  const loadingMs = best(3, () => {
+    book = bookOf(`${hba}\nhostssl last alice 10.0.0.1/32 trust`, { roles });
+  });
+  const facts = factsOf({ database: 'last', tls: true });
+  const verdict = decide(book, facts);
+  const rounds = 20;
+  const batchMs = best(6, () => {
+    for (let round = 0; round < rounds; round += 1) decide(book, facts);
+  });
+  return {
+    records: book.hba.records.length,
+    decidedBy: verdict.kind === 'admit' ? verdict.record.line : undefined,
+    loadingMs,
+    decidingMs: batchMs / rounds,
+  };
+}
+
+/** The cheapest of several times: one that shares the processor's cache with other programs says little. */
+function best(times: number, run: () => void): number {
+  return Math.min(...Array.from({ length: times }, () => cost(run)));
 }
