@@ -27,9 +27,11 @@ for (const [setting, code] of [
     // Strangers count against max_handshakes only.
     await connectRaw(t, gate.port);
     for (const tls of [true, false]) {
+      const from = gate.logLength();
       const late = await openClient(t, gate, { tls });
       t.match((await late.login({ user: 'alice' })).error, TOO_MANY, tls ? 'inside TLS' : 'without TLS');
       late.halfClose();
+      await gate.waitForLog({ code }, { from });
     }
     t.strictSame(
       codedLines(gate).map((line) => line.code),
