@@ -1,6 +1,7 @@
 // How the readers of rule files report: one bad line is one Problem, worded as PostgreSQL words it. BadLine is
 // private to rules/: the loaders catch it line by line and throw one LoadError with everything they collected.
 
+import { systemErrors } from '../system-errors.ts';
 import type { Problem } from '../errors.ts';
 import type { Place } from './types.ts';
 
@@ -18,21 +19,6 @@ export class BadLine extends Error {
 export function problemAt(place: Place, message: string, hint?: string): Problem {
   return { file: place.file, line: place.line, message, ...(hint === undefined ? {} : { hint }) };
 }
-
-/** What C's strerror says for the errors that opening and reading a file can meet: PostgreSQL's `%m`. */
-const systemErrors: Readonly<Record<string, string>> = {
-  EACCES: 'Permission denied',
-  EFBIG: 'File too large',
-  EIO: 'Input/output error',
-  EISDIR: 'Is a directory',
-  ELOOP: 'Too many levels of symbolic links',
-  EMFILE: 'Too many open files',
-  ENAMETOOLONG: 'File name too long',
-  ENFILE: 'Too many open files in system',
-  ENOENT: 'No such file or directory',
-  ENOTDIR: 'Not a directory',
-  EPERM: 'Operation not permitted',
-};
 
 /** The errno name of a failed FileSystem call, or null when the error carries none. */
 export function errorCode(error: unknown): string | null {

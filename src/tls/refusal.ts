@@ -1,6 +1,7 @@
 // How the loading of TLS material says no: one problem, at the line of the YAML file that names what is wrong,
 // in PostgreSQL's words (semantics §2.2).
 
+import { systemErrors } from '../system-errors.ts';
 import { LoadError } from '../errors.ts';
 import type { Settings } from '../config/settings.ts';
 
@@ -22,24 +23,6 @@ export function refusalAt(settings: TlsSource, key: string, file: string = setti
   return (message, extra = {}) =>
     new LoadError([{ file: line === null ? file : settings.file, line, message, ...extra }]);
 }
-
-/** glibc's strerror for what opening and reading a file meets; libuv words them differently. */
-const systemErrors: Readonly<Record<string, string>> = {
-  EACCES: 'Permission denied',
-  ECONNABORTED: 'Software caused connection abort',
-  ECONNRESET: 'Connection reset by peer',
-  EIO: 'Input/output error',
-  EISDIR: 'Is a directory',
-  ELOOP: 'Too many levels of symbolic links',
-  EMFILE: 'Too many open files',
-  ENAMETOOLONG: 'File name too long',
-  ENFILE: 'Too many open files in system',
-  ENOENT: 'No such file or directory',
-  ENOTDIR: 'Not a directory',
-  EPERM: 'Operation not permitted',
-  EPIPE: 'Broken pipe',
-  ETIMEDOUT: 'Connection timed out',
-};
 
 /**
  * What PostgreSQL would print after the colon: strerror's words for a system error, OpenSSL's reason for one of
