@@ -16,6 +16,9 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MIN_FILE_BYTES = 1024;
 /** Tokens of all records together, after expansion. */
 const MAX_TOKENS = 1_000_000;
+/** Errors of one load: a file that includes itself a few times has more of them than memory has room for. */
+const MAX_PROBLEMS = 10_000;
+const TOO_MANY_PROBLEMS = `more than ${MAX_PROBLEMS} errors: what follows was not read`;
 
 /** A record, or what is wrong where a record should be; in the order of the files. */
 export type Entry = { readonly line: Line } | { readonly problem: Problem };
@@ -48,6 +51,10 @@ export function parseRecords<R>(
       problems.push(entry.problem);
       continue;
     }
+    if (problems.length > MAX_PROBLEMS) {
+      problems.push(problemAt(entry.line, TOO_MANY_PROBLEMS));
+      break;
+    }
     try {
       records.push(parse(entry.line));
     } catch (error) {
@@ -64,6 +71,12 @@ class TooLarge extends Error {
   line: number | null = null;
 }
 
+function tooManyProblems(line: number): TooLarge {
+  const error = new TooLarge(TOO_MANY_PROBLEMS);
+  error.line = line;
+  return error;
+}
+
 class Reader {
   readonly #fs: FileSystem;
   readonly #entries: Entry[] = [];
@@ -73,6 +86,7 @@ class Reader {
   readonly #watched = new Set<string>();
   #bytes = 0;
   #tokens = 0;
+  #problems = 0;
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
@@ -124,6 +138,7 @@ class Reader {
         if (error instanceof TooLarge) error.line = line; // the outermost file's line is set last
         if (!(error instanceof BadLine)) throw error;
         entries.push({ problem: problemAt(place, error.message, error.hint) });
+        if (++this.#problems > MAX_PROBLEMS) throw tooManyProblems(line);
       }
     }
   }
