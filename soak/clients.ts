@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly certificates: Readonly<Record<'alice' | 'carol' | 'dave' | 'mallory', Credentials>>;
   readonly password: string;
   readonly random: () => number;
+  /** The time is up: who is in leaves. */
+  readonly isOver: () => boolean;
 }
 
 export type Activity = (around: Surroundings) => Promise<void>;
@@ -159,7 +161,7 @@ async function plaintext(around: Surroundings): Promise<void> {
 
 async function longSession(around: Surroundings): Promise<void> {
   await session(around, pick(around, CERTIFIED), async (client) => {
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 40 && !around.isOver(); round++) {
       await query(around, client);
       await pause(200 + around.random() * 1_000);
     }

@@ -2,6 +2,7 @@
 // workers, an upstream that restarts. Each tells the world what it is about to break, and checks what must hold.
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { Credentials, TestAuthority } from '../test/support/certificates.ts';
 import type { PostgresServer } from '../test/support/postgres.ts';
 import type { SoakGate } from './gate.ts';
@@ -172,9 +173,17 @@ async function terminateBackend({ world, upstream, random }: Stage): Promise<voi
   const victim = backends[Math.floor(random() * backends.length)];
   if (victim === undefined) return;
   world.doomed.add(victim);
-  await upstream.query(`select pg_terminate_backend(${victim})`).catch(() => {
-    // Between two lives of the upstream.
-  });
+  const { socketDir: host, port, superuser: user } = upstream;
+  const client = new Client({ host, port, user, database: 'postgres' });
+  // The upstream may be between two lives.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select pg_terminate_backend($1)', [victim]);
+  } catch {
+    world.count('backends that a restart terminated first');
+  }
+  void client.end().catch(() => {});
 }
 
 async function killWorker({ gate, world, random }: Stage): Promise<void> {

@@ -90,6 +90,7 @@ async function soak({ scope }: BenchScope, { minutes, seed, workers, clients }: 
     },
     (why) => world.violate(why),
   );
+  const end = Date.now() + minutes * 60_000;
   const around: Surroundings = {
     world,
     port: () => gate.port,
@@ -102,10 +103,10 @@ async function soak({ scope }: BenchScope, { minutes, seed, workers, clients }: 
     },
     password: PASSWORD,
     random,
+    isOver: () => Date.now() >= end,
   };
 
   const before = gate.resources();
-  const end = Date.now() + minutes * 60_000;
   const stage: Stage = { world, gate, upstream, authority, carol, random, files };
   const disturbing = faults.map(([everySeconds, name, fault]) =>
     repeat(end, async () => {
@@ -122,7 +123,7 @@ async function soak({ scope }: BenchScope, { minutes, seed, workers, clients }: 
     peak.descriptors = Math.max(peak.descriptors, now.descriptors);
     peak.rssMiB = Math.max(peak.rssMiB, now.rssMiB);
     print(
-      `${Math.round((end - Date.now()) / 60_000)} minutes left, ${gate.book.received} connections, ${world.violations.length} violations, ${JSON.stringify(now)}`,
+      `${Math.round((end - Date.now()) / 60_000)} minutes left, ${gate.book.received} connections, ${world.violations.length} violations, ${JSON.stringify({ ...now, ...Object.fromEntries(world.counts) })}`,
     );
   });
   const visiting = Array.from({ length: clients }, () => repeat(end, () => act(around)));

@@ -6,7 +6,7 @@ import { instrument } from '../../fuzz/instrument.ts';
 import { targetNames, targets, type TargetName } from '../../fuzz/target.ts';
 
 const SEED = 1;
-const SECONDS = 2;
+const SECONDS = 1;
 
 const WITH_A_GATE: readonly TargetName[] = ['connection'];
 
