@@ -1,14 +1,18 @@
 // The gate under soak, as installed: its log is followed line by line and kept only as far as it is still needed.
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text as textOf } from 'node:stream/consumers';
 import type { TestAuthority } from '../test/support/certificates.ts';
 import { isPlainObject, writeGateFiles, type GateFiles } from '../test/support/gate-files.ts';
 import { cleanEnvironment, programArgs } from '../test/support/program.ts';
 import { atEnd, type Scope } from '../test/support/scope.ts';
 import { supervise, type Supervised } from '../test/support/supervise.ts';
 import { within } from '../test/support/waiting.ts';
+
+const ADMIN_PATIENCE_MS = 60_000;
 
 interface ConnectionLines {
   readonly port: number;
@@ -136,9 +140,14 @@ export class SoakGate {
     return (await this.#child?.stop())?.code ?? null;
   }
 
+  /** One request on a connection of its own: one that is kept may be closed by the gate just as it is used again. */
   async admin(path: string, method = 'GET'): Promise<{ readonly status: number; readonly body: string }> {
-    const response = await fetch(`${this.#adminUrl}${path}`, { method, signal: AbortSignal.timeout(30_000) });
-    return { status: response.status, body: await response.text() };
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+    const asking = request(`${this.#adminUrl}${path}`, { method, agent: false }, (response) => {
+      textOf(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+    });
+    asking.on('error', reject).end();
+    return await within(promise, `an answer to ${method} ${path}`, ADMIN_PATIENCE_MS);
   }
 
   /** Replaces a file at one stroke. */
