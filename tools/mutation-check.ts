@@ -2,7 +2,7 @@
 // named for it, and wants one of them to fail. Exit status 0 only if every removal was noticed.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { mutations, type Mutation } from './mutations.ts';
 /** What the tests read. */
 const COPIED = ['src', 'test', 'fuzz', 'bin', 'config', 'docs', 'package.json', 'tsconfig.json'];
 /** A test that a mutation keeps from ending has noticed it too. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -20,6 +20,8 @@ process.exitCode = main(process.argv.slice(2));
 function main(files: readonly string[]): number {
   const chosen = files.length === 0 ? mutations : mutations.filter(({ file }) => files.includes(file));
   const copy = mkdtempSync(join(tmpdir(), 'mutation-'));
+  // Some tests run programs as nobody.
+  chmodSync(copy, 0o755);
   try {
     for (const each of COPIED) cpSync(join(root, each), join(copy, each), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
@@ -64,6 +66,7 @@ function isNoticed(copy: string, { file, removes, from, to, tests }: Mutation): 
 function fails(copy: string, test: string): boolean {
   const { status } = spawnSync(process.execPath, [join('test', test)], {
     cwd: copy,
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_MS / 1000) },
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',
     stdio: 'ignore',
