@@ -16,9 +16,10 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MIN_FILE_BYTES = 1024;
 /** Tokens of all records together, after expansion. */
 const MAX_TOKENS = 1_000_000;
-/** Errors of one load: a file that includes itself a few times has more of them than memory has room for. */
+/** Lines whose `include` or `@file` cannot be followed: a file that includes itself a few times has millions. */
+const MAX_UNREADABLE = 1_000;
+/** Errors of one load. */
 const MAX_PROBLEMS = 10_000;
-const TOO_MANY_PROBLEMS = `more than ${MAX_PROBLEMS} errors: what follows was not read`;
 
 /** A record, or what is wrong where a record should be; in the order of the files. */
 export type Entry = { readonly line: Line } | { readonly problem: Problem };
@@ -52,7 +53,7 @@ export function parseRecords<R>(
       continue;
     }
     if (problems.length > MAX_PROBLEMS) {
-      problems.push(problemAt(entry.line, TOO_MANY_PROBLEMS));
+      problems.push(problemAt(entry.line, tooManyErrors(MAX_PROBLEMS)));
       break;
     }
     try {
@@ -68,13 +69,15 @@ export function parseRecords<R>(
 /** More was expanded than any real set of rules needs; ends the reading at once. */
 class TooLarge extends Error {
   /** The line of the file itself that led there. */
-  line: number | null = null;
+  line: number | null;
+  constructor(message: string, line: number | null = null) {
+    super(message);
+    this.line = line;
+  }
 }
 
-function tooManyProblems(line: number): TooLarge {
-  const error = new TooLarge(TOO_MANY_PROBLEMS);
-  error.line = line;
-  return error;
+function tooManyErrors(limit: number): string {
+  return `more than ${limit} errors: what follows was not read`;
 }
 
 class Reader {
@@ -86,7 +89,7 @@ class Reader {
   readonly #watched = new Set<string>();
   #bytes = 0;
   #tokens = 0;
-  #problems = 0;
+  #unreadable = 0;
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
@@ -138,7 +141,7 @@ class Reader {
         if (error instanceof TooLarge) error.line = line; // the outermost file's line is set last
         if (!(error instanceof BadLine)) throw error;
         entries.push({ problem: problemAt(place, error.message, error.hint) });
-        if (++this.#problems > MAX_PROBLEMS) throw tooManyProblems(line);
+        if (++this.#unreadable > MAX_UNREADABLE) throw new TooLarge(tooManyErrors(MAX_UNREADABLE), line);
       }
     }
   }
