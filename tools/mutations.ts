@@ -49,7 +49,10 @@ export const mutations: readonly Mutation[] = [
     removes: "the demand for the upstream's own proof at the end of SCRAM",
     from: "if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';",
     to: '',
-    tests: ['fuzz/kept-inputs-keep-their-promises.test.ts'],
+    tests: [
+      'fuzz/kept-inputs-keep-their-promises.test.ts',
+      'session/a-password-line-holds-the-upstream-to-its-method.test.ts',
+    ],
   },
   {
     file: 'protocol/login-messages.ts',
