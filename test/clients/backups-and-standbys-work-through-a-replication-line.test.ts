@@ -51,6 +51,9 @@ for (const version of [10, 15, 18] as const) {
       const behind = await behindGate(t, { version, hba: REPLICATION_ONLY });
       const { server } = behind;
       await server.query('create table t as select generate_series(1, 1000) as x');
+      // Test servers commit asynchronously and are stopped at once: only a checkpoint puts the table on the disk
+      // before the cold copy.
+      await server.query('checkpoint');
       await using standby = await startPostgres({ version });
       await becomeStandby(standby, behind);
       await standby.waitForLog(/started streaming WAL from primary/);
