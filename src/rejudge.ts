@@ -6,7 +6,7 @@ import type { Snapshot } from './config/snapshot.ts';
 import type { Gate } from './gate.ts';
 import { judge } from './session/judge.ts';
 import { terminatedByAdministrator, type Session } from './session/registry.ts';
-import { sentIntermediates, verifyAgain } from './tls/verify-again.ts';
+import { sentIntermediates, verifyAgain, type Span } from './tls/verify-again.ts';
 import { toText } from './bytestring.ts';
 
 /** Sessions that are to end after a reload end one by one over this time, so that not all reconnect at once. */
@@ -40,7 +40,10 @@ export async function rejudgeSessions(gate: Gate, snapshot: Snapshot): Promise<v
 
 class Judgements {
   readonly #snapshot: Snapshot;
-  /** By fingerprint: many sessions come with one certificate, and its signatures need checking only once. */
+  /**
+   * By fingerprint: many sessions come with one certificate, and its signatures need checking only once. The oldest
+   * session comes first, so what spares it spares the younger ones.
+   */
   readonly #certificates = new Map<string, string | null>();
 
   constructor(snapshot: Snapshot) {
@@ -57,19 +60,28 @@ class Judgements {
     return verdict.kind === 'admit' ? null : toText(verdict.message);
   }
 
-  #objectionToCertificate({ tls, startedAt }: Session): string | null {
+  #objectionToCertificate({ tls }: Session): string | null {
     if (tls?.certificate.state !== 'verified' || this.#snapshot.tls === null) return null;
     const { fingerprint } = tls.certificate.identity.facts;
     const known = this.#certificates.get(fingerprint);
     if (known !== undefined) return known;
     const leaf = tls.socket.getPeerX509Certificate();
-    // Judged as of the session's begin: it is the reload that may end it, not the time that has passed.
+    const span = since(tls.establishedAt);
     const failure =
-      leaf === undefined ? null : verifyAgain(leaf, sentIntermediates(leaf), this.#snapshot.tls, startedAt);
+      leaf === undefined ? null : verifyAgain(leaf, sentIntermediates(leaf), this.#snapshot.tls, span);
     const objection = failure === null ? null : `client certificate verification failed: ${failure.reason}`;
     this.#certificates.set(fingerprint, objection);
     return objection;
   }
+}
+
+/**
+ * It is the reload that may end a session, not the time that has passed: what was in force at its handshake still counts,
+ * and so does what has come into force since, a CA's renewed certificate for one. The clock may have been set back.
+ */
+function since(begin: Date): Span {
+  const now = new Date();
+  return begin < now ? { from: begin, to: now } : { from: now, to: begin };
 }
 
 function terminate(sessions: readonly Session[]): void {

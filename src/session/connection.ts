@@ -285,7 +285,8 @@ async function admit(
   gate.handshakes.leave(life);
   if (known.tls?.certificate.state === 'verified') {
     const { notAfter } = known.tls.certificate.identity.facts;
-    gate.metrics.clientCertificateRemaining((notAfter.getTime() - Date.now()) / 1000);
+    // It may have expired since the handshake, or the clock has jumped; a sum that falls is no counter.
+    gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
   if (admission.demand === 'none' && snapshot.settings.logConnections) {

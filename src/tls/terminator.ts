@@ -141,6 +141,7 @@ function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
   return {
     socket,
     certificate: clientCertificate(socket),
+    establishedAt: new Date(),
     version: socket.getProtocol() ?? 'unknown',
     cipher: name,
     bits: secretBits(standardName),

@@ -95,6 +95,8 @@ export interface TlsSession {
   /** Paused; nothing of its data has been read. */
   readonly socket: import('node:tls').TLSSocket;
   readonly certificate: ClientCertificate;
+  /** When the handshake was over, by the clock that judged the certificate. */
+  readonly establishedAt: Date;
   /** `TLSv1.3`, as pg_stat_ssl.version. */
   readonly version: string;
   /** OpenSSL's name, as pg_stat_ssl.cipher. */

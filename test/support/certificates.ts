@@ -132,6 +132,20 @@ export class TestAuthority {
     });
   }
 
+  /** This root's certificate as it is issued anew: the same name and key, another time. PEM. */
+  renewed(options: Validity): string {
+    const { subject, publicKey } = this.#issuer;
+    const request = {
+      subject,
+      publicKey,
+      serial: randomSerial(),
+      ...options,
+      ca: true,
+      extendedKeyUsage: [],
+    };
+    return pem('CERTIFICATE', certificate(request, this.#issuer));
+  }
+
   /** This authority's revocation list, PEM. */
   crl({ revoked = [], thisUpdate, nextUpdate }: RevocationListOptions = {}): string {
     this.#crlNumber += 1n;

@@ -37,6 +37,7 @@ export const PACKAGES = {
   '/var/lib/dpkg/info/libdbd-pg-perl.list': 'libdbd-pg-perl',
   '/usr/lib/ruby/vendor_ruby/pg.rb': 'ruby-pg',
   '/usr/lib/x86_64-linux-gnu/odbc/psqlodbcw.so': 'odbc-postgresql',
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1': 'libfaketime',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;
