@@ -30,9 +30,12 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/registry.ts',
     removes: 'the comparison of the key in a cancel request',
-    from: 'cancelKey.pid === pid && cancelKey.key.equals(key)',
+    from: 'cancelKey.pid === pid && isSameKey(cancelKey.key, key)',
     to: 'cancelKey.pid === pid',
-    tests: ['session/cancel-requests-reach-the-query-they-are-meant-for-and-no-other.test.ts'],
+    tests: [
+      'session/cancel-requests-reach-the-query-they-are-meant-for-and-no-other.test.ts',
+      'attacks/a-cancel-key-cannot-be-guessed-by-asking-often.test.ts',
+    ],
   },
   {
     file: 'session/upstream.ts',

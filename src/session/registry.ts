@@ -1,6 +1,7 @@
 // The sessions that a rule has admitted, until they end: found by their cancel keys, listed and terminated by the admin
 // listener.
 
+import { timingSafeEqual } from 'node:crypto';
 import type { ByteString } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
@@ -67,7 +68,7 @@ export class Sessions {
    */
   hasCancelKey(pid: number, key: Buffer): boolean {
     for (const { cancelKey } of this.#byId.values()) {
-      if (cancelKey !== null && cancelKey.pid === pid && cancelKey.key.equals(key)) return true;
+      if (cancelKey !== null && cancelKey.pid === pid && isSameKey(cancelKey.key, key)) return true;
     }
     return false;
   }
@@ -77,6 +78,11 @@ export class Sessions {
     if (this.#byId.size === 0) return;
     await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
+}
+
+/** SECURITY: how long it takes says nothing of how much of a guess is right, as with PostgreSQL 18. */
+function isSameKey(ours: Buffer, theirs: Buffer): boolean {
+  return ours.length === theirs.length && timingSafeEqual(ours, theirs);
 }
 
 /** Why a session ends that an administrator, a reload or the end of a drain ends, as PostgreSQL words it. */
