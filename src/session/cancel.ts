@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import type { UpstreamSettings } from '../config/settings.ts';
 import { CANCEL_REQUEST_CODE } from '../protocol/codes.ts';
 import { encodeCancelRequest } from '../protocol/replies.ts';
+import { destroyOnAbort } from './deadline.ts';
 import { upstreamAddress } from './upstream-address.ts';
 
 /** What BackendKeyData gave a session. */
@@ -20,19 +21,28 @@ export type CancelOutcome = 'forwarded' | 'unknown-key' | 'refused' | 'upstream-
  * Sends a CancelRequest and waits until the upstream has closed the connection, which is how PostgreSQL says that it
  * has dealt with it; at most `connectTimeoutMs`.
  *
+ * @param signal ends the wait: whoever has sent the request is to go
  * @returns whether the request was sent whole
  */
-export async function forwardCancel(upstream: UpstreamSettings, cancel: CancelKey): Promise<boolean> {
+export async function forwardCancel(
+  upstream: UpstreamSettings,
+  cancel: CancelKey,
+  signal: AbortSignal | null = null,
+): Promise<boolean> {
   const socket = connect(upstreamAddress(upstream));
+  const stopWatching = signal === null ? null : destroyOnAbort(socket, signal);
   const timer = setTimeout(() => socket.destroy(), upstream.connectTimeoutMs);
   return await new Promise<boolean>((resolve) => {
     let sent = false;
     socket.on('error', () => {});
     socket.on('close', () => {
       clearTimeout(timer);
+      stopWatching?.();
       resolve(sent);
     });
     socket.end(encodeCancelRequest(CANCEL_REQUEST_CODE, cancel.pid, cancel.key), () => {
+      // Also called when the socket is destroyed first.
+      if (socket.destroyed) return;
       sent = true;
       // Whether the upstream ever closes is no reason for a gate that shuts down to stay.
       socket.unref();

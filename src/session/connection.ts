@@ -12,7 +12,7 @@ import { clientAddress } from '../rules/address.ts';
 import type { Admission, Facts, IpAddress } from '../rules/types.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
-import { Lifeline, reasonOf } from './deadline.ts';
+import { Lifeline, orAborted, reasonOf } from './deadline.ts';
 import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
@@ -359,17 +359,20 @@ function endSession({ snapshot, session }: Connection, relay: Relay, reason: Gat
 }
 
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
-async function cancel({ gate, snapshot, known }: Connection, request: CancelKey): Promise<void> {
+async function cancel({ gate, snapshot, life, known }: Connection, request: CancelKey): Promise<void> {
   // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
   if (known.tls?.certificate.state === 'unverified') {
     gate.metrics.cancelRequest('refused');
     throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
   }
   let outcome: CancelOutcome = 'unknown-key';
-  if (await gate.hasCancelKey(request.pid, request.key)) {
-    outcome = (await forwardCancel(snapshot.settings.upstream, request)) ? 'forwarded' : 'upstream-failed';
+  if (await orAborted(gate.hasCancelKey(request.pid, request.key), life.signal)) {
+    const isSent = await forwardCancel(snapshot.settings.upstream, request, life.signal);
+    outcome = isSent ? 'forwarded' : 'upstream-failed';
   }
   gate.metrics.cancelRequest(outcome);
+  // Its place was needed, or its time is up: whether the upstream has dealt with it is not waited for any longer.
+  life.signal.throwIfAborted();
   const { id, host, port } = known;
   gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
 }
