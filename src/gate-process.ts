@@ -2,6 +2,7 @@
 // there is one process, a worker where there are several.
 
 import type { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
 import type { SessionRow } from './admin/gate-view.ts';
 import type { Backend } from './backend.ts';
 import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
@@ -21,6 +22,13 @@ import { orAfter } from './wait.ts';
 
 /** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
 const LAST_WORDS_MS = 2_000;
+
+/**
+ * V8 lets the heap grow to four times what lives in it before it collects the whole of it, and to less where it finds
+ * itself collecting often. TLS reads are memory outside of the heap that counts in it: a COPY into the server brings the
+ * lower limit about, and then a full collection for every few MB (decision 7). This keeps the four.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=300';
 
 export interface GateProcessOptions {
   readonly config: ConfigHolder;
@@ -81,6 +89,7 @@ export class GateProcess implements Backend {
 
   /** @throws LoadError where it cannot listen */
   async listen(options: ListenOptions): Promise<void> {
+    setFlagsFromString(HEAP_GROWTH);
     this.#listeners = await openListeners(options, (raw) => {
       if (!this.#makeRoom()) {
         raw.destroy();
