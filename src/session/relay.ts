@@ -10,6 +10,12 @@ import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/m
  */
 const LINGER_MS = 10_000;
 
+/**
+ * So many full slabs in a row, a quarter of a megabyte, and the other sessions have their turn: libuv itself would read
+ * on for 32 of them, and a small query would wait for milliseconds behind a COPY.
+ */
+const FULL_READS_A_TURN = 4;
+
 const NOTHING = Buffer.alloc(0);
 
 /** The upstream as the relay needs it. */
@@ -44,6 +50,7 @@ export class Relay {
   readonly #requestsBefore = 1;
   /** What is being written to a client without TLS; a buffer a chunk would pile up until it is collected. */
   #plaintext: Buffer | null = null;
+  #fullReads = 0;
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
   #lingerTimer: NodeJS.Timeout | null = null;
@@ -130,7 +137,19 @@ export class Relay {
     const client = this.#client;
     this.#lastByteAt = performance.now();
     this.#backend.push(slab, length);
-    return client.write(this.#lasting(slab, length));
+    const goOn = client.write(this.#lasting(slab, length));
+    if (length < slab.length) this.#fullReads = 0;
+    else if (++this.#fullReads === FULL_READS_A_TURN) {
+      this.#fullReads = 0;
+      if (goOn) setImmediate(this.#onNextTurn);
+      return false;
+    }
+    return goOn;
+  };
+
+  readonly #onNextTurn = (): void => {
+    // A client that has fallen behind meanwhile, or a session that was ended, reads on in its own time.
+    if (!this.#client.writableNeedDrain) this.#upstream.socket.resume();
   };
 
   /** The slab's first `length` bytes, where they stay what they are until they are written. */
