@@ -199,7 +199,6 @@ async function startTls(connection: Connection): Promise<void> {
   if (snapshot.terminator === null) throw new GatehouseError('direct-tls-disabled');
   const begin = performance.now();
   const tls = await snapshot.terminator.accept(raw, { signal: life.signal });
-  tls.socket.on('error', () => {});
   connection.client = tls.socket;
   known.tls = tls;
   logTls(gate, known, tls);

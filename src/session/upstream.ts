@@ -1,7 +1,6 @@
 // The upstream's side of a connection until it is ready: dial, send the startup, watch the login. Every message of the
 // login is read before the client sees it, so that nothing weaker than the deciding line demands gets through.
 
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { UpstreamSettings } from '../config/settings.ts';
 import type { ByteString } from '../bytestring.ts';
@@ -46,22 +45,31 @@ export async function dialUpstream(settings: UpstreamSettings, signal: AbortSign
   const link: UpstreamLink = {
     socket,
     knowsReset: !('path' in address),
-    receive: () => false,
+    receive: readNoMore,
     answered: () => clearTimeout(timer),
   };
   const stopWatching = destroyOnAbort(socket, signal);
+  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+  socket.once('connect', resolve).once('error', reject);
   try {
-    await once(socket, 'connect');
+    await connected;
   } catch (cause) {
     if (cause instanceof GatehouseError) throw cause;
     throw isReset(cause) ? closedEarly(cause) : unreachable(cause);
   } finally {
     stopWatching();
+    socket.off('error', reject);
   }
   outliveFailedWrites(socket);
   // Between two owners an error has nobody else to hear it; the `destroyed` flag tells the next one.
-  socket.on('error', () => {});
+  socket.on('error', ignore);
   return link;
+}
+
+function ignore(): void {}
+
+function readNoMore(): boolean {
+  return false;
 }
 
 /**
@@ -73,9 +81,25 @@ function outliveFailedWrites(socket: Socket): void {
   /* oxlint-disable no-underscore-dangle -- node:stream's names for what a stream is made of */
   const write = socket._write.bind(socket);
   const writev = socket._writev?.bind(socket);
-  socket._write = (chunk, encoding, callback) => write(chunk, encoding, () => callback());
-  if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, () => callback());
+  const succeeding = memoized((callback: Written) => () => callback());
+  socket._write = (chunk, encoding, callback) => write(chunk, encoding, succeeding(callback));
+  if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, succeeding(callback));
   /* oxlint-enable no-underscore-dangle */
+}
+
+type Written = (error?: Error | null) => void;
+
+/** A stream hands the same callback to all its writes: what is made of it is made once, not once a chunk. */
+function memoized(make: (callback: Written) => Written): (callback: Written) => Written {
+  let last: Written | null = null;
+  let made: Written = ignore;
+  return (callback) => {
+    if (callback !== last) {
+      last = callback;
+      made = make(callback);
+    }
+    return made;
+  };
 }
 
 export interface LoginOptions {
@@ -136,33 +160,35 @@ export async function logIn(link: UpstreamLink, options: LoginOptions): Promise<
 
   const { socket } = link;
   const stopWatching = destroyOnAbort(socket, options.signal);
+  const { promise: loggedIn, resolve, reject } = Promise.withResolvers<void>();
+  const onClosed = (): void => reject(closedEarly());
+  const onError = (error: Error): void =>
+    reject(error instanceof GatehouseError ? error : closedEarly(error));
+  link.receive = (length, slab) => {
+    link.answered();
+    let over: boolean;
+    try {
+      over = take(slab.subarray(0, length));
+    } catch (error) {
+      reject(error);
+      return false;
+    }
+    if (!over) return true;
+    // What comes next waits in the kernel for the relay.
+    link.receive = readNoMore;
+    resolve();
+    return false;
+  };
+  socket.on('end', onClosed).on('close', onClosed).on('error', onError);
   try {
-    await new Promise<void>((resolve, reject) => {
-      link.receive = (length, slab) => {
-        link.answered();
-        let over: boolean;
-        try {
-          over = take(slab.subarray(0, length));
-        } catch (error) {
-          reject(error);
-          return false;
-        }
-        if (!over) return true;
-        // What comes next waits in the kernel for the relay.
-        link.receive = () => false;
-        resolve();
-        return false;
-      };
-      socket.once('end', () => reject(closedEarly()));
-      socket.once('close', () => reject(closedEarly()));
-      socket.once('error', (error) => reject(error instanceof GatehouseError ? error : closedEarly(error)));
-      if (socket.destroyed) reject(closedEarly());
-      socket.write(options.startup);
-      socket.resume();
-    });
+    if (socket.destroyed) onClosed();
+    socket.write(options.startup);
+    socket.resume();
+    await loggedIn;
   } finally {
     link.answered();
     stopWatching();
+    socket.off('end', onClosed).off('close', onClosed).off('error', onError);
   }
   return { cancelKey, rest: messages.rest };
 }
