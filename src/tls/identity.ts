@@ -1,4 +1,4 @@
-// Where a client certificate becomes facts: once per TLS connection, from its DER and nothing else. The only place
+// Where a client certificate becomes facts: once a certificate, from its DER and nothing else. The only place
 // that makes a ClientIdentity; a certificate that cannot be read to its last byte yields none.
 
 import { hash } from 'node:crypto';
@@ -39,7 +39,7 @@ type AltNames = Pick<CertificateNames, 'uri' | 'dns' | 'email'>;
  * Throws GatehouseError `client-cert-invalid` when `der` is not one well-formed certificate.
  */
 export function readCertificateFacts(der: Uint8Array): CertificateFacts {
-  return refusingMalformed(() => factsOf(der, readCertificate(der)));
+  return refusingMalformed(() => factsOf(readCertificate(der), sha256(der)));
 }
 
 /**
@@ -48,9 +48,24 @@ export function readCertificateFacts(der: Uint8Array): CertificateFacts {
  * Throws GatehouseError `client-cert-nul-in-name` (semantics §2.11, contract §7.8) and `client-cert-invalid`.
  */
 export function verifiedIdentity(der: Uint8Array): ClientIdentity {
+  const fingerprint = sha256(der);
+  const identity = remembered.get(fingerprint) ?? readIdentity(der, fingerprint);
+  // Taken out and in again, it is the latest; a Map's first is the one that was not asked for the longest.
+  remembered.delete(fingerprint);
+  remembered.set(fingerprint, identity);
+  if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '');
+  return identity;
+}
+
+/** A client comes again and again with the certificate it has; its sessions then share one identity. */
+const MAX_REMEMBERED = 256;
+/** By SHA-256 of the whole DER. What is in it depends on nothing but the DER: a reload changes none of it. */
+const remembered = new Map<string, ClientIdentity>();
+
+function readIdentity(der: Uint8Array, fingerprint: string): ClientIdentity {
   return refusingMalformed(() => {
     const certificate = readCertificate(der);
-    const facts = factsOf(der, certificate);
+    const facts = factsOf(certificate, fingerprint);
     const cn = commonName(certificate.subject);
     // SECURITY: `postgres\0.example` must not pass for `postgres` in anything behind this gate that ends strings at NUL.
     if (cn?.includes('\0') === true) throw nulInCommonName();
@@ -84,7 +99,12 @@ function refusingMalformed<T>(read: () => T): T {
   }
 }
 
-function factsOf(der: Uint8Array, certificate: Certificate): CertificateFacts {
+/** In hexadecimal. */
+function sha256(der: Uint8Array): string {
+  return hash('sha256', der, 'hex');
+}
+
+function factsOf(certificate: Certificate, fingerprint: string): CertificateFacts {
   return Object.freeze({
     subject: formatForLog(certificate.subject),
     issuer: formatForLog(certificate.issuer),
@@ -93,7 +113,7 @@ function factsOf(der: Uint8Array, certificate: Certificate): CertificateFacts {
     serial: certificate.serial.toString(),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
-    fingerprint: hash('sha256', der, 'hex').replace(/..(?!$)/g, '$&:'),
+    fingerprint: fingerprint.replace(/..(?!$)/g, '$&:'),
   });
 }
 

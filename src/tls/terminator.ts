@@ -89,6 +89,8 @@ export class Terminator {
       signal.removeEventListener('abort', onAbort);
       if (addresses !== null && this.#handshakes.get(addresses) === handshake)
         this.#handshakes.delete(addresses);
+      // The raw socket lives on under the session, which need not carry its ClientHello to the end.
+      this.#byRaw.delete(raw);
     }
   }
 
@@ -96,7 +98,7 @@ export class Terminator {
   #onSecure(socket: TLSSocket): void {
     // Node only reports what goes wrong with an established session, a forged record for one; nothing would be read
     // of it any more, and it would never close.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroyThis);
     const handshake = this.#handshakeOf(socket);
     if (handshake === undefined) {
       socket.destroy();
@@ -125,6 +127,10 @@ export class Terminator {
     const raw: unknown = Reflect.get(socket, '_parent');
     return typeof raw === 'object' && raw !== null ? this.#byRaw.get(raw) : undefined;
   }
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
 }
 
 /** Errors of sockets are also their 'close', and those are what is waited for. */
