@@ -6,12 +6,15 @@ import type { PeerName } from './peers/peer.ts';
 import { BenchScope } from './scope.ts';
 import type { Stage } from './stage.ts';
 
-/** Enough to warm up: the rest of a measure's run is the same whatever its size. */
+/**
+ * Enough to warm up: the rest of a measure's run is the same whatever its size. New connections are so few a second that
+ * it takes more of them until V8 has compiled what a gate that has served for an hour runs.
+ */
 const WARM_UP: Sizes = {
   copyMegabytes: 50,
   valueMegabytes: 20,
   querySeconds: 1,
-  connectionSeconds: 1,
+  connectionSeconds: 15,
   latencySeconds: 1,
 };
 

@@ -1,18 +1,22 @@
 // A hundred sessions at once, with TLS and without, each with a stream of its own in either direction, through the slab
 // that they all share. Writes are of odd sizes, both sides pause at random, and some clients read nothing until all
 // buffers on the way are full of small pieces: there a slab that is lent too long shows. Every stream has its digest.
+//
+// GATEHOUSE_INTEGRITY_MINUTES=10 GATEHOUSE_INTEGRITY_SESSIONS=1000 node <this file> goes on with other seeds for so long.
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { test } from 'tap';
+import { test, type Test } from 'tap';
 import { startGate } from '../support/gate.ts';
 import { scriptedUpstream } from '../support/scripted-upstream.ts';
 import { within } from '../support/waiting.ts';
 import { openSession, takeOver, TRUST } from './clients.ts';
 import { createKeystream, createRandom, keystreamDigest, Seen } from './keystream.ts';
 
-const SESSIONS = 100;
-/** Of them, those whose client reads nothing until the upstream is stuck. */
+const SESSIONS = Number(process.env['GATEHOUSE_INTEGRITY_SESSIONS'] ?? 100);
+const MINUTES = Number(process.env['GATEHOUSE_INTEGRITY_MINUTES'] ?? 0);
+const FIRST_SEED = Number(process.env['GATEHOUSE_INTEGRITY_SEED'] ?? 1);
+/** Of the sessions, those whose client reads nothing until the upstream is stuck. */
 const STUCK = 24;
 const STREAM_BYTES = 400_009;
 /** More than the kernel's buffers between the upstream and a client that does not read. */
@@ -24,42 +28,54 @@ const LONGEST_PAUSE_MS = 8;
 const STUCK_AFTER_MS = 200;
 
 for (const unix of [false, true]) {
-  await test(`to an upstream on ${unix ? 'a Unix socket' : 'TCP'}`, async (t) => {
-    const stuck = Array.from({ length: SESSIONS }, () => Promise.withResolvers<void>());
-    const atUpstream = Array.from({ length: SESSIONS }, () => Promise.withResolvers<string>());
-    const upstream = await scriptedUpstream(
-      t,
-      async (connection) => {
-        const seed = Number((await connection.readStartup()).parameters['user']);
-        await connection.acceptLogin();
-        const { socket } = connection;
-        const digest = receive(takeOver(connection), createRandom(seed));
-        void digest.then(atUpstream[seed]!.resolve, atUpstream[seed]!.reject);
-        socket.resume();
-        // Not earlier: the client takes its socket over once the login is done.
-        await once(socket, 'data');
-        send(socket, toClient(seed), stuck[seed]!.resolve);
-      },
-      { unix },
-    );
-    const gate = await startGate(t, { hba: TRUST, upstream });
-    const wrong: string[] = [];
-    await Promise.all(
-      Array.from({ length: SESSIONS }, async (_, seed) => {
-        const parameters = { user: String(seed) };
-        const { client } = await openSession(t, gate, { tls: seed % 3 !== 0, parameters });
-        const socket = takeOver(client);
-        const digest = receive(socket, createRandom(seed));
-        send(socket, toUpstream(seed));
-        if (isStuck(seed)) await stuck[seed]!.promise;
-        socket.resume();
-        if ((await digest) !== digestOf(toClient(seed))) wrong.push(`to client ${seed}`);
-        if ((await atUpstream[seed]!.promise) !== digestOf(toUpstream(seed)))
-          wrong.push(`from client ${seed}`);
-      }),
-    );
-    t.strictSame(wrong, [], 'every stream arrived as it was sent');
+  const timeout = 60_000 * (MINUTES + 1);
+  await test(`to an upstream on ${unix ? 'a Unix socket' : 'TCP'}`, { timeout }, async (t) => {
+    const until = performance.now() + (MINUTES * 60_000) / 2;
+    for (let seed = FIRST_SEED; seed === FIRST_SEED || performance.now() < until; seed++) {
+      await t.test(`seed ${seed}`, { timeout }, async (round) => {
+        round.strictSame(await wrongStreams(round, unix, seed), [], 'every stream arrived as it was sent');
+      });
+    }
   });
+}
+
+/** Has all sessions run at once. Returns the streams that arrived otherwise than they were sent. */
+async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<readonly string[]> {
+  const streams = Array.from({ length: SESSIONS }, (_, session) => streamsOf(session, seed));
+  const stuck = streams.map(() => Promise.withResolvers<void>());
+  const atUpstream = streams.map(() => Promise.withResolvers<string>());
+  const upstream = await scriptedUpstream(
+    t,
+    async (connection) => {
+      const session = Number((await connection.readStartup()).parameters['user']);
+      const { toClient, toUpstream } = streams[session]!;
+      await connection.acceptLogin();
+      const { socket } = connection;
+      const digest = receive(takeOver(connection), createRandom(toUpstream.seed));
+      void digest.then(atUpstream[session]!.resolve, atUpstream[session]!.reject);
+      socket.resume();
+      // Not earlier: the client takes its socket over once the login is done.
+      await once(socket, 'data');
+      send(socket, toClient, stuck[session]!.resolve);
+    },
+    { unix },
+  );
+  const gate = await startGate(t, { hba: TRUST, upstream });
+  const wrong: string[] = [];
+  const run = async ({ toClient, toUpstream }: Streams, session: number): Promise<void> => {
+    const parameters = { user: String(session) };
+    const { client } = await openSession(t, gate, { tls: session % 3 !== 0, parameters });
+    const socket = takeOver(client);
+    const digest = receive(socket, createRandom(toClient.seed));
+    send(socket, toUpstream);
+    if (isStuck(session)) await stuck[session]!.promise;
+    socket.resume();
+    if ((await digest) !== digestOf(toClient)) wrong.push(`to client ${session}`);
+    if ((await atUpstream[session]!.promise) !== digestOf(toUpstream)) wrong.push(`from client ${session}`);
+  };
+  await Promise.all(streams.map(run));
+  await gate.stop();
+  return wrong;
 }
 
 /** What one side sends. */
@@ -73,14 +89,21 @@ function isStuck(session: number): boolean {
   return session < STUCK;
 }
 
-function toClient(session: number): Stream {
-  return isStuck(session)
-    ? { seed: session, bytes: STUCK_STREAM_BYTES, longestWrite: LONGEST_SMALL_WRITE }
-    : { seed: session, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE };
+/** What the two sides of one session send. */
+interface Streams {
+  readonly toClient: Stream;
+  readonly toUpstream: Stream;
 }
 
-function toUpstream(session: number): Stream {
-  return { seed: SESSIONS + session, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE };
+function streamsOf(session: number, runSeed: number): Streams {
+  const seed = 2 * (runSeed * SESSIONS + session);
+  const toUpstream = { seed: seed + 1, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE };
+  return {
+    toUpstream,
+    toClient: isStuck(session)
+      ? { seed, bytes: STUCK_STREAM_BYTES, longestWrite: LONGEST_SMALL_WRITE }
+      : { seed, bytes: STREAM_BYTES, longestWrite: LONGEST_WRITE },
+  };
 }
 
 function digestOf({ seed, bytes }: Stream): string {
