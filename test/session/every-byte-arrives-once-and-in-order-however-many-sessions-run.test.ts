@@ -2,7 +2,8 @@
 // that they all share. Writes are of odd sizes, both sides pause at random, and some clients read nothing until all
 // buffers on the way are full of small pieces: there a slab that is lent too long shows. Every stream has its digest.
 //
-// GATEHOUSE_INTEGRITY_MINUTES=10 GATEHOUSE_INTEGRITY_SESSIONS=1000 node <this file> goes on with other seeds for so long.
+// TAP_TIMEOUT=0 GATEHOUSE_INTEGRITY_MINUTES=10 GATEHOUSE_INTEGRITY_SESSIONS=1000 node <this file> goes on with other
+// seeds for so long.
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
