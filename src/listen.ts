@@ -174,6 +174,12 @@ async function expand(names: readonly string[], reasons: string[]): Promise<read
   return [...found];
 }
 
+/**
+ * Connections that wait to be accepted. PostgreSQL asks for twice max_connections; the kernel grants net.core.somaxconn,
+ * 4096 by default. A client beyond it is not refused but has its SYN dropped, and comes back a second later.
+ */
+const BACKLOG = 4096;
+
 /** Resolves with the address that the socket really has. */
 async function listen(
   server: Server,
@@ -181,7 +187,7 @@ async function listen(
 ): Promise<AddressInfo> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ ...options, backlog: 511 }, () => {
+    server.listen({ ...options, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });

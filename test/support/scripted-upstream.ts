@@ -181,8 +181,9 @@ export async function scriptedUpstream(
     connection.play(script);
   });
   const directory = unix ? temporaryDirectory(t) : null;
-  if (directory === null) server.listen(0, '127.0.0.1');
-  else server.listen(join(directory, '.s.PGSQL.5432'));
+  const backlog = 4096;
+  if (directory === null) server.listen({ port: 0, host: '127.0.0.1', backlog });
+  else server.listen({ path: join(directory, '.s.PGSQL.5432'), backlog });
   await once(server, 'listening');
   atEnd(t, async () => {
     for (const connection of arrivals.items) connection.destroy();
