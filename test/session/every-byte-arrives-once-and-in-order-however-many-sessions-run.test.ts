@@ -61,7 +61,7 @@ async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<reado
     },
     { unix },
   );
-  const gate = await startGate(t, { hba: TRUST, upstream });
+  const gate = await startGate(t, { hba: TRUST, upstream, config: { max_handshakes: 0 } });
   const wrong: string[] = [];
   const run = async ({ toClient, toUpstream }: Streams, session: number): Promise<void> => {
     const parameters = { user: String(session) };
