@@ -208,10 +208,7 @@ export const mutations: readonly Mutation[] = [
     removes: 'the limit on what a pattern may cost',
     from: 'if (tooComplex) throw new PatternError(regerror.tooComplex);',
     to: '',
-    tests: [
-      'rules/a-wrong-pattern-is-refused-in-postgresqls-words.test.ts',
-      'rules/patterns-keep-their-promises-for-any-bytes.test.ts',
-    ],
+    tests: ['rules/no-subject-makes-a-pattern-slow.test.ts'],
   },
   {
     file: 'log.ts',

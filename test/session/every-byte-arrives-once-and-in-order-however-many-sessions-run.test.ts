@@ -61,7 +61,9 @@ async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<reado
     },
     { unix },
   );
-  const gate = await startGate(t, { hba: TRUST, upstream, config: { max_handshakes: 0 } });
+  // A thousand at once are no strangers to be evicted, and this process, all of their clients and upstreams, is slow.
+  const config = { max_handshakes: 0, authentication_timeout: '5min', upstream: { connect_timeout: '5min' } };
+  const gate = await startGate(t, { hba: TRUST, upstream, config });
   const wrong: string[] = [];
   const run = async ({ toClient, toUpstream }: Streams, session: number): Promise<void> => {
     const parameters = { user: String(session) };
