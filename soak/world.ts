@@ -118,10 +118,14 @@ export class World {
     return visit.standing === 'changing' || now.standing === 'changing' || now.changes !== visit.changes;
   }
 
+  /** Whether the upstream was being restarted at that time, in milliseconds since 1970. */
+  wasOut(at: number): boolean {
+    return this.#outages.some((outage) => outage.from <= at && outage.to + ECHO_MS >= at);
+  }
+
   #excuse({ from, port }: Visit): string | null {
     const now: Interval = { from, to: Date.now() };
-    const wasOut = this.#outages.some((outage) => outage.from <= now.to && outage.to + ECHO_MS >= now.to);
-    if (wasOut) return 'an upstream restart';
+    if (this.wasOut(now.to)) return 'an upstream restart';
     const worker = this.#workerOf(port);
     if (worker !== null && this.killedWorkers.has(worker)) return 'a killed worker';
     const gap = [...this.killedWorkers.values()].some((at) => at >= now.from - WORKER_GAP_MS && at <= now.to);
