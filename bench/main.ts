@@ -27,10 +27,16 @@ async function main(args: readonly string[]): Promise<number> {
     if (missing.length > 0) throw new UsageError(`${missing.join(' and ')} not here: ${howToGet(missing)}`);
     return await bench(options);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError)) throw inFull(error);
     process.stderr.write(`${error.message}\n${USAGE}`);
     return 2;
   }
+}
+
+/** What failed, and behind it what failed while it was cleaned up: Node prints neither of a SuppressedError's two. */
+function inFull(error: unknown): unknown {
+  if (!(error instanceof SuppressedError)) return error;
+  return new AggregateError([inFull(error.suppressed), inFull(error.error)], error.message);
 }
 
 async function bench(options: Options): Promise<number> {

@@ -211,7 +211,7 @@ export class Relay {
   #closeUpstream(): void {
     const { socket } = this.#upstream;
     const isOrderly = this.#client.readableEnded && this.#end === 'closed';
-    if (!isOrderly || socket.destroyed || socket.writableFinished) {
+    if (!isOrderly || socket.destroyed || socket.writableLength === 0) {
       socket.destroy();
       return;
     }
