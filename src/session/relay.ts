@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/message-boundary.ts';
 
 /**
- * How long a client may take to close once it has every byte and the end of the stream, how long one that is being
- * ended may take to read what is queued for it, and how long an upstream whose client has left; in milliseconds.
+ * How long a client may take to close once it has every byte and the end of the stream, and how long one that is being
+ * ended may take to read what is queued for it; in milliseconds.
  */
 const LINGER_MS = 10_000;
 
@@ -54,7 +54,6 @@ export class Relay {
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
   #lingerTimer: NodeJS.Timeout | null = null;
-  #upstreamTimer: NodeJS.Timeout | null = null;
   #end: RelayEnd = 'closed';
   #finished: (() => void) | null = null;
 
@@ -207,22 +206,6 @@ export class Relay {
     else client.end(answer);
   }
 
-  /** The client is gone. What it had sent, and an orderly end, still belong to the upstream, which may read slowly. */
-  #closeUpstream(): void {
-    const { socket } = this.#upstream;
-    const isOrderly = this.#client.readableEnded && this.#end === 'closed';
-    if (!isOrderly || socket.destroyed || socket.writableLength === 0) {
-      socket.destroy();
-      return;
-    }
-    if (this.#upstreamTimer !== null) return;
-    this.#upstreamTimer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('finish', () => socket.destroy());
-    // It may wait for us to read before it reads.
-    this.#upstream.receive = () => true;
-    socket.resume();
-  }
-
   #lingerFromNow(): void {
     this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
   }
@@ -252,13 +235,12 @@ export class Relay {
 
   readonly #onClose = (): void => {
     const { socket } = this.#upstream;
-    if (this.#client.destroyed) this.#closeUpstream();
+    if (this.#client.destroyed) socket.destroy();
     // Nobody takes what the client says any more, but its end of stream must be heard.
     else if (socket.destroyed) this.#client.resume();
     if (!this.#client.destroyed || !socket.destroyed) return;
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
-    if (this.#upstreamTimer !== null) clearTimeout(this.#upstreamTimer);
     this.#finished?.();
   };
 
