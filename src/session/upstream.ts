@@ -81,7 +81,7 @@ function outliveFailedWrites(socket: Socket): void {
   /* oxlint-disable no-underscore-dangle -- node:stream's names for what a stream is made of */
   const write = socket._write.bind(socket);
   const writev = socket._writev?.bind(socket);
-  const succeeding = memoized((callback: Written) => () => callback());
+  const succeeding = withoutError();
   socket._write = (chunk, encoding, callback) => write(chunk, encoding, succeeding(callback));
   if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, succeeding(callback));
   /* oxlint-enable no-underscore-dangle */
@@ -90,13 +90,13 @@ function outliveFailedWrites(socket: Socket): void {
 type Written = (error?: Error | null) => void;
 
 /** A stream hands the same callback to all its writes: what is made of it is made once, not once a chunk. */
-function memoized(make: (callback: Written) => Written): (callback: Written) => Written {
+function withoutError(): (callback: Written) => Written {
   let last: Written | null = null;
   let made: Written = ignore;
   return (callback) => {
     if (callback !== last) {
       last = callback;
-      made = make(callback);
+      made = () => callback();
     }
     return made;
   };
