@@ -6,7 +6,7 @@ import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/m
 
 /**
  * How long a client may take to close once it has every byte and the end of the stream, and how long one that is being
- * ended may take to read what is queued for it; in milliseconds.
+ * ended may take to read what is queued for it, and how long an upstream whose client has left; in milliseconds.
  */
 const LINGER_MS = 10_000;
 
@@ -54,6 +54,7 @@ export class Relay {
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
   #lingerTimer: NodeJS.Timeout | null = null;
+  #upstreamTimer: NodeJS.Timeout | null = null;
   #end: RelayEnd = 'closed';
   #finished: (() => void) | null = null;
 
@@ -210,7 +211,10 @@ export class Relay {
     this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
   }
 
-  readonly #onClientError = (): void => this.#abort('client-reset');
+  readonly #onClientError = (): void => {
+    // Behind an orderly close it says only that the gate's last words found nobody.
+    if (this.#upstreamTimer === null) this.#abort('client-reset');
+  };
 
   readonly #onUpstreamError = (): void => {
     // Behind its end of stream an error says only that the client's last words found nobody: the client still gets
@@ -233,14 +237,24 @@ export class Relay {
     }
   }
 
+  /** The client is gone. */
+  #leaveUpstream(): void {
+    const { socket } = this.#upstream;
+    // Both sides have said their last word and the client's is still on its way: the socket closes itself behind it.
+    if (this.#end === 'closed' && socket.readableEnded && socket.writableEnded)
+      this.#upstreamTimer ??= setTimeout(() => socket.destroy(), LINGER_MS);
+    else socket.destroy();
+  }
+
   readonly #onClose = (): void => {
     const { socket } = this.#upstream;
-    if (this.#client.destroyed) socket.destroy();
+    if (this.#client.destroyed && !socket.destroyed) this.#leaveUpstream();
     // Nobody takes what the client says any more, but its end of stream must be heard.
     else if (socket.destroyed) this.#client.resume();
     if (!this.#client.destroyed || !socket.destroyed) return;
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
     if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
+    if (this.#upstreamTimer !== null) clearTimeout(this.#upstreamTimer);
     this.#finished?.();
   };
 
@@ -268,6 +282,9 @@ export class Relay {
 /** Closes with a reset where the transport has one. */
 function reset(socket: Socket): void {
   // A Unix-domain socket has none: its close alone tells the peer.
-  if (socket.remotePort === undefined) socket.destroy();
-  else socket.resetAndDestroy();
+  const hasReset = socket.remotePort !== undefined;
+  // libuv resets no socket whose shutdown is under way, and Node, which does not expect that, never closes it then.
+  const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished;
+  if (hasReset && !isShuttingDown) socket.resetAndDestroy();
+  else socket.destroy();
 }

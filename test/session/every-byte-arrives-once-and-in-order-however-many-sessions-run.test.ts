@@ -21,7 +21,7 @@ const FIRST_SEED = Number(process.env['GATEHOUSE_INTEGRITY_SEED'] ?? 1);
 const STUCK = 24;
 const STREAM_BYTES = 400_009;
 /** More than the kernel's buffers between the upstream and a client that does not read. */
-const STUCK_STREAM_BYTES = 5_000_011;
+const STUCK_STREAM_BYTES = 7_000_003;
 const LONGEST_WRITE = 90_001;
 const LONGEST_SMALL_WRITE = 6_001;
 const LONGEST_PAUSE_MS = 8;
@@ -52,7 +52,8 @@ async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<reado
       const { toClient, toUpstream } = streams[session]!;
       await connection.acceptLogin();
       const { socket } = connection;
-      const digest = receive(takeOver(connection), createRandom(toUpstream.seed));
+      const what = `the stream from client ${session}`;
+      const digest = receive(takeOver(connection), what, createRandom(toUpstream.seed));
       void digest.then(atUpstream[session]!.resolve, atUpstream[session]!.reject);
       socket.resume();
       // Not earlier: the client takes its socket over once the login is done.
@@ -69,7 +70,7 @@ async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<reado
     const parameters = { user: String(session) };
     const { client } = await openSession(t, gate, { tls: session % 3 !== 0, parameters });
     const socket = takeOver(client);
-    const digest = receive(socket, createRandom(toClient.seed));
+    const digest = receive(socket, `the stream to client ${session}`, createRandom(toClient.seed));
     send(socket, toUpstream);
     if (isStuck(session)) await stuck[session]!.promise;
     socket.resume();
@@ -114,7 +115,7 @@ function digestOf({ seed, bytes }: Stream): string {
 }
 
 /** Reads, in fits, until the other side closes; begins when the caller resumes the socket. Returns the digest. */
-async function receive(socket: Socket, random: (below: number) => number): Promise<string> {
+async function receive(socket: Socket, what: string, random: (below: number) => number): Promise<string> {
   const seen = new Seen();
   const { promise: over, resolve, reject } = Promise.withResolvers<void>();
   socket.on('data', (chunk: Buffer) => {
@@ -124,8 +125,8 @@ async function receive(socket: Socket, random: (below: number) => number): Promi
     setTimeout(() => socket.resume(), random(LONGEST_PAUSE_MS));
   });
   socket.on('end', resolve).on('error', reject);
-  socket.on('close', () => reject(new Error(`closed after ${seen.length} bytes`)));
-  await within(over, () => `a stream to end, after ${seen.length} bytes`, 60_000);
+  socket.on('close', () => reject(new Error(`${what} closed after ${seen.length} bytes`)));
+  await within(over, () => `${what} to end, after ${seen.length} bytes`, 60_000);
   return seen.digest;
 }
 
@@ -133,7 +134,7 @@ async function receive(socket: Socket, random: (below: number) => number): Promi
  * Sends a stream and the end, a piece a turn of the event loop, so that small ones stay small on their way through the
  * gate.
  *
- * @param onStuck called when writing does not get on, or is done
+ * @param onStuck called when writing does not get on, or when all is written; what is queued then may be stuck too
  */
 function send(socket: Socket, stream: Stream, onStuck: () => void = () => {}): void {
   const random = createRandom(stream.seed);
@@ -142,7 +143,8 @@ function send(socket: Socket, stream: Stream, onStuck: () => void = () => {}): v
   const write = (): void => {
     if (socket.destroyed) return;
     if (left === 0) {
-      socket.end(onStuck);
+      socket.end();
+      onStuck();
       return;
     }
     const length = Math.min(left, 1 + random(stream.longestWrite));

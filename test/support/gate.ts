@@ -62,6 +62,8 @@ export interface AdminAnswer {
 /** What GET /sessions says of a session: contract §5. */
 export type SessionRow = Readonly<Record<string, unknown>> & { readonly id: number | string };
 
+/** Signals that a gate lives through. */
+const PASSING = new Set<NodeJS.Signals>(['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGSTOP', 'SIGCONT']);
 const READY = 'ready to accept connections';
 
 /** Starts `pg-gatehouse serve` and waits until it accepts connections. @throws GateStartError */
@@ -175,7 +177,7 @@ export class Gate {
 
   /** Sends a signal. After SIGTERM, SIGINT or SIGKILL its end is what the test expects. */
   signal(name: NodeJS.Signals): void {
-    if (name !== 'SIGHUP' && name !== 'SIGUSR1' && name !== 'SIGUSR2') this.#mayEnd = true;
+    if (!PASSING.has(name)) this.#mayEnd = true;
     this.#child.kill(name);
   }
 
