@@ -169,17 +169,24 @@ export class Fleet implements Backend {
     const limit = this.#config.current.settings.maxHandshakes;
     if (limit === 0 || this.#evicting) return;
     this.#evicting = true;
-    while (this.#handshakes() > limit) {
-      const ages = await this.#askAll(async (worker) => ({
-        worker,
-        age: await worker.remote.call('oldestHandshakeMs'),
-      }));
-      const oldest = ages.toSorted((a, b) => b.age - a.age)[0];
-      if (oldest === undefined || oldest.age === 0) break;
-      oldest.worker.remote.tell('evictOldestHandshake');
-      oldest.worker.handshakes--;
-    }
+    while (this.#handshakes() > limit && (await this.#evictOldestHandshake(limit)));
     this.#evicting = false;
+  }
+
+  /**
+   * Asks the workers anew, for what they have told may be old by now and one connection too many must not cost two.
+   * Returns false when there is no worker left to ask.
+   */
+  async #evictOldestHandshake(limit: number): Promise<boolean> {
+    const answers = await this.#askAll(async (worker) => ({
+      worker,
+      ...(await worker.remote.call('handshakes')),
+    }));
+    const count = answers.reduce((sum, answer) => sum + answer.count, 0);
+    const oldest = answers.toSorted((a, b) => b.oldestMs - a.oldestMs)[0];
+    if (oldest !== undefined && count > limit)
+      await Promise.allSettled([oldest.worker.remote.call('evictOldestHandshake')]);
+    return oldest !== undefined;
   }
 
   #handshakes(): number {

@@ -6,6 +6,13 @@ import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../metrics.ts';
 import type { Exhausted, SessionLimits } from '../session/quota.ts';
 
+/** A worker's connections that no rule has admitted yet. */
+export interface WorkerHandshakes {
+  readonly count: number;
+  /** For how long the one longest without progress has made none, in milliseconds; 0 when there is none. */
+  readonly oldestMs: number;
+}
+
 /** A worker's methods. */
 export interface WorkerMethods {
   /** Loads the configuration and listens on these addresses, beside the other workers. */
@@ -16,8 +23,9 @@ export interface WorkerMethods {
   ruleHits(): Promise<readonly RuleHits[]>;
   reload(): Promise<ReloadResult>;
   hasCancelKey(pid: number, key: Buffer): boolean;
-  /** For how long the connection longest without progress has made none, in milliseconds. */
-  oldestHandshakeMs(): number;
+  /** The connections that no rule has admitted yet, as they are now. */
+  handshakes(): WorkerHandshakes;
+  /** Ends the one longest without progress. */
   evictOldestHandshake(): void;
   drain(): Promise<void>;
   /** Ends everything; the worker then exits. */
