@@ -31,12 +31,13 @@ export class LogBook {
   readonly open = new Map<string, ConnectionLines>();
   /** Ids that have had more than one. */
   readonly endedTwice: string[] = [];
-  readonly #workers = new Map<number, number>();
+  readonly #workers = new Map<number, { readonly pid: number; readonly at: number }>();
   readonly #ended = new Set<string>();
 
-  /** The process that served this client's port last. */
-  workerOf(port: number): number | null {
-    return this.#workers.get(port) ?? null;
+  /** The process that has accepted a connection from this client's port since then, in milliseconds since 1970. */
+  workerOf(port: number, since: number): number | null {
+    const last = this.#workers.get(port);
+    return last === undefined || last.at < since ? null : last.pid;
   }
 
   read(text: string): Record<string, unknown> | null {
@@ -48,16 +49,17 @@ export class LogBook {
     }
     const { id, msg, code, level } = line;
     if (level === 'error' || level === 'fatal' || code === 'internal-error') this.errors.push(text);
-    if (typeof id === 'string' && typeof msg === 'string') this.#note(id, msg, code);
+    if (typeof id === 'string' && typeof msg === 'string')
+      this.#note(id, msg, code, Date.parse(String(line['time'])));
     return line;
   }
 
-  #note(id: string, msg: string, code: unknown): void {
+  #note(id: string, msg: string, code: unknown, at: number): void {
     const port = /^connection received: host=\S+ port=(\d+)$/.exec(msg)?.[1];
     if (port !== undefined) {
       this.received++;
       this.open.set(id, { port: Number(port), endings: 0 });
-      this.#workers.set(Number(port), Number(id.split('-')[0]));
+      this.#workers.set(Number(port), { pid: Number(id.split('-')[0]), at });
       return;
     }
     const ending = typeof code === 'string' ? code : msg.startsWith('disconnection: ') ? 'relayed' : null;

@@ -70,7 +70,7 @@ async function soak({ scope }: BenchScope, { minutes, seed, workers, clients }: 
   const carol = authority.client('carol');
   const files = new Files();
   const gate = new SoakGate(mkdtempSync(join(tmpdir(), 'soak-')));
-  const world = new World((port) => gate.book.workerOf(port));
+  const world = new World((port, since) => gate.book.workerOf(port, since));
   const config = {
     workers,
     log_level: 'debug',

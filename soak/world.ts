@@ -52,10 +52,10 @@ export class World {
   readonly backends = new Set<number>();
   readonly #standings = new Map<User, { standing: Standing; changes: number }>();
   readonly #outages: { from: number; to: number }[] = [];
-  /** Which of the gate's processes serves a client's port. */
-  readonly #workerOf: (port: number) => number | null;
+  /** Which of the gate's processes has accepted a client's port since then: ports are used again. */
+  readonly #workerOf: (port: number, since: number) => number | null;
 
-  constructor(workerOf: (port: number) => number | null) {
+  constructor(workerOf: (port: number, since: number) => number | null) {
     this.#workerOf = workerOf;
   }
 
@@ -126,7 +126,7 @@ export class World {
   #excuse({ from, port }: Visit): string | null {
     const now: Interval = { from, to: Date.now() };
     if (this.wasOut(now.to)) return 'an upstream restart';
-    const worker = this.#workerOf(port);
+    const worker = this.#workerOf(port, from);
     if (worker !== null && this.killedWorkers.has(worker)) return 'a killed worker';
     const gap = [...this.killedWorkers.values()].some((at) => at >= now.from - WORKER_GAP_MS && at <= now.to);
     // A connection that the killed worker had not accepted yet has no line that names it.
