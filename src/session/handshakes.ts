@@ -31,15 +31,15 @@ export class Handshakes {
   /** Takes a new connection in, and ends the one longest without progress where `limit` (0 = none) is passed. */
   enter(life: Lifeline, limit: number): void {
     this.#waiting.set(life, performance.now());
-    if (limit > 0 && this.#waiting.size > limit) this.evictOldest();
     this.#onChange();
+    if (limit > 0 && this.#waiting.size > limit) this.evictOldest();
   }
 
   /** Ends the connection longest without progress; false = there is none. */
   evictOldest(): boolean {
     const [oldest] = this.#waiting.keys();
     if (oldest === undefined) return false;
-    this.#waiting.delete(oldest);
+    this.leave(oldest);
     oldest.end(new GatehouseError('handshake-evicted'));
     return true;
   }
