@@ -28,7 +28,12 @@ registerExplain(program);
 registerDemo(program);
 registerPki(program);
 registerRemote(program);
-for (const command of everyCommand(program)) command.exitOverride().showSuggestionAfterError();
+for (const command of everyCommand(program)) {
+  command
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(withNearestFlag(text, command)) });
+}
 
 try {
   refuseUnknownCommand(process.argv[2]);
@@ -48,6 +53,23 @@ function refuseUnknownCommand(word: string | undefined): void {
     `error: unknown command '${word}'${suggestion === null ? '' : `\n(Did you mean ${suggestion}?)`}`,
     { exitCode: USAGE },
   );
+}
+
+/**
+ * Commander knows a flag by its spelling only: a word too many, or the word for what the flag takes, is no slip of the
+ * finger to it (`--config-file`, `--directory`, `--file`).
+ */
+function withNearestFlag(text: string, command: Command): string {
+  const unknown = /^error: unknown option '--([a-z][a-z-]*)[^']*'\n$/.exec(text)?.[1];
+  if (unknown === undefined) return text;
+  const meant = command.options.find(({ long, flags }) => {
+    const name = long?.slice(2);
+    return (
+      name !== undefined &&
+      (unknown.startsWith(name) || name.startsWith(unknown) || flags.includes(`<${unknown}>`))
+    );
+  });
+  return meant === undefined ? text : `${text}(Did you mean ${meant.long}?)\n`;
 }
 
 function everyCommand(command: Command): Command[] {

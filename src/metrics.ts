@@ -1,7 +1,7 @@
 // What Prometheus reads (contract §6): one registry a process, typed methods for those who count, and the sum over
-// several workers. The only user of prom-client; every name, label and bucket of the gate is written down here.
+// several workers in metrics/sum.ts. Every name, label and bucket of the gate is written down here.
 
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Code } from './errors.ts';
 import {
   cancelOutcomes,
@@ -68,8 +68,8 @@ export interface Metrics {
   relayed(direction: 'to_client' | 'to_upstream', bytes: number): void;
   /** The lines in force after a start or reload: new and edited ones begin at 0, removed ones are forgotten. */
   rules(records: readonly RuleInForce[]): void;
-  /** One of these lines has decided; a line that a reload removed in between is not counted any more. */
-  ruleHit(file: string, line: number): void;
+  /** One of these lines has decided, once or so many times; a line that a reload removed in between is not counted any more. */
+  ruleHit(file: string, line: number, times?: number): void;
   ruleHits(): readonly RuleHits[];
   cancelRequest(outcome: CancelOutcome): void;
   upstreamConnect(seconds: number): void;
@@ -90,14 +90,6 @@ export interface Metrics {
 /** A registry of its own, with the process and event-loop metrics that prom-client brings. */
 export function createMetrics(): Metrics {
   return new ProcessMetrics();
-}
-
-/**
- * The exposition of several workers as one: counters, histograms and gauges of things in being are added up; what each
- * worker knows of the same thing (certificates, the upstream, reloads, limits) is not.
- */
-export function sumMetrics(parts: readonly MetricsJson[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...parts]).metrics();
 }
 
 /** How the workers' values of one gauge or counter become one: prom-client's words. */
@@ -253,9 +245,9 @@ class ProcessMetrics implements Metrics {
     }
   }
 
-  ruleHit(file: string, line: number): void {
+  ruleHit(file: string, line: number, times = 1): void {
     const rule = this.#rules.get(ruleKey(file, line));
-    if (rule !== undefined) rule.hits += 1;
+    if (rule !== undefined) rule.hits += times;
   }
 
   ruleHits(): readonly RuleHits[] {

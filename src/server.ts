@@ -239,8 +239,11 @@ function logWarning(log: Logger, problem: Problem): void {
 }
 
 function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {
-  const { file, line, detail, hint } = problem;
-  log[level]({ file, line, ...(detail ? { detail } : {}), ...(hint ? { hint } : {}) }, problem.message);
+  const { file, line, column, detail, hint } = problem;
+  log[level](
+    { file, line, ...(column ? { column } : {}), ...(detail ? { detail } : {}), ...(hint ? { hint } : {}) },
+    problem.message,
+  );
 }
 
 /** Everything wrong with a configuration, as text for the terminal. */

@@ -4,7 +4,8 @@ import type { GateStatus, GateView } from './admin/gate-view.ts';
 import type { Backend } from './backend.ts';
 import { toText } from './bytestring.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from './config/snapshot.ts';
-import { sumMetrics, type Metrics } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
+import { sumMetrics } from './metrics/sum.ts';
 import { VERSION } from './version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
@@ -27,8 +28,9 @@ export function createGateView(sources: ViewSources): GateView {
   return {
     metricsText: async () => {
       await upstreamAnswers();
+      const own = await metrics.json();
       const others = await backend.otherMetrics();
-      const body = others.length === 0 ? metrics.text() : sumMetrics([await metrics.json(), ...others]);
+      const body = others.length === 0 ? metrics.text() : sumMetrics([own, ...others]);
       return { contentType: metrics.contentType, body: await body };
     },
     sessions: async () => await backend.sessions(),
@@ -58,10 +60,19 @@ export function createGateView(sources: ViewSources): GateView {
   };
 }
 
-/** Certificates that make the gate useless: the server's own chain. */
+/**
+ * Certificates that make the gate useless: any of the server's own chain, or the last of the CA's. An old root beside one
+ * that is valid keeps nobody out.
+ */
 function expired(config: ConfigHolder): string[] {
-  const now = Date.now();
-  return (config.current.tls?.certificates ?? [])
-    .filter(({ role, notAfter }) => role === 'server' && notAfter.getTime() < now)
-    .map(({ file, notAfter }) => `the server certificate has expired: ${file}, at ${notAfter.toISOString()}`);
+  const certificates = config.current.tls?.certificates ?? [];
+  const ended = certificates.filter(({ notAfter }) => notAfter.getTime() < Date.now());
+  const cas = certificates.filter(({ role }) => role === 'ca');
+  const isWithoutCa = cas.every((certificate) => ended.includes(certificate));
+  return ended
+    .filter(({ role }) => role === 'server' || isWithoutCa)
+    .map(
+      ({ role, file, notAfter }) =>
+        `the ${role === 'ca' ? 'CA' : role} certificate has expired: ${file}, at ${notAfter.toISOString()}`,
+    );
 }

@@ -26,18 +26,48 @@ const MAX_YAML_BYTES = 1024 * 1024;
  * @throws LoadError with every problem, each with line and column where it has them
  */
 export function loadSettings(file: string, fs: FileSystem = new RecordingFileSystem()): Settings {
+  const { settings, problems } = readSettings(file, fs);
+  if (problems.length > 0) throw new LoadError(problems);
+  return settings;
+}
+
+/** What a YAML file says as far as it can be read. */
+export interface ReadSettings {
+  /** With the default wherever the file says something that cannot be. */
+  readonly settings: Settings;
+  /** In the order of the file; empty = all of it could be read. */
+  readonly problems: readonly Problem[];
+  /** Whether the file sets it. */
+  readonly isWritten: (name: string) => boolean;
+  /** Whether what it says of it, or by another name perhaps means to say of it, is refused. */
+  readonly isWrong: (name: string) => boolean;
+}
+
+/**
+ * Reads the settings of a YAML file in spite of what is wrong with it.
+ *
+ * @param file path of the YAML file
+ * @param fs how it is read
+ * @throws LoadError where the file itself cannot be read
+ */
+export function readSettings(file: string, fs: FileSystem): ReadSettings {
   const absolute = resolve(file);
   const text = readText(absolute, fs);
   const { root, problems } = parseYaml(text);
   const found = new Found(absolute);
   for (const problem of problems) found.fail(problem.message, undefined, problem.at);
   if (root.kind === 'map') found.addTopLevel(root.entries);
-  else if (root.kind !== 'empty') found.fail('the file must be a map of settings', 'Write name: value lines.', root.at);
+  else if (root.kind !== 'empty')
+    found.fail('the file must be a map of settings', 'Write name: value lines.', root.at);
   const settings = assemble(found);
   checkUpstream(settings, found);
   checkAdmin(settings, found);
-  if (found.problems.length > 0) throw new LoadError(found.problems.toSorted(byPlace));
-  return settings;
+  return {
+    settings,
+    problems: found.problems.toSorted(byPlace),
+    isWritten: (name) => found.place(name) !== undefined,
+    isWrong: (name) => found.wrong.has(name),
+  };
 }
 
 function readText(file: string, fs: FileSystem): string {
@@ -62,6 +92,7 @@ function readText(file: string, fs: FileSystem): string {
 class Found {
   readonly file: string;
   readonly problems: Problem[] = [];
+  readonly wrong = new Set<string>();
   readonly #entries = new Map<Setting<unknown>, WrittenEntry>();
   readonly #places = new Map<string, Position>();
 
@@ -82,6 +113,7 @@ class Found {
     // An empty value has no place of its own; its key has.
     const place = value.kind === 'empty' ? at : value.at;
     const read = setting.read(value, key, (message, hint, inner = place) => this.fail(message, hint, inner));
+    if (read === undefined) this.wrong.add(olderNames.get(key) ?? key);
     return read === undefined ? setting.initial : read;
   }
 
@@ -126,14 +158,19 @@ class Found {
   }
 
   #failUnknown(name: string, at: Position): void {
-    this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(name), at);
+    const meant = meantBy(name);
+    if (meant !== undefined) this.wrong.add(olderNames.get(meant) ?? meant);
+    this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(meant), at);
   }
 }
 
-function hintForUnknown(name: string): string | undefined {
+/** The setting that somebody may have had in mind who wrote `name`. */
+function meantBy(name: string): string | undefined {
   const names = [...Object.keys(schema), ...olderNames.keys()];
-  const meant =
-    nearest(name, [...names, ...groups]) ?? names.find((candidate) => candidate.endsWith(`.${name.toLowerCase()}`));
+  return nearest(name, [...names, ...groups]) ?? names.find((candidate) => candidate.endsWith(`.${name.toLowerCase()}`));
+}
+
+function hintForUnknown(meant: string | undefined): string | undefined {
   if (meant === undefined) return undefined;
   const [group, leaf] = meant.split('.');
   if (leaf === undefined) return `Perhaps you meant "${meant}".`;

@@ -11,7 +11,7 @@ import type { TlsSource } from '../tls/refusal.ts';
 import { Terminator } from '../tls/terminator.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { digestSource, listFileNames, RecordingFileSystem, sha256, type Source, type Sources } from './files.ts';
-import { loadSettings } from './load.ts';
+import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import type { Settings, TlsSettings } from './settings.ts';
 
 /** In the order in which they are loaded and reported. */
@@ -49,11 +49,49 @@ export function attemptSettings(file: string): Attempt<Settings> {
   return attempt(file, (fs) => ({ value: loadSettings(file, fs), warnings: [] }));
 }
 
-export function attemptRules({ hbaFile, tls, roles }: Settings): Attempt<HbaRules> {
-  return attempt(hbaFile, (fs) => {
+export function attemptRules({ file, hbaFile, tls, roles, lineOf }: Settings): Attempt<HbaRules> {
+  const rules = attempt(hbaFile, (fs) => {
     const value = loadHba(hbaFile, fs, { ssl: tls.enabled, roles });
     return { value, warnings: value.warnings };
   });
+  const line = lineOf('hba_file');
+  if (rules.ok || line === null) return rules;
+  // What is wrong with the whole file, there being none for one, is told where the file is named.
+  const problems = rules.problems.map((problem) =>
+    problem.file === hbaFile && problem.line === null ? { ...problem, file, line } : problem,
+  );
+  return { ...rules, problems };
+}
+
+/** Each part's file, without which there is nothing to say of it, and the settings that it is read by. */
+const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string, ...settings: string[]]>> = {
+  tls: ['ssl_cert_file', 'ssl', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'ssl_dh_params_file'],
+  rules: ['hba_file', 'ssl', 'roles'],
+  maps: ['ident_file', 'roles'],
+};
+
+/**
+ * What is wrong in the other parts where the settings are wrong already, so that all is told at once. Only of parts whose
+ * file is named and whose settings are right: no error shall be of a file that nobody meant.
+ *
+ * @param file path of the YAML file
+ */
+export async function problemsBesideSettings(file: string): Promise<readonly Problem[]> {
+  let read: ReadSettings;
+  try {
+    read = readSettings(file, new RecordingFileSystem());
+  } catch {
+    return []; // told by attemptSettings
+  }
+  const { settings, isWritten, isWrong } = read;
+  const isSound = (part: keyof typeof readBy): boolean =>
+    isWritten(readBy[part][0]) && !readBy[part].some(isWrong);
+  const attempts = [
+    ...(isSound('tls') ? [await attemptTls(settings, { reload: false })] : []),
+    ...(isSound('rules') ? [attemptRules(settings)] : []),
+    ...(isSound('maps') ? [attemptMaps(settings)] : []),
+  ];
+  return attempts.flatMap((part) => (part.ok ? [] : part.problems));
 }
 
 /** A missing ident_file is an empty one (contract §7.1), which loadIdent sees to. */

@@ -14,6 +14,7 @@ import {
   attemptSettings,
   attemptTls,
   parts,
+  problemsBesideSettings,
   type Attempt,
   type LoadedPart,
   type Part,
@@ -70,11 +71,12 @@ export interface LoadedConfiguration {
 /**
  * Loads everything that `serve` needs. Opens no port.
  *
- * @throws LoadError with the problems of all parts together; where the settings cannot be read, only with theirs
+ * @throws LoadError with the problems of all parts together
  */
 export async function loadSnapshot(configFile: string): Promise<LoadedConfiguration> {
   const settings = attemptSettings(resolve(configFile));
-  if (!settings.ok) throw new LoadError(settings.problems);
+  if (!settings.ok)
+    throw new LoadError([...settings.problems, ...(await problemsBesideSettings(resolve(configFile)))]);
   const tls = await attemptTls(settings.value, { reload: false });
   const rules = attemptRules(settings.value);
   const maps = attemptMaps(settings.value);

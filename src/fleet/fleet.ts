@@ -9,6 +9,7 @@ import { messageOf, type Problem } from '../errors.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../metrics.ts';
+import { addCounts, countsOf } from '../metrics/sum.ts';
 import { SessionCount } from '../session/quota.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -32,6 +33,7 @@ export class Fleet implements Backend {
   readonly #metrics: Metrics;
   readonly #count = new SessionCount();
   readonly #workers = new Set<WorkerProcess>();
+  #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
   #addresses: readonly ListenAddress[] = [];
   #restartMs = FIRST_RESTART_MS;
   #restartTimer: NodeJS.Timeout | null = null;
@@ -51,7 +53,8 @@ export class Fleet implements Backend {
    */
   static async start(options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options);
-    const { settings } = options.config.current;
+    const { settings, rules } = options.config.current;
+    options.metrics.rules(rules.records);
     // Bound once for itself: the workers share their sockets with anybody of this user, and a second gate on the same
     // port must be refused, not given every other client.
     const probe = await openListeners({ settings, log: options.log }, (raw) => raw.destroy());
@@ -78,13 +81,30 @@ export class Fleet implements Backend {
     return (await this.#askAll((worker) => worker.remote.call('terminate', id))).includes(true);
   }
 
+  /** Dead workers' counts stay in the sum: to Prometheus one that falls is a restart, and all of it new. */
   async otherMetrics(): Promise<readonly MetricsJson[]> {
-    return await this.#askAll((worker) => worker.remote.call('metrics'));
+    const dead = this.#countedByTheDead;
+    const living = [...this.#workers].map(async (worker) => {
+      try {
+        [worker.metrics, worker.ruleHits] = await Promise.all([
+          worker.remote.call('metrics'),
+          worker.remote.call('ruleHits'),
+        ]);
+        return worker.metrics;
+      } catch {
+        return countsOf(worker.metrics);
+      }
+    });
+    return await Promise.all([...living, dead]);
   }
 
   async ruleHits(): Promise<readonly RuleHits[]> {
     const sums = new Map<string, RuleHits>();
-    for (const row of (await this.#askAll((worker) => worker.remote.call('ruleHits'))).flat()) {
+    const ofTheDead = this.#metrics.ruleHits();
+    const living = await this.#askAll(
+      async (worker) => (worker.ruleHits = await worker.remote.call('ruleHits')),
+    );
+    for (const row of [...ofTheDead, ...living.flat()]) {
       const key = `${row.file}:${row.line}`;
       sums.set(key, { ...row, hits: row.hits + (sums.get(key)?.hits ?? 0) });
     }
@@ -95,6 +115,7 @@ export class Fleet implements Backend {
   async reload(): Promise<ReloadResult> {
     const result = await this.#config.reload();
     this.#log.level = this.#config.current.settings.logLevel;
+    this.#metrics.rules(this.#config.current.rules.records);
     const others = await this.#askAll((worker) => worker.remote.call('reload'));
     const failed = others.find((other) => !other.ok);
     // A file may have changed between two processes' reading it: then the worse news counts.
@@ -142,6 +163,8 @@ export class Fleet implements Backend {
   #onExit(worker: WorkerProcess, exit: string): void {
     this.#workers.delete(worker);
     const lost = worker.forget();
+    this.#countedByTheDead = this.#countedByTheDead.then((before) => addCounts([before, worker.metrics]));
+    for (const { file, line, hits } of worker.ruleHits) this.#metrics.ruleHit(file, line, hits);
     if (this.#ending) return;
     for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
     this.#log.error(
@@ -175,7 +198,7 @@ export class Fleet implements Backend {
 
   /**
    * Asks the workers anew, for what they have told may be old by now and one connection too many must not cost two.
-   * Returns false when there is no worker left to ask.
+   * Returns false when there are no more than `limit`; where something else was told, the truth is under way.
    */
   async #evictOldestHandshake(limit: number): Promise<boolean> {
     const answers = await this.#askAll(async (worker) => ({
@@ -184,9 +207,9 @@ export class Fleet implements Backend {
     }));
     const count = answers.reduce((sum, answer) => sum + answer.count, 0);
     const oldest = answers.toSorted((a, b) => b.oldestMs - a.oldestMs)[0];
-    if (oldest !== undefined && count > limit)
-      await Promise.allSettled([oldest.worker.remote.call('evictOldestHandshake')]);
-    return oldest !== undefined;
+    if (oldest === undefined || count <= limit) return false;
+    await Promise.allSettled([oldest.worker.remote.call('evictOldestHandshake')]);
+    return true;
   }
 
   #handshakes(): number {

@@ -1,6 +1,7 @@
 // One worker as the first process knows it: its channel, and what it has taken from the common limits.
 
 import type { ChildProcess } from 'node:child_process';
+import type { MetricsJson, RuleHits } from '../metrics.ts';
 import type { SessionCount } from '../session/quota.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote } from './rpc.ts';
@@ -22,6 +23,9 @@ export class WorkerProcess {
   startedAt: number | null = null;
   /** Its unadmitted connections, as last told. */
   handshakes = 0;
+  /** What it has counted, as last asked for: all that is known of it once it is dead. */
+  metrics: MetricsJson = [];
+  ruleHits: readonly RuleHits[] = [];
   readonly #count: SessionCount;
   /** Its sessions, by client address. */
   readonly #sessions = new Map<string, number>();

@@ -3,7 +3,7 @@
 
 import { constants, type X509Certificate } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
-import { GatehouseError, type Problem } from '../errors.ts';
+import { GatehouseError, LoadError, type Problem } from '../errors.ts';
 import { channelBindingWarnings, revocationWarnings, validityWarnings } from './certificate-warnings.ts';
 import { loadClientAuthorities } from './client-authorities.ts';
 import { readCertificateFacts } from './identity.ts';
@@ -38,7 +38,7 @@ const fixedOptions: TlsOptions = {
  *
  * @param options.reload true = not at start: PostgreSQL then runs ssl_passphrase_command only with
  *   ssl_passphrase_command_supports_reload (semantics §2.5)
- * @throws LoadError with one problem, PostgreSQL's first: at the line of the YAML file that names what is wrong, or
+ * @throws LoadError, PostgreSQL's first problem first: each at the line of the YAML file that names what is wrong, or
  *   at the file itself where the setting is a default (semantics §2.2)
  */
 export async function loadTls(
@@ -46,10 +46,12 @@ export async function loadTls(
   { reload }: { readonly reload: boolean },
 ): Promise<TlsMaterial> {
   const { tls } = settings;
-  const server = await loadServerCertificate(settings, { reload });
-  const keyExchange = await loadKeyExchange(settings);
-  const authorities = await loadClientAuthorities(settings);
-  const revocation = await loadRevocationLists(settings);
+  const [server, keyExchange, authorities, revocation] = await allOf([
+    loadServerCertificate(settings, { reload }),
+    loadKeyExchange(settings),
+    loadClientAuthorities(settings),
+    loadRevocationLists(settings),
+  ]);
   const options: TlsOptions = {
     ...fixedOptions,
     ...keyExchange,
@@ -91,6 +93,22 @@ export async function loadTls(
     minProtocolVersion: tls.minProtocolVersion,
     maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
   };
+}
+
+/** Each of them, or a LoadError with the problems of all, so that one run names everything that is wrong. */
+async function allOf<T extends readonly Promise<unknown>[]>(
+  loading: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const failures = (await Promise.allSettled(loading)).flatMap((part): unknown[] =>
+    part.status === 'rejected' ? [part.reason] : [],
+  );
+  const unexpected = failures.find((failure) => !(failure instanceof LoadError));
+  if (unexpected !== undefined) throw unexpected;
+  if (failures.length > 0)
+    throw new LoadError(
+      failures.flatMap((failure) => (failure instanceof LoadError ? failure.problems : [])),
+    );
+  return await Promise.all(loading);
 }
 
 /** A certificate that OpenSSL takes and we cannot read works, and is left out of lists and metrics with a warning. */

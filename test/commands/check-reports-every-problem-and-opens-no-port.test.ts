@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -73,7 +73,7 @@ void test('the errors of all parts are told, with their hints, and exit with 1',
   for (const error of errors) t.strictSame(Object.keys(error), ['file', 'line', 'message', 'hint']);
 });
 
-void test('settings that cannot be read are the only errors, with line, column and hint', async (t) => {
+void test('a setting that cannot be read is told with line, column and hint', async (t) => {
   const { file, check } = await setUp(t, 'nonsense\n');
   writeFileSync(file, '# a comment\n  prot: 1\n');
   const text = await check();
@@ -88,6 +88,28 @@ void test('settings that cannot be read are the only errors, with line, column a
     errors: [{ file, line: 2, message, hint }],
     warnings: [],
   });
+});
+
+void test('the errors of the other parts are told beside those of the settings', async (t) => {
+  const { directory, file, check } = await setUp(t, 'hostssl all all all cerd\n');
+  appendFileSync(file, '\nlog_levle: info\nssl_cert_file: nowhere.crt\nident_fiel: other.conf\n');
+  const { errors } = JSON.parse((await check('--json')).stdout);
+  t.match(
+    errors.map(({ message }: { message: string }) => message),
+    [/"log_levle"/, /"ssl_cert_file" is set twice/, /"ident_fiel"/, 'invalid authentication method "cerd"'],
+    'nothing of maps that may be another file',
+  );
+  t.equal(errors.at(-1).file, join(directory, 'pg_hba.conf'));
+});
+
+void test('a file that is missing is told where it is named', async (t) => {
+  const { directory, file, check } = await setUp(t, HBA);
+  rmSync(join(directory, 'pg_hba.conf'));
+  const { stdout } = await check();
+  const hba = join(directory, 'pg_hba.conf');
+  t.ok(stdout.startsWith(`${file}:`), stdout);
+  t.match(stdout, /^\S+:\d+: could not open file /);
+  t.match(stdout, `"${hba}": No such file or directory`);
 });
 
 void test('a missing file has no line', async (t) => {
@@ -109,4 +131,12 @@ void test('a command line that is wrong exits with 2', async (t) => {
   const typo = await runProgram(['check', '--config', 'x', '--jsno']);
   t.equal(typo.code, 2);
   t.match(typo.stderr, /--json/);
+  for (const [wrong, right] of [
+    ['--config-file', '--config'],
+    ['--file', '--config'],
+  ] as const) {
+    const { code, stderr } = await runProgram(['check', wrong, 'x']);
+    t.equal(code, 2);
+    t.match(stderr, `unknown option '${wrong}'\n(Did you mean ${right}?)`);
+  }
 });

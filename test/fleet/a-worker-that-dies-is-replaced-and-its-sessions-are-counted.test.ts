@@ -18,6 +18,7 @@ await test('a worker that dies is replaced and its sessions are counted', async 
   const before = await gate.sessions();
   const victim = String(before[0]!.id).split('-')[0];
   const lost = before.filter(({ id }) => String(id).startsWith(`${victim}-`));
+  const counted = await gate.metrics();
   const from = gate.logLength();
   process.kill(Number(victim), 'SIGKILL');
   const line = await gate.waitForLog({ code: 'worker-lost' }, { from });
@@ -29,6 +30,12 @@ await test('a worker that dies is replaced and its sessions are counted', async 
   t.equal((await gate.sessions()).length, before.length - lost.length, "the other worker's sessions go on");
   const metrics = await gate.metrics();
   t.equal(metrics.value('gatehouse_connections_total', { outcome: 'worker-lost' }), lost.length);
+  for (const name of ['rule_hits_total', 'connections_total', 'setup_seconds_count']) {
+    const [now, then] = [metrics, counted].map((scrape) => scrape.value(`gatehouse_${name}`));
+    t.ok(now! >= then!, `${name} never falls: ${then}, then ${now}`);
+  }
+  const rules: unknown = JSON.parse((await gate.admin('/rules')).body);
+  t.match(rules, [{ hits: clients.length }], 'what the dead worker had counted is still there');
 
   // The new worker listens: clients are served by two processes again.
   await gate.waitForLog({ msg: /^worker started/ }, { from });

@@ -34,6 +34,7 @@ await test('several workers are one gate', async (t) => {
     sub.equal(metrics.value('gatehouse_sessions'), SESSIONS);
     sub.equal(metrics.value('gatehouse_rule_hits_total'), SESSIONS);
     sub.equal(metrics.value('gatehouse_upstream_up'), 1);
+    sub.ok(metrics.value('process_start_time_seconds'), 'the time of start is that of the first process');
     const rules: unknown = JSON.parse((await gate.admin('/rules')).body);
     sub.match(rules, [{ line: 1, hits: SESSIONS }]);
   });

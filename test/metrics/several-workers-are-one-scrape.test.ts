@@ -2,7 +2,8 @@
 // through JSON, as it does between processes.
 
 import { test } from 'tap';
-import { createMetrics, sumMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { sumMetrics } from '../../src/metrics/sum.ts';
 import type { Metrics, MetricsJson } from '../../src/metrics.ts';
 import { exercisedMetrics, parseExposition } from './exercised.ts';
 

@@ -1,5 +1,5 @@
 // An expired server certificate does not keep the gate from starting (PostgreSQL starts with one too), and is an error
-// in the log and in /readyz until it is replaced.
+// in the log and in /readyz until it is replaced; so are the CA's, in /readyz, when none of them is valid.
 
 import { test } from 'tap';
 import { testAuthority } from '../support/certificates.ts';
@@ -22,4 +22,20 @@ await test('an expired server certificate', async (t) => {
   gate.rewrite('server.crt', cert);
   t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
   t.equal((await gate.admin('/readyz')).status, 200);
+});
+
+await test('an expired CA certificate, alone and beside one that is valid', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  const expired = testAuthority(t, { ca: { expired: true } });
+  const valid = testAuthority(t);
+  const gate = await startGate(t, { hba: 'host all all all trust\n', upstream, authority: valid });
+  t.equal((await gate.admin('/readyz')).status, 200);
+  gate.rewrite('ca.crt', expired.cert);
+  t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
+  const alone = await gate.admin('/readyz');
+  t.equal(alone.status, 503);
+  t.match(alone.body, 'the CA certificate has expired');
+  gate.rewrite('ca.crt', expired.cert + valid.cert);
+  t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
+  t.equal((await gate.admin('/readyz')).status, 200, 'the old one keeps nobody out');
 });

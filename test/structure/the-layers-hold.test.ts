@@ -47,6 +47,7 @@ const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'log.ts': 'telemetry',
   'metrics.ts': 'telemetry',
   'metrics/labels.ts': 'telemetry',
+  'metrics/sum.ts': 'telemetry',
   'cli.ts': 'cli',
 };
 

@@ -81,7 +81,7 @@ export class TestAuthority {
 
   constructor(
     files: Files,
-    options: { cn: string; keyType: KeyType; parent?: TestAuthority; ca?: Partial<Validity> },
+    options: { cn: string; keyType: KeyType; parent?: TestAuthority; ca?: CaValidity },
   ) {
     const { cn, keyType, parent } = options;
     const keys = generateKeys(keyType);
@@ -209,9 +209,13 @@ export function utf8Bytes(bytes: Uint8Array): AttributeValue {
 /** A root with files of its own, gone when the test is. A second one is a foreign CA. */
 export function testAuthority(
   t: Scope,
-  { cn = 'Test CA', keyType = 'ec' }: { cn?: string; keyType?: KeyType } = {},
+  { cn = 'Test CA', keyType = 'ec', ca }: { cn?: string; keyType?: KeyType; ca?: CaValidity } = {},
 ): TestAuthority {
-  return new TestAuthority(new Files(temporaryDirectory(t)), { cn, keyType });
+  return new TestAuthority(new Files(temporaryDirectory(t)), {
+    cn,
+    keyType,
+    ...(ca === undefined ? {} : { ca }),
+  });
 }
 
 interface Validity {
@@ -219,9 +223,10 @@ interface Validity {
   readonly notAfter: Date;
 }
 
-function validity(
-  options: Pick<IssueOptions, 'notBefore' | 'notAfter' | 'expired' | 'notYetValid'>,
-): Validity {
+/** What an authority's own certificate may be told of its validity. */
+type CaValidity = Pick<IssueOptions, 'notBefore' | 'notAfter' | 'expired' | 'notYetValid'>;
+
+function validity(options: CaValidity): Validity {
   const now = Date.now();
   const notBefore = options.notYetValid === true ? now + DAY_MS : now - 2 * DAY_MS;
   const notAfter = options.expired === true ? now - HOUR_MS : now + 365 * DAY_MS;

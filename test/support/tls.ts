@@ -55,12 +55,17 @@ export async function loadMaterial(
 
 /** The one problem for which loading is refused. */
 export async function loadingProblem(tls: TlsSettings, options?: LoadOptions): Promise<Problem> {
+  const [problem, ...others] = await loadingProblems(tls, options);
+  if (problem === undefined || others.length > 0) throw new Error(`${others.length + 1} problems`);
+  return problem;
+}
+
+/** All problems for which loading is refused, in the order they are told. */
+export async function loadingProblems(tls: TlsSettings, options?: LoadOptions): Promise<readonly Problem[]> {
   try {
     await loadMaterial(tls, options);
   } catch (error) {
-    if (error instanceof LoadError && error.problems.length === 1 && error.problems[0] !== undefined) {
-      return error.problems[0];
-    }
+    if (error instanceof LoadError) return error.problems;
     throw error;
   }
   throw new Error('it loaded');

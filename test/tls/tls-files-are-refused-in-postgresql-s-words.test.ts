@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import type { TlsSettings } from '../../src/config/settings.ts';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { loadingProblem, tlsSettings, YAML_FILE } from '../support/tls.ts';
+import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/tls.ts';
 
 interface Case {
   readonly settings: (authority: TestAuthority, server: Credentials) => Partial<TlsSettings>;
@@ -199,7 +199,7 @@ await test('ssl_ecdh_curve, the older name, is blamed where it stands', async (t
   t.match(await loadingProblem(tls, { lines: { ssl_ecdh_curve: 4 } }), { file: YAML_FILE, line: 4 });
 });
 
-await test("of several errors PostgreSQL's first is told", async (t) => {
+await test("of several errors PostgreSQL's is told first", async (t) => {
   const authority = testAuthority(t);
   const broken: Partial<TlsSettings>[] = [
     { certFile: '/nowhere/server.crt' },
@@ -215,8 +215,8 @@ await test("of several errors PostgreSQL's first is told", async (t) => {
   const told: string[] = [];
   for (let repaired = 0; repaired < broken.length; repaired += 1) {
     const settings: Partial<TlsSettings> = Object.assign({}, ...broken.slice(repaired));
-    const { message } = await loadingProblem(tlsSettings(authority.server(), settings));
-    told.push(message.replace(/["(:].*/, '').trim());
+    const [first] = await loadingProblems(tlsSettings(authority.server(), settings));
+    told.push(first!.message.replace(/["(:].*/, '').trim());
   }
   t.strictSame(told, [
     'could not load server certificate file',
@@ -229,6 +229,20 @@ await test("of several errors PostgreSQL's first is told", async (t) => {
     'could not load root certificate file',
     'could not load SSL certificate revocation list file',
   ]);
+});
+
+await test('what is wrong in files of several kinds is told at once', async (t) => {
+  const problems = await loadingProblems(
+    tlsSettings(testAuthority(t).server(), {
+      certFile: '/nowhere/server.crt',
+      caFile: '/nowhere/ca.crt',
+      crlFile: '/nowhere/ca.crl',
+    }),
+  );
+  t.strictSame(
+    problems.map(({ file }) => file),
+    ['/nowhere/server.crt', '/nowhere/ca.crt', '/nowhere/ca.crl'],
+  );
 });
 
 function secret(path: string, content: string): string {
