@@ -148,6 +148,8 @@ export class GateProcess implements Backend {
     void this.#listeners?.close();
     await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
     for (const raw of this.#connections.keys()) raw.destroy();
+    // Each still has its closing line to write.
+    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
   }
 
   /** How many sessions would be refused by what a reload has brought. */

@@ -110,11 +110,30 @@ export class BackendStream extends MessageStream {
 export class FrontendStream extends MessageStream {
   /** Query, Sync and FunctionCall messages so far. */
   requests = 0;
+  /** An extended query has begun and no Sync has followed yet: the backend works, and says nothing of being ready. */
+  isWithoutSync = false;
 
   protected override began(type: number): void {
-    // Q, S, F. In a COPY the backend ignores Sync, so the count can be too high, and then the session passes for a
-    // busy one: the safe side.
-    if (type === 0x51 || type === 0x53 || type === 0x46) this.requests++;
+    switch (type) {
+      // Query, Sync, FunctionCall. In a COPY the backend ignores Sync, so the count can be too high, and then the
+      // session passes for a busy one: the safe side.
+      case 0x51:
+      case 0x53:
+      case 0x46:
+        this.requests++;
+        this.isWithoutSync = false;
+        break;
+      // Parse, Bind, Describe, Execute, Close, Flush.
+      case 0x50:
+      case 0x42:
+      case 0x44:
+      case 0x45:
+      case 0x43:
+      case 0x48:
+        this.isWithoutSync = true;
+        break;
+      default:
+    }
   }
 
   protected override ended(): void {}

@@ -6,6 +6,7 @@ import { toText } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import type { Snapshot } from '../config/snapshot.ts';
+import { offeredFields } from '../protocol/client-hello.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { clientAddress } from '../rules/address.ts';
@@ -156,6 +157,7 @@ async function open(connection: Connection): Promise<Extract<Opening, { kind: 'c
       if (connection.known.tls?.alpn === null) {
         throw new GatehouseError('direct-tls-without-alpn', {
           message: 'received direct SSL connection request without ALPN protocol negotiation extension',
+          fields: offeredFields(connection.known.tls?.hello() ?? null),
         });
       }
       reader = new ByteReader(connection.client, life.signal);
@@ -304,6 +306,8 @@ async function serve(
   const begin = performance.now();
   const onClientClosed = (): void => life.end(new GatehouseError('client-gave-up'));
   client.once('close', onClientClosed);
+  // It may be gone since before that: the waits between the startup packet and here listen to nothing.
+  if (client.destroyed) onClientClosed();
   const link = await dialUpstream(settings.upstream, life.signal);
   connection.upstream = link;
   gate.metrics.upstreamConnect((performance.now() - begin) / 1000);

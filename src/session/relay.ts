@@ -261,7 +261,8 @@ export class Relay {
   // -- idle_session_timeout
 
   get #waitsForAnswer(): boolean {
-    return this.#frontend.requests + this.#requestsBefore > this.#backend.ready;
+    const { requests, isWithoutSync } = this.#frontend;
+    return isWithoutSync || requests + this.#requestsBefore > this.#backend.ready;
   }
 
   /** One timer a session, set again only when it fires: the hot loop notes the time and nothing else. */

@@ -77,7 +77,11 @@ await test('the frontend stream counts what a ReadyForQuery answers', (t) => {
           const chunk = all.subarray(at, at + step);
           stream.push(chunk, chunk.length);
         }
-        return stream.requests === types.filter((type) => 'QSF'.includes(type)).length;
+        const last = types.findLast((type) => 'QSFPBE'.includes(type)) ?? 'Q';
+        return (
+          stream.requests === types.filter((type) => 'QSF'.includes(type)).length &&
+          stream.isWithoutSync === 'PBE'.includes(last)
+        );
       },
     ),
   );

@@ -1,10 +1,10 @@
 // idle_session_timeout: 57P05 for a session in which no byte passes, in a transaction too; not while a query runs, nor
-// while a second one that was sent along with the first does.
+// while a second one that was sent along with the first does, nor while one runs that no Sync has followed yet.
 
 import { test } from 'tap';
 import { startGate } from '../support/gate.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { decodeErrorResponse, query } from '../support/messages.ts';
+import { cstring, decodeErrorResponse, message, query } from '../support/messages.ts';
 import { codedLines, openSession, TRUST, until } from './clients.ts';
 
 const TIMEOUT_MS = 400;
@@ -52,4 +52,24 @@ await test('PostgreSQL behind the gate', async (t) => {
     codes,
     sessions.map(() => 'idle-session-timeout'),
   );
+});
+
+await test('an extended query that only a Flush has followed', async (t) => {
+  await using server = await startPostgres({ version: 15 });
+  const config = { idle_session_timeout: `${TIMEOUT_MS}ms` };
+  const gate = await startGate(t, { hba: TRUST, upstream: server, config });
+  const { client } = await openSession(t, gate, { parameters: { user: 'postgres' } });
+  await client.send(
+    message('P', cstring(''), cstring('select pg_sleep(1)'), Buffer.alloc(2)),
+    message('B', Buffer.alloc(8)),
+    message('E', Buffer.alloc(5)),
+    message('H'),
+  );
+  t.match(await gate.sessions(), [{ state: 'active' }]);
+  const answer = await client.readMessagesUntil('C');
+  t.equal(answer.map(({ type }) => type).join(''), '12DC');
+  await client.send(message('S'));
+  const end = await client.readMessagesUntil('E');
+  t.equal(end.map(({ type }) => type).join(''), 'ZE');
+  t.match(decodeErrorResponse(end.at(-1)!), { C: '57P05' });
 });
