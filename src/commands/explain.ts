@@ -4,14 +4,16 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
-import { fromText, MAX_NAME_BYTES, toText } from '../bytestring.ts';
+import { toText } from '../bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
-import { clientAddress } from '../rules/address.ts';
+import { GatehouseError } from '../errors.ts';
+import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, CertificateNames, Facts, Refusal } from '../rules/types.ts';
 import { judge } from '../session/judge.ts';
 import { interfaceAddresses } from '../session/network.ts';
+import { startupOf } from '../session/startup.ts';
 import { readCertificateFacts, verifiedIdentity } from '../tls/identity.ts';
 import { certificateLabels, pemBlocks } from '../tls/pem.ts';
 import type { CertificateFacts } from '../tls/types.ts';
@@ -30,11 +32,9 @@ interface ExplainOptions {
   readonly json: boolean;
 }
 
-/** What was asked, and the answer. */
 interface Answer {
-  readonly facts: Facts;
   readonly certificate: ReadCertificate | null;
-  /** Null = the certificate does not verify, so no rule is asked. */
+  /** Null = no rule is asked: the client names no user, or its certificate does not verify. */
   readonly verdict: Admission | Refusal | null;
   readonly considered: readonly Considered[];
   readonly reply: { readonly sqlstate: string; readonly message: string } | null;
@@ -79,40 +79,66 @@ async function run(options: ExplainOptions): Promise<number> {
   if (address === null) throw new UsageError(`--address takes a numeric address, not "${options.address}"`);
   const { snapshot } = await loadSnapshot(options.config);
   const certificate = options.cert === undefined ? null : await readCertificate(options.cert, snapshot);
-  const user = fromText(options.user).slice(0, MAX_NAME_BYTES);
-  const answer = await ask(snapshot, certificate, {
-    user,
-    database: options.replication === 'physical' ? '' : fromText(options.database).slice(0, MAX_NAME_BYTES),
-    replication: options.replication ?? 'none',
-    tls: options.tls && snapshot.tls !== null,
-    address: address.address,
-    addressText: address.text,
-    hostName: { state: 'unknown' },
-    interfaces: interfaceAddresses,
-    certificate: certificate?.names ?? null,
-    hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
-  });
+  const request = requestOf(options);
+  const answer =
+    request instanceof GatehouseError
+      ? refusedUnasked(certificate, request)
+      : await ask(snapshot, certificate, {
+          user: request.user,
+          database: request.database,
+          replication: request.replication,
+          tls: options.tls && snapshot.tls !== null,
+          address: address.address,
+          addressText: formatAddress(address.address),
+          hostName: { state: 'unknown' },
+          interfaces: interfaceAddresses,
+          certificate: certificate?.names ?? null,
+          hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
+        });
   process.stdout.write(options.json ? asJson(answer) : asText(answer));
   return exitStatus.fine;
 }
 
+/** The StartupMessage that these options are, read as the gate reads one; or what it would be refused with. */
+function requestOf({
+  user,
+  database,
+  replication,
+}: ExplainOptions): ReturnType<typeof startupOf> | GatehouseError {
+  const parameters = ['user', user, 'database', database];
+  if (replication !== undefined)
+    parameters.push('replication', replication === 'physical' ? 'true' : 'database');
+  try {
+    return startupOf(parameters);
+  } catch (error) {
+    if (error instanceof GatehouseError) return error;
+    throw error;
+  }
+}
+
+function refusedUnasked(
+  certificate: ReadCertificate | null,
+  { sqlstate, reply, message }: Pick<GatehouseError, 'sqlstate' | 'reply' | 'message'>,
+): Answer {
+  return {
+    certificate,
+    verdict: null,
+    considered: [],
+    reply: { sqlstate: sqlstate ?? '28000', message: toText(reply ?? message) },
+  };
+}
+
 async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, asked: Facts): Promise<Answer> {
   if (certificate !== null && certificate.objection !== null) {
-    const message = `client certificate verification failed: ${certificate.objection}`;
-    return {
-      facts: asked,
-      certificate,
-      verdict: null,
-      considered: [],
-      reply: { sqlstate: '28000', message },
-    };
+    const reply = `client certificate verification failed: ${certificate.objection}`;
+    return refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
   }
   const { verdict, facts } = await judge(snapshot, asked, AbortSignal.timeout(LOOK_UP_MS));
   const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
   const { considered } = explain(book, facts);
   const reply =
     verdict.kind === 'admit' ? null : { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
-  return { facts, certificate, verdict, considered, reply };
+  return { certificate, verdict, considered, reply };
 }
 
 /** Without ssl_ca_file the gate asks for no certificate, so the client's is never seen. */

@@ -257,3 +257,10 @@ class Cursor {
     return this.take(lengthBytes === 1 ? (length[0] ?? 0) : uint16(length, 0));
   }
 }
+
+/** A log line's fields for what a client offered; none where that is not known. */
+export function offeredFields(hello: ClientHelloFacts | null): Readonly<Record<string, unknown>> {
+  if (hello === null) return {};
+  const { sni, alpn, versions, groups } = hello;
+  return { sni, alpn, versions, groups };
+}

@@ -47,15 +47,13 @@ function parseIpv6WithZone(text: string): IpAddress | null {
   return address !== null && isZone(text.slice(percent + 1), address) ? address : null;
 }
 
-/** A zone is an interface's number; for link-local addresses its name too. Which interfaces exist is not asked. */
+/** A zone is an interface's number; for link-local and node-local addresses its name too, whether it exists or not. */
 function isZone(zone: string, address: IpAddress): boolean {
   if (/^[0-9]+$/.test(zone)) return Number(zone) <= 0xffffffff;
   const [first = 0, second = 0] = address.bytes;
   const linkLocal = first === 0xfe && (second & 0xc0) === 0x80;
-  const multicastLinkLocal = first === 0xff && (second & 0x0f) === 0x02;
-  return (
-    (linkLocal || multicastLinkLocal) && zone.length <= MAX_INTERFACE_NAME && /^[\x21-\x7e]+$/.test(zone)
-  );
+  const multicast = first === 0xff && ((second & 0x0f) === 0x01 || (second & 0x0f) === 0x02);
+  return (linkLocal || multicast) && zone.length <= MAX_INTERFACE_NAME && /^[\x21-\x7e]+$/.test(zone);
 }
 
 /** inet_pton's IPv6: groups of one to four digits, one `::` for at least one group, a dotted quad at the end. */

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { fromText } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
+import { offeredFields } from '../protocol/client-hello.ts';
 import { encodeFatal } from '../protocol/replies.ts';
 import type { CertificateFacts, ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
 import { certificateFields } from './certificate-fields.ts';
@@ -75,9 +76,7 @@ export function unverifiedCertificate(
     fields: {
       reason,
       ...(facts === null ? {} : { certificate: certificateFields(facts) }),
-      ...(hello === null
-        ? {}
-        : { sni: hello.sni, alpn: hello.alpn, versions: hello.versions, groups: hello.groups }),
+      ...offeredFields(hello),
     },
   });
 }

@@ -2,6 +2,8 @@
 // the upstream's stead, which may be too old to (semantics §1.12 to §1.17).
 
 import { GatehouseError } from '../errors.ts';
+import { fromText, toBytes } from '../bytestring.ts';
+import { PROTOCOL_3_0 } from '../protocol/codes.ts';
 import { encodeFatalProtocol2, encodeNegotiateProtocolVersion } from '../protocol/replies.ts';
 import { decodeStartupMessage, protocolVersion, type StartupRequest } from '../protocol/startup-message.ts';
 
@@ -24,4 +26,14 @@ export function acceptStartup(code: number, body: Buffer, send: (bytes: Buffer) 
   return decodeStartupMessage(code, body, (minorVersion, options) => {
     if (minorVersion > 0 || options.length > 0) send(encodeNegotiateProtocolVersion(options));
   });
+}
+
+/**
+ * What a client asks for whose StartupMessage has these parameters.
+ *
+ * @param parameters names and values, by turns
+ * @throws GatehouseError with what such a client is refused with
+ */
+export function startupOf(parameters: readonly string[]): StartupRequest {
+  return decodeStartupMessage(PROTOCOL_3_0, toBytes(fromText(`${parameters.join('\0')}\0\0`)), () => {});
 }

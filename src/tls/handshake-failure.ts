@@ -2,7 +2,7 @@
 // had offered (semantics §2.10).
 
 import { GatehouseError, type Code } from '../errors.ts';
-import { decodeClientHello } from '../protocol/client-hello.ts';
+import { decodeClientHello, offeredFields } from '../protocol/client-hello.ts';
 import { errorWords } from './refusal.ts';
 import type { TlsMaterial } from './types.ts';
 
@@ -43,7 +43,6 @@ export function handshakeFailure(
   { minProtocolVersion, maxProtocolVersion }: TlsMaterial,
 ): GatehouseError {
   const reason = error === null ? EOF_REASON : failureReason(error);
-  const hello = decodeClientHello(opening);
   return new GatehouseError(failureCode(reason, opening), {
     message: `could not accept SSL connection: ${reason}`,
     ...(hintedReasons.has(reason)
@@ -51,9 +50,7 @@ export function handshakeFailure(
           hint: `This may indicate that the client does not support any SSL protocol version between ${minProtocolVersion} and ${maxProtocolVersion}.`,
         }
       : {}),
-    ...(hello === null
-      ? {}
-      : { fields: { sni: hello.sni, alpn: hello.alpn, versions: hello.versions, groups: hello.groups } }),
+    fields: offeredFields(decodeClientHello(opening)),
     ...(error === null ? {} : { cause: error }),
   });
 }

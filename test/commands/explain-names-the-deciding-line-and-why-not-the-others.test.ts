@@ -98,6 +98,19 @@ await test('explain', async (t) => {
     },
   });
 
+  // As a client would ask: what is missing is filled in or refused, and an address has one spelling.
+  t.match(await json('--user', 'bob', '--database', '', '--no-tls', '--address', '10.258'), {
+    reply: {
+      message:
+        'pg_hba.conf rejects connection for host "10.0.1.2", user "bob", database "bob", no encryption',
+    },
+  });
+  t.match(await json('--user', ''), {
+    verdict: 'reject',
+    file: null,
+    reply: { sqlstate: '28000', message: 'no PostgreSQL user name specified in startup packet' },
+  });
+
   const text = await explain('--user', 'carol', '--cert', bob.certFile);
   t.match(text.stdout, `${rules}:2: passed over: address 10.1.2.3 is not in 192.168.0.0/24\n`);
   t.match(text.stdout, `${rules}:4: decides: hostssl  app       all      10.0.0.0/8      cert map=people\n`);

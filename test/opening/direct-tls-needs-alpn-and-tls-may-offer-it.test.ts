@@ -61,6 +61,8 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
               code: 'direct-tls-without-alpn',
               level: 'info',
               msg: 'received direct SSL connection request without ALPN protocol negotiation extension',
+              sni: 'db.test',
+              versions: [version],
             });
             break;
           case 'alert':
