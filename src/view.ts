@@ -28,9 +28,8 @@ export function createGateView(sources: ViewSources): GateView {
   return {
     metricsText: async () => {
       await upstreamAnswers();
-      const own = await metrics.json();
       const others = await backend.otherMetrics();
-      const body = others.length === 0 ? metrics.text() : sumMetrics([own, ...others]);
+      const body = others.length === 0 ? metrics.text() : sumMetrics([await metrics.json(), ...others]);
       return { contentType: metrics.contentType, body: await body };
     },
     sessions: async () => await backend.sessions(),

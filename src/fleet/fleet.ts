@@ -83,19 +83,22 @@ export class Fleet implements Backend {
 
   /** Dead workers' counts stay in the sum: to Prometheus one that falls is a restart, and all of it new. */
   async otherMetrics(): Promise<readonly MetricsJson[]> {
-    const dead = this.#countedByTheDead;
-    const living = [...this.#workers].map(async (worker) => {
-      try {
+    const dead = await this.#countedByTheDead;
+    const living = [...this.#workers];
+    const asked = await Promise.allSettled(
+      living.map(async (worker) => {
         [worker.metrics, worker.ruleHits] = await Promise.all([
           worker.remote.call('metrics'),
           worker.remote.call('ruleHits'),
         ]);
-        return worker.metrics;
-      } catch {
-        return countsOf(worker.metrics);
-      }
+      }),
+    );
+    const theirs = living.map((worker, index) => {
+      if (asked[index]?.status === 'fulfilled') return worker.metrics;
+      // It is dying. Whether its rule hits are this process's already depends on whether its end has been seen.
+      return countsOf(worker.metrics, { ruleHits: this.#workers.has(worker) });
     });
-    return await Promise.all([...living, dead]);
+    return [...theirs, dead];
   }
 
   async ruleHits(): Promise<readonly RuleHits[]> {

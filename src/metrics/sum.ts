@@ -17,16 +17,23 @@ export function sumMetrics(parts: readonly MetricsJson[]): Promise<string> {
   return AggregatorRegistry.aggregate(whole).metrics();
 }
 
-/** Of a process's metrics what it has counted, which stays true when it is gone: counters and histograms. */
-export function countsOf(metrics: MetricsJson): MetricsJson {
+/**
+ * Of a process's metrics what it has counted, which stays true when it is gone: counters and histograms.
+ *
+ * @param options.ruleHits whether the hits of pg_hba.conf lines, which a reload ends, are among them
+ */
+export function countsOf(metrics: MetricsJson, options: { readonly ruleHits: boolean }): MetricsJson {
   return metrics.filter(
-    (metric) => 'type' in metric && (metric.type === 'counter' || metric.type === 'histogram'),
+    (metric) =>
+      'type' in metric &&
+      (metric.type === 'counter' || metric.type === 'histogram') &&
+      (options.ruleHits || !isRuleHits(metric)),
   );
 }
 
-/** The counts of several processes as one. Those of pg_hba.conf lines, which a reload ends, are left out. */
+/** The counts of several processes as one, without those of pg_hba.conf lines. */
 export async function addCounts(parts: readonly MetricsJson[]): Promise<MetricsJson> {
-  const counts = parts.map((part) => countsOf(part).filter((metric) => !isRuleHits(metric)));
+  const counts = parts.map((part) => countsOf(part, { ruleHits: false }));
   return await AggregatorRegistry.aggregate(counts).getMetricsAsJSON();
 }
 
