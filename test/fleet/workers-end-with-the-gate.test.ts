@@ -1,6 +1,7 @@
 // No worker outlives the first process, however that ends; a drain is the whole gate's; max_handshakes is global.
 
 import { test } from 'tap';
+import { openSession } from '../session/clients.ts';
 import { startGate } from '../support/gate.ts';
 import { connectRaw, startupMessage, type RawClient } from '../support/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
@@ -26,11 +27,7 @@ await test('every session has its closing line though its client holds on', asyn
   const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, { hba: 'host all all all trust\n', upstream, config: { workers: 2 } });
   const clients: RawClient[] = [];
-  for (let count = 0; count < 6; count++) {
-    const client = await connectRaw(t, gate.port);
-    t.equal((await client.login({ user: 'u', database: 'd' })).error, null);
-    clients.push(client);
-  }
+  for (let count = 0; count < 6; count++) clients.push((await openSession(t, gate, { tls: false })).client);
   gate.signal('SIGINT');
   for (const client of clients) t.equal((await client.readMessage()).type, 'E', 'told so');
   t.match(await gate.exited, { code: 0 });
