@@ -5,7 +5,8 @@ import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../../src/errors.ts';
 import type { UpstreamDemand } from '../../src/rules/types.ts';
-import { logIn, type UpstreamLink } from '../../src/session/upstream.ts';
+import type { UpstreamLink } from '../../src/session/dial.ts';
+import { logIn } from '../../src/session/upstream.ts';
 import {
   authentication,
   authenticationCleartextPassword,

@@ -14,6 +14,7 @@ import type { Admission, Facts, IpAddress } from '../rules/types.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
 import { Lifeline, orAborted, reasonOf } from './deadline.ts';
+import { dialUpstream, type UpstreamLink } from './dial.ts';
 import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
@@ -31,7 +32,7 @@ import {
   type Known,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
-import { dialUpstream, logIn, type UpstreamLink } from './upstream.ts';
+import { logIn } from './upstream.ts';
 
 /** One connection and what it holds; everything here is let go in `serveConnection`. */
 interface Connection {

@@ -57,6 +57,7 @@ const SHARED_BY_STEPS = [
   'deadline.ts',
   'network.ts',
   'judge.ts',
+  'dial.ts',
   'upstream-address.ts',
   'certificate-fields.ts',
 ];
