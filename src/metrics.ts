@@ -13,7 +13,7 @@ import {
   versionLabel,
 } from './metrics/labels.ts';
 import type { CancelOutcome, Outcome } from './metrics/labels.ts';
-import type { Method } from './rules/types.ts';
+import { RuleHitCounts, type RuleHits, type RuleInForce } from './metrics/rule-hits.ts';
 import type { CertificateInUse, CrlInUse } from './tls/types.ts';
 
 const DAY = 24 * 3600;
@@ -32,20 +32,7 @@ export interface GaugeSource {
   sessionsNoLongerAdmitted(): number;
 }
 
-/** A pg_hba.conf line in force; `raw` tells an edited line from the one that stood there before. */
-export interface RuleInForce {
-  readonly file: string;
-  readonly line: number;
-  readonly method: Method;
-  readonly raw: string;
-}
-
-/** How often one pg_hba.conf line has decided in this process. */
-export interface RuleHits {
-  readonly file: string;
-  readonly line: number;
-  readonly hits: number;
-}
+export type { RuleHits, RuleInForce } from './metrics/rule-hits.ts';
 
 /** One process's metrics as plain data that survives JSON, for `sumMetrics`. */
 export type MetricsJson = readonly object[];
@@ -66,10 +53,14 @@ export interface Metrics {
   /** Begin of the relay to the session's end. */
   session(seconds: number): void;
   relayed(direction: 'to_client' | 'to_upstream', bytes: number): void;
-  /** The lines in force after a start or reload: new and edited ones begin at 0, removed ones are forgotten. */
+  /**
+   * Sets the lines in force after a start or reload. New and edited lines begin at 0, removed ones are forgotten.
+   * The same array again costs nothing.
+   */
   rules(records: readonly RuleInForce[]): void;
   /** One of these lines has decided, once or so many times; a line that a reload removed in between is not counted any more. */
   ruleHit(file: string, line: number, times?: number): void;
+  /** The lines that have decided. The others have no row, so that 100,000 lines cost a scrape nothing. */
   ruleHits(): readonly RuleHits[];
   cancelRequest(outcome: CancelOutcome): void;
   upstreamConnect(seconds: number): void;
@@ -97,7 +88,7 @@ type Aggregator = 'sum' | 'min' | 'max';
 
 class ProcessMetrics implements Metrics {
   readonly #registry = new Registry();
-  readonly #rules = new Map<string, RuleInForce & { hits: number }>();
+  readonly #rules = new RuleHitCounts();
   #source: GaugeSource | null = null;
 
   readonly #connections = this.#counter('connections_total', 'Connections that have ended, by how.', [
@@ -236,22 +227,15 @@ class ProcessMetrics implements Metrics {
   }
 
   rules(records: readonly RuleInForce[]): void {
-    const before = new Map(this.#rules);
-    this.#rules.clear();
-    for (const { file, line, method, raw } of records) {
-      const known = before.get(ruleKey(file, line));
-      const hits = known?.raw === raw ? known.hits : 0;
-      this.#rules.set(ruleKey(file, line), { file, line, method, raw, hits });
-    }
+    this.#rules.replace(records);
   }
 
   ruleHit(file: string, line: number, times = 1): void {
-    const rule = this.#rules.get(ruleKey(file, line));
-    if (rule !== undefined) rule.hits += times;
+    this.#rules.add(file, line, times);
   }
 
   ruleHits(): readonly RuleHits[] {
-    return [...this.#rules.values()].map(({ file, line, hits }) => ({ file, line, hits }));
+    return this.#rules.rows().map(({ file, line, hits }) => ({ file, line, hits }));
   }
 
   cancelRequest(outcome: CancelOutcome): void {
@@ -322,12 +306,12 @@ class ProcessMetrics implements Metrics {
     const rules = this.#rules;
     const counter: Counter = this.#counter(
       'rule_hits_total',
-      'Decisions of each pg_hba.conf line in force.',
+      'Decisions of the pg_hba.conf lines in force that have decided.',
       ['file', 'line', 'method'],
       'sum',
       () => {
         counter.reset();
-        for (const { file, line, method, hits } of rules.values()) counter.inc({ file, line, method }, hits);
+        for (const { file, line, method, hits } of rules.rows()) counter.inc({ file, line, method }, hits);
       },
     );
   }
@@ -374,10 +358,6 @@ class ProcessMetrics implements Metrics {
 }
 
 function nothing(): void {}
-
-function ruleKey(file: string, line: number): string {
-  return `${line}:${file}`;
-}
 
 function toSeconds(date: Date): number {
   return date.getTime() / 1000;

@@ -1,11 +1,12 @@
 // What the admin listener sees of the gate, whoever serves its clients.
 
-import type { GateStatus, GateView } from './admin/gate-view.ts';
+import type { GateStatus, GateView, RuleRows } from './admin/gate-view.ts';
 import type { Backend } from './backend.ts';
 import { toText } from './bytestring.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from './config/snapshot.ts';
 import type { Metrics } from './metrics.ts';
 import { sumMetrics } from './metrics/sum.ts';
+import type { HbaRecord } from './rules/types.ts';
 import { VERSION } from './version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
@@ -48,14 +49,21 @@ export function createGateView(sources: ViewSources): GateView {
     rules: async () => {
       const counted = await backend.ruleHits();
       const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));
-      return config.current.rules.records.map(({ file, line, raw }) => ({
-        file,
-        line,
-        rule: toText(raw.trim()),
-        hits: hits.get(`${file}:${line}`) ?? 0,
-      }));
+      return ruleRows(config.current.rules.records, hits);
     },
     status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
+  };
+}
+
+/** The rows of GET /rules, each made when it is read. */
+function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, number>): RuleRows {
+  return {
+    length: records.length,
+    *[Symbol.iterator]() {
+      for (const { file, line, raw } of records) {
+        yield { file, line, rule: toText(raw.trim()), hits: hits.get(`${file}:${line}`) ?? 0 };
+      }
+    },
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { formatProblem } from '../errors.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
-import type { GateStatus, Readiness, RuleRow, SessionRow } from './gate-view.ts';
+import type { GateStatus, Readiness, RuleRows, SessionRow } from './gate-view.ts';
 import { html } from './html.ts';
 import type { Html, HtmlValue } from './html.ts';
 
@@ -15,7 +15,7 @@ export interface PageContent {
   readonly sessions: readonly SessionRow[];
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
-  readonly rules: readonly RuleRow[];
+  readonly rules: RuleRows;
   readonly order: SessionOrder;
 }
 
@@ -208,8 +208,8 @@ function crlTable(crls: readonly CrlInUse[], now: Date): Html {
   return table('Revocation lists', ['Issuer', 'Revoked', 'Next update', 'Left', 'File'], rows);
 }
 
-function ruleTable(rules: readonly RuleRow[]): Html {
-  const rows = rules.slice(0, MAX_ROWS).map(
+function ruleTable(rules: RuleRows): Html {
+  const rows = firstOf(rules, MAX_ROWS).map(
     (rule) =>
       html`<tr>
         ${cell('Line', place(rule))} ${cell('Rule', html`<code>${rule.rule}</code>`)}
@@ -217,6 +217,14 @@ function ruleTable(rules: readonly RuleRow[]): Html {
       </tr>`,
   );
   return html`${table('Rules', ['Line', 'Rule', 'Hits'], rows)} ${cutNote(rules.length, '/rules')}`;
+}
+
+function firstOf<Row>(rows: Iterable<Row>, count: number): Row[] {
+  const first: Row[] = [];
+  for (const row of rows) {
+    if (first.push(row) === count) break;
+  }
+  return first;
 }
 
 function table(title: string, columns: readonly string[], rows: readonly Html[]): Html {
