@@ -1,54 +1,18 @@
-// The only place where configuration files are read: as bytes, up to a limit, with what was read remembered, so
-// that the watcher compares with what the last load really saw.
+// What a load reads: each file once, as bytes, with what was read remembered, so that the watcher compares with what
+// the last load really saw.
 
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readSync, readdirSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fromBytes, type ByteString } from '../bytestring.ts';
+import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../regular-file.ts';
 import { errorCode } from '../rules/problems.ts';
+import { readLines } from '../rules/tokens.ts';
 import type { FileSystem } from '../rules/types.ts';
 
-/** No configuration file is larger; what is, is refused as EFBIG. */
-export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** The YAML file and rule files are no larger; what is, is refused as EFBIG. */
+export const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 
 const TOO_LARGE = 'EFBIG';
-const CHUNK_BYTES = 64 * 1024;
-
-/** The file's bytes. Throws an Error whose `code` is errno's name; EFBIG beyond MAX_FILE_BYTES. */
-export function readBytes(path: string): Buffer {
-  const descriptor = openSync(path, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    let total = 0;
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-      const length = readSync(descriptor, chunk);
-      if (length === 0) return Buffer.concat(chunks);
-      total += length;
-      // Counted while reading, not asked of fstat: devices and growing files have no honest size.
-      if (total > MAX_FILE_BYTES) throw Object.assign(new Error(`${path} is too large`), { code: TOO_LARGE });
-      chunks.push(chunk.subarray(0, length));
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Names in a directory, in byte order, that are not directories themselves once links are followed. */
-export function listFileNames(path: string): readonly string[] {
-  return readdirSync(path)
-    .filter((name) => !isDirectory(join(path, name)))
-    .toSorted();
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false; // a dangling link: the reader that wants it reports it
-  }
-}
 
 /** Hexadecimal SHA-256. */
 export function sha256(content: string | Uint8Array): string {
@@ -57,7 +21,7 @@ export function sha256(content: string | Uint8Array): string {
 
 /**
  * A file's content or a directory's list of names, as it was when last looked at: SHA-256, or errno's name where it
- * could not be read. Null = not known, or nothing that could be compared (a pipe, a device).
+ * could not be read. Null = not known.
  */
 export interface Source {
   readonly kind: 'file' | 'listing';
@@ -67,19 +31,11 @@ export interface Source {
 /** Sources by absolute path, those that are missing and were looked for included. */
 export type Sources = ReadonlyMap<string, Source>;
 
-/**
- * What a source is now. Read in pieces off the event loop's back, however large it is; links are followed, so that
- * a swapped link is a changed content. Never throws.
- */
+/** What a source is now; links are followed, so that a swapped link is a changed content. Never throws. */
 export async function digestSource(path: string, kind: Source['kind']): Promise<string | null> {
   try {
-    if (kind === 'listing') return digestOfListing(listFileNames(path));
-    const stats = await stat(path);
-    if (stats.isDirectory()) return 'EISDIR';
-    if (!stats.isFile()) return null;
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(path)) hash.update(chunk);
-    return hash.digest('hex');
+    if (kind === 'listing') return digestOfListing(await listDirectory(path));
+    return sha256(await readRegularFile(path, { limit: MAX_FILE_BYTES }));
   } catch (error) {
     return errorCode(error);
   }
@@ -99,38 +55,114 @@ function digestOfListing(names: readonly string[]): string {
   return sha256(names.join('\0'));
 }
 
-/** The rules' view of the disk (semantics T10, T11), which remembers what it has shown. */
+/** What a path holds, or why it could not be had. */
+type Read<T> = { readonly value: T } | { readonly error: unknown };
+
+/**
+ * The disk as one load sees it (semantics T10, T11). The parsers of rules are pure and synchronous, so everything
+ * that they will ask for is read before: `gather` for rule files, `fetch` for one file.
+ */
 export class RecordingFileSystem implements FileSystem {
+  /** Every file and directory that was read or looked for. */
   readonly seen = new Map<string, Source>();
+  readonly #files = new Map<string, Read<ByteString>>();
+  readonly #listings = new Map<string, Read<readonly string[]>>();
 
   readFile(path: string): ByteString {
-    return this.#record(path, 'file', () => {
-      const bytes = readBytes(path);
-      return { result: fromBytes(bytes), digest: statSync(path).isFile() ? sha256(bytes) : null };
-    });
+    return valueOf(path, this.#files.get(path));
   }
 
   listFiles(path: string): readonly string[] {
-    return this.#record(path, 'listing', () => {
-      const names = listFileNames(path);
-      return { result: names, digest: digestOfListing(names) };
-    });
+    return valueOf(path, this.#listings.get(path));
   }
 
   resolve(fromFile: string, relative: string): string {
     return resolve(dirname(fromFile), relative);
   }
 
-  #record<T>(path: string, kind: Source['kind'], read: () => { result: T; digest: string | null }): T {
-    try {
-      const { result, digest } = read();
-      noteSource(this.seen, path, { kind, digest });
-      return result;
-    } catch (error) {
-      const code = errorCode(error);
-      // A file that is too large has a digest all the same, which is not known here.
-      noteSource(this.seen, path, { kind, digest: code === TOO_LARGE ? null : code });
-      throw error;
+  /** Reads one file. Never rejects: what is wrong is thrown by `readFile`. */
+  async fetch(path: string): Promise<void> {
+    if (this.#files.has(path)) return;
+    const read = await attemptRead(() => readRegularFile(path, { limit: MAX_TEXT_BYTES }));
+    const digest = 'value' in read ? sha256(read.value) : errorCode(read.error);
+    // The watcher sees more of a file that is too large here: its digest is not known yet.
+    noteSource(this.seen, path, { kind: 'file', digest: digest === TOO_LARGE ? null : digest });
+    this.#files.set(path, 'value' in read ? { value: fromBytes(read.value) } : read);
+  }
+
+  /** Reads a rule file and all that it names: level by level, as what was read shows what else there is. */
+  async gather(file: string): Promise<void> {
+    await this.fetch(file);
+    const main = this.#files.get(file);
+    if (main === undefined || !('value' in main) || !mayNameFiles(main.value)) return;
+    for (;;) {
+      const scout = new Scout(this, this.#files, this.#listings);
+      readLines(file, scout);
+      if (scout.files.size + scout.listings.size === 0) return;
+      for (const path of scout.files) await this.fetch(path);
+      for (const path of scout.listings) await this.#fetchListing(path);
     }
   }
+
+  async #fetchListing(path: string): Promise<void> {
+    const read = await attemptRead(() => listDirectory(path));
+    const digest = 'value' in read ? digestOfListing(read.value) : errorCode(read.error);
+    noteSource(this.seen, path, { kind: 'listing', digest });
+    this.#listings.set(path, read);
+  }
+}
+
+/** Shows what has not been read yet as empty, and remembers it. */
+class Scout implements FileSystem {
+  readonly files = new Set<string>();
+  readonly listings = new Set<string>();
+  readonly #known: FileSystem;
+  readonly #knownFiles: ReadonlyMap<string, unknown>;
+  readonly #knownListings: ReadonlyMap<string, unknown>;
+
+  constructor(
+    known: FileSystem,
+    knownFiles: ReadonlyMap<string, unknown>,
+    knownListings: ReadonlyMap<string, unknown>,
+  ) {
+    this.#known = known;
+    this.#knownFiles = knownFiles;
+    this.#knownListings = knownListings;
+  }
+
+  readFile(path: string): ByteString {
+    if (this.#knownFiles.has(path)) return this.#known.readFile(path);
+    this.files.add(path);
+    return '';
+  }
+
+  listFiles(path: string): readonly string[] {
+    if (this.#knownListings.has(path)) return this.#known.listFiles(path);
+    this.listings.add(path);
+    return [];
+  }
+
+  resolve(fromFile: string, relative: string): string {
+    return this.#known.resolve(fromFile, relative);
+  }
+}
+
+/** Whether a rule file can lead to another: most lead to none, and need not be read a second time to see it. */
+function mayNameFiles(content: ByteString): boolean {
+  return content.includes('@') || content.includes('include');
+}
+
+async function attemptRead<T>(read: () => Promise<T>): Promise<Read<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** SECURITY: what nobody has read is no empty file: a rule that refuses may stand in it. */
+function valueOf<T>(path: string, read: Read<T> | undefined): T {
+  if (read === undefined) throw new Error(`${path} was not read before it was needed`);
+  if ('error' in read) throw read.error;
+  return read.value;
 }

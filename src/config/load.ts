@@ -7,7 +7,6 @@ import { toBytes } from '../bytestring.ts';
 import { LoadError, type Problem } from '../errors.ts';
 import { systemErrorText } from '../rules/problems.ts';
 import type { FileSystem } from '../rules/types.ts';
-import { RecordingFileSystem } from './files.ts';
 import { isLoopback, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from './nearest.ts';
@@ -22,10 +21,10 @@ const MAX_YAML_BYTES = 1024 * 1024;
  * Reads the settings of a YAML file (contract §2). Paths in the result are absolute, durations in milliseconds.
  *
  * @param file path of the YAML file
- * @param fs how it is read; by default the disk
+ * @param fs how it is read
  * @throws LoadError with every problem, each with line and column where it has them
  */
-export function loadSettings(file: string, fs: FileSystem = new RecordingFileSystem()): Settings {
+export function loadSettings(file: string, fs: FileSystem): Settings {
   const { settings, problems } = readSettings(file, fs);
   if (problems.length > 0) throw new LoadError(problems);
   return settings;

@@ -10,7 +10,8 @@ import { loadTls } from '../tls/context.ts';
 import type { TlsSource } from '../tls/refusal.ts';
 import { Terminator } from '../tls/terminator.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { digestSource, listFileNames, RecordingFileSystem, sha256, type Source, type Sources } from './files.ts';
+import { listDirectory } from '../regular-file.ts';
+import { digestSource, RecordingFileSystem, sha256, type Source, type Sources } from './files.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import type { Settings, TlsSettings } from './settings.ts';
 
@@ -45,12 +46,22 @@ export interface FailedPart {
 
 export type Attempt<T> = LoadedPart<T> | FailedPart;
 
-export function attemptSettings(file: string): Attempt<Settings> {
-  return attempt(file, (fs) => ({ value: loadSettings(file, fs), warnings: [] }));
+export async function attemptSettings(file: string): Promise<Attempt<Settings>> {
+  const fs = new RecordingFileSystem();
+  await fs.fetch(file);
+  return attempt(file, fs, () => ({ value: loadSettings(file, fs), warnings: [] }));
 }
 
-export function attemptRules({ file, hbaFile, tls, roles, lineOf }: Settings): Attempt<HbaRules> {
-  const rules = attempt(hbaFile, (fs) => {
+export async function attemptRules({
+  file,
+  hbaFile,
+  tls,
+  roles,
+  lineOf,
+}: Settings): Promise<Attempt<HbaRules>> {
+  const fs = new RecordingFileSystem();
+  await fs.gather(hbaFile);
+  const rules = attempt(hbaFile, fs, () => {
     const value = loadHba(hbaFile, fs, { ssl: tls.enabled, roles });
     return { value, warnings: value.warnings };
   });
@@ -79,7 +90,9 @@ const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string,
 export async function problemsBesideSettings(file: string): Promise<readonly Problem[]> {
   let read: ReadSettings;
   try {
-    read = readSettings(file, new RecordingFileSystem());
+    const fs = new RecordingFileSystem();
+    await fs.fetch(file);
+    read = readSettings(file, fs);
   } catch {
     return []; // told by attemptSettings
   }
@@ -88,15 +101,17 @@ export async function problemsBesideSettings(file: string): Promise<readonly Pro
     isWritten(readBy[part][0]) && !readBy[part].some(isWrong);
   const attempts = [
     ...(isSound('tls') ? [await attemptTls(settings, { reload: false })] : []),
-    ...(isSound('rules') ? [attemptRules(settings)] : []),
-    ...(isSound('maps') ? [attemptMaps(settings)] : []),
+    ...(isSound('rules') ? [await attemptRules(settings)] : []),
+    ...(isSound('maps') ? [await attemptMaps(settings)] : []),
   ];
   return attempts.flatMap((part) => (part.ok ? [] : part.problems));
 }
 
 /** A missing ident_file is an empty one (contract §7.1), which loadIdent sees to. */
-export function attemptMaps({ identFile, roles }: Settings): Attempt<IdentMaps> {
-  return attempt(identFile, (fs) => {
+export async function attemptMaps({ identFile, roles }: Settings): Promise<Attempt<IdentMaps>> {
+  const fs = new RecordingFileSystem();
+  await fs.gather(identFile);
+  return attempt(identFile, fs, () => {
     const value = loadIdent(identFile, fs, roles);
     return { value, warnings: value.warnings };
   });
@@ -148,17 +163,17 @@ async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Sources> {
     if (tls.crlDir !== '') {
       sources.set(tls.crlDir, { kind: 'listing', digest: await digestSource(tls.crlDir, 'listing') });
     }
-    for (const path of [...named.filter((each) => each !== ''), ...filesIn(tls.crlDir)]) {
+    for (const path of [...named.filter((each) => each !== ''), ...(await filesIn(tls.crlDir))]) {
       sources.set(path, { kind: 'file', digest: await digestSource(path, 'file') });
     }
   }
   return sources;
 }
 
-function filesIn(directory: string): string[] {
+async function filesIn(directory: string): Promise<string[]> {
   if (directory === '') return [];
   try {
-    return listFileNames(directory).map((name) => join(directory, name));
+    return (await listDirectory(directory)).map((name) => join(directory, name));
   } catch {
     return []; // loadTls reports it
   }
@@ -184,11 +199,11 @@ function hashOfTls(
 
 function attempt<T>(
   file: string,
-  load: (fs: RecordingFileSystem) => { readonly value: T; readonly warnings: readonly Problem[] },
+  fs: RecordingFileSystem,
+  load: () => { readonly value: T; readonly warnings: readonly Problem[] },
 ): Attempt<T> {
-  const fs = new RecordingFileSystem();
   try {
-    const { value, warnings } = load(fs);
+    const { value, warnings } = load();
     return { ok: true, value, hash: hashOf(fs.seen), warnings, sources: fs.seen };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, file), sources: fs.seen };

@@ -74,12 +74,12 @@ export interface LoadedConfiguration {
  * @throws LoadError with the problems of all parts together
  */
 export async function loadSnapshot(configFile: string): Promise<LoadedConfiguration> {
-  const settings = attemptSettings(resolve(configFile));
+  const settings = await attemptSettings(resolve(configFile));
   if (!settings.ok)
     throw new LoadError([...settings.problems, ...(await problemsBesideSettings(resolve(configFile)))]);
   const tls = await attemptTls(settings.value, { reload: false });
-  const rules = attemptRules(settings.value);
-  const maps = attemptMaps(settings.value);
+  const rules = await attemptRules(settings.value);
+  const maps = await attemptMaps(settings.value);
   if (!tls.ok || !rules.ok || !maps.ok) {
     throw new LoadError([tls, rules, maps].flatMap((part) => (part.ok ? [] : part.problems)));
   }
@@ -138,14 +138,14 @@ export class ConfigHolder {
   }
 
   async #reload(): Promise<ReloadResult> {
-    const attempted = attemptSettings(this.#current.settings.file);
+    const attempted = await attemptSettings(this.#current.settings.file);
     const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
     const effective = settings.ok ? settings.value : this.#current.settings;
     const attempts: Attempts = {
       settings,
       tls: await attemptTls(effective, { reload: true }),
-      rules: attemptRules(effective),
-      maps: attemptMaps(effective),
+      rules: await attemptRules(effective),
+      maps: await attemptMaps(effective),
     };
     this.#sources = mergeSources(Object.values(attempts));
     const result = resultOf(attempts, warnings, effective);

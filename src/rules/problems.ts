@@ -25,8 +25,9 @@ export function errorCode(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
-/** PostgreSQL's `%m` for a failed FileSystem call. */
+/** PostgreSQL's `%m` for a failed FileSystem call; the error's own `reason` where strerror has no word for it. */
 export function systemErrorText(error: unknown): string {
+  if (error instanceof Error && 'reason' in error && typeof error.reason === 'string') return error.reason;
   const code = errorCode(error);
   if (code !== null) return systemErrors[code] ?? code;
   return error instanceof Error ? error.message : 'Unknown error';

@@ -117,7 +117,7 @@ class Reader {
       try {
         content = this.#fs.readFile(file);
       } catch (error) {
-        const verb = errorCode(error) === 'EISDIR' ? 'read' : 'open';
+        const verb = ['EISDIR', 'ETIMEDOUT'].includes(errorCode(error) ?? '') ? 'read' : 'open';
         const failure = new BadLine(`could not ${verb} file "${file}": ${systemErrorText(error)}`);
         failure.cause = error;
         throw failure;

@@ -1,7 +1,7 @@
 // ssl_ca_file: the roots that client certificates must lead to (semantics §2.7).
 
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readRegularFile } from '../regular-file.ts';
 import { certificateLabels, hasUnfinishedBlock, pemBlocks } from './pem.ts';
 import { errorWords, refusalAt, type TlsSource } from './refusal.ts';
 
@@ -19,7 +19,7 @@ export async function loadClientAuthorities(settings: TlsSource): Promise<Client
   const { caFile } = settings.tls;
   if (caFile === '') return [];
   try {
-    const text = await readFile(caFile, 'latin1');
+    const text = (await readRegularFile(caFile)).toString('latin1');
     const blocks = pemBlocks(text, certificateLabels);
     if (hasUnfinishedBlock(text, certificateLabels)) throw opensslError('bad end line');
     if (blocks.length === 0) throw opensslError('no certificate or crl found');

@@ -1,10 +1,10 @@
 // Certificate revocation lists: from files to what Node's `crl` option takes, and to what /certificates, the metrics
 // and a reload's second look at live sessions need to know (semantics §2.8).
 
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { LoadError } from '../errors.ts';
+import { listDirectory, readRegularFile } from '../regular-file.ts';
 import { decodeInteger, decodeTime, DerError, DerReader, tags } from './der.ts';
 import { MAX_SERIAL_BYTES } from './identity.ts';
 import { formatForLog, formatRfc2253, readName } from './name.ts';
@@ -90,7 +90,7 @@ async function loading<T>(what: string, refuse: Refuse, load: () => Promise<T>):
 }
 
 async function listsOfFile(file: string): Promise<LoadedList[]> {
-  const ders = splitLists(await readFile(file));
+  const ders = splitLists(await readRegularFile(file));
   return ders.map((der) => {
     const pem = toPem(der);
     // What OpenSSL cannot read either must be known now, not when the server's context is put together.
@@ -102,7 +102,7 @@ async function listsOfFile(file: string): Promise<LoadedList[]> {
 const HASHED_NAME = /^[0-9a-f]{8}\.r\d+$/;
 
 async function listsOfDirectory(directory: string): Promise<LoadedList[]> {
-  const names = (await readdir(directory)).filter((name) => HASHED_NAME.test(name)).toSorted();
+  const names = (await listDirectory(directory)).filter((name) => HASHED_NAME.test(name));
   const lists: LoadedList[] = [];
   for (const name of names) lists.push(...(await listsOfFile(join(directory, name))));
   return lists;

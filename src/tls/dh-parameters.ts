@@ -2,8 +2,8 @@
 // does (semantics §2.6), because parameters with a trapdoor look like any others.
 
 import { checkPrime } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { readRegularFile } from '../regular-file.ts';
 import { decodeInteger, DerError, DerReader, tags } from './der.ts';
 import { pemBlocks, pemBytes } from './pem.ts';
 import { errorWords, type Refuse } from './refusal.ts';
@@ -18,10 +18,10 @@ const MAX_PRIME_BYTES = 1024;
  * @throws LoadError with PostgreSQL's text when it cannot be read or its parameters are not usable
  */
 export async function readDhParameters(path: string, refuse: Refuse): Promise<string> {
-  const text = await readFile(path, 'latin1').catch((error: unknown) => {
+  const content = await readRegularFile(path).catch((error: unknown) => {
     throw refuse(`could not open DH parameters file "${path}": ${errorWords(error, 'unknown error')}`);
   });
-  const [block] = pemBlocks(text, ['DH PARAMETERS']);
+  const [block] = pemBlocks(content.toString('latin1'), ['DH PARAMETERS']);
   if (block === undefined) throw refuse('could not load DH parameters file: no start line');
   const { prime, generator } = decodeParameters(pemBytes(block), refuse);
   // SECURITY: a composite modulus makes discrete logarithms easy for whoever knows its factors.

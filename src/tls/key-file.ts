@@ -1,8 +1,8 @@
 // The private key's file: read only when nobody but its owner can have read it before, by PostgreSQL's rules
 // (semantics §2.4).
 
-import { open, stat, type FileHandle } from 'node:fs/promises';
 import { LoadError } from '../errors.ts';
+import { readRegularFile } from '../regular-file.ts';
 import { errorWords, type Refuse } from './refusal.ts';
 
 /** What the rules look at. */
@@ -51,23 +51,18 @@ export function keyFileObjection(
  * @throws LoadError with PostgreSQL's text when it cannot be read, or may be read by others
  */
 export async function readKeyFile(path: string, refuse: Refuse): Promise<Buffer> {
-  const named = await stat(path).catch((error: unknown) => {
-    throw refuse(`could not access private key file "${path}": ${errorWords(error, 'unknown error')}`);
-  });
-  assertPrivate(path, named, refuse);
-  let file: FileHandle | undefined;
   try {
-    file = await open(path);
-    // SECURITY: judged again once open, so that it is this file that is read, whatever the name points at by now.
-    const opened = await file.stat();
-    assertPrivate(path, opened, refuse);
-    return await file.readFile();
+    // SECURITY: judged before it is opened and once it is open.
+    return await readRegularFile(path, { judge: (status) => assertPrivate(path, status, refuse) });
   } catch (error) {
     if (error instanceof LoadError) throw error;
-    throw refuse(`could not load private key file "${path}": ${errorWords(error, 'unknown error')}`);
-  } finally {
-    await file?.close();
+    const verb = isOfStat(error) ? 'access' : 'load';
+    throw refuse(`could not ${verb} private key file "${path}": ${errorWords(error, 'unknown error')}`);
   }
+}
+
+function isOfStat(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'stat';
 }
 
 function assertPrivate(path: string, status: KeyFileStatus, refuse: Refuse): void {

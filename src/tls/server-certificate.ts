@@ -1,8 +1,8 @@
 // ssl_cert_file and ssl_key_file: the server's chain and its key, which must fit each other (semantics §2.2 to §2.5).
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
+import { readRegularFile } from '../regular-file.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { certificateLabels, pemBlocks } from './pem.ts';
@@ -46,7 +46,7 @@ export async function loadServerCertificate(
 async function loadChain(settings: TlsSource): Promise<Pick<ServerCertificate, 'chain' | 'certificates'>> {
   const { certFile } = settings.tls;
   try {
-    const chain = await readFile(certFile);
+    const chain = await readRegularFile(certFile);
     createSecureContext({ ca: [], cert: chain });
     const blocks = pemBlocks(chain.toString('latin1'), certificateLabels);
     return { chain, certificates: blocks.map((block) => new X509Certificate(block.text)) };

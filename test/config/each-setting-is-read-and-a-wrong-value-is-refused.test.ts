@@ -8,13 +8,14 @@ import { fromText } from '../../src/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { groups, schema } from '../../src/config/schema.ts';
 import { LoadError } from '../../src/errors.ts';
+import { diskFiles } from '../support/disk-files.ts';
 
 const directory = t.testdir();
 const file = `${directory}/gatehouse.yaml`;
 
 function load(text: string | Uint8Array) {
   writeFileSync(file, text);
-  return loadSettings(file);
+  return loadSettings(file, diskFiles);
 }
 
 /** `line:column message [hint]` of every problem; with its file where that is not the YAML file. */
@@ -298,7 +299,7 @@ const unreadable: [path: string, reason: string][] = [
   [`${file}/below`, 'Not a directory'],
 ];
 for (const [path, reason] of unreadable) {
-  t.throws(() => loadSettings(path), { message: `${path}: could not open configuration file "${path}": ${reason}` });
+  t.throws(() => loadSettings(path, diskFiles), { message: `${path}: could not open configuration file "${path}": ${reason}` });
 }
 load('port: 1');
-t.equal(loadSettings(relative(process.cwd(), file)).file, file, 'a relative path becomes absolute');
+t.equal(loadSettings(relative(process.cwd(), file), diskFiles).file, file, 'a relative path becomes absolute');

@@ -2,12 +2,12 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { RecordingFileSystem } from '../../src/config/files.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { schema } from '../../src/config/schema.ts';
 import { restartOnly } from '../../src/config/snapshot.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
+import { diskFiles } from '../support/disk-files.ts';
 import { made } from '../../tools/configuration-docs.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -20,10 +20,10 @@ for (const [path, make] of Object.entries(made)) {
 const directory = t.testdir();
 const file = join(directory, 'gatehouse.yaml');
 copyFileSync(join(root, 'config/gatehouse.yaml'), file);
-const { lineOf, ...sample } = loadSettings(file);
+const { lineOf, ...sample } = loadSettings(file, diskFiles);
 for (const name of Object.keys(schema)) t.type(lineOf(name), 'number', `the sample names ${name}`);
 writeFileSync(file, '');
-const { lineOf: lineOfNothing, ...defaults } = loadSettings(file);
+const { lineOf: lineOfNothing, ...defaults } = loadSettings(file, diskFiles);
 t.equal(lineOfNothing('port'), null);
 t.strictSame(sample, defaults, "the sample's values are the defaults");
 
@@ -41,7 +41,7 @@ t.strictSame(
 );
 
 // The sample rules refuse everybody; the sample maps are empty; neither warns.
-const fs = new RecordingFileSystem();
+const fs = diskFiles;
 const rules = loadHba(join(root, 'config/pg_hba.conf'), fs, { ssl: true, roles: new Map() });
 t.strictSame(rules.warnings, []);
 t.strictSame(rules.records.map(({ type, method }) => `${type} ${method}`), ['host reject', 'host reject']);

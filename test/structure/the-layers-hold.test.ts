@@ -43,6 +43,7 @@ const MAY_IMPORT = {
 const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'bytestring.ts': 'ground',
   'errors.ts': 'ground',
+  'regular-file.ts': 'ground',
   'system-errors.ts': 'ground',
   'log.ts': 'telemetry',
   'metrics.ts': 'telemetry',

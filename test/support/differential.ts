@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { chownSync, mkdirSync } from 'node:fs';
 import { Client } from 'pg';
 import { fromText, MAX_NAME_BYTES, toText } from '../../src/bytestring.ts';
-import { RecordingFileSystem } from '../../src/config/files.ts';
 import { LoadError } from '../../src/errors.ts';
 import { clientAddress } from '../../src/rules/address.ts';
 import { decide } from '../../src/rules/decide.ts';
@@ -17,6 +16,7 @@ import { interfaceAddresses, lookUpHostName } from '../../src/session/network.ts
 import { verifiedIdentity } from '../../src/tls/identity.ts';
 import { testAuthority } from './certificates.ts';
 import type { Credentials } from './certificates.ts';
+import { diskFiles } from './disk-files.ts';
 import { serverAccount } from './postgres-binaries.ts';
 import { startPostgres } from './postgres.ts';
 import type { PostgresServer } from './postgres.ts';
@@ -141,8 +141,8 @@ export class Differential {
       }
     };
     const file = (name: string) => join(this.server.dataDir, name);
-    const hba = attempt(() => loadHba(file('pg_hba.conf'), new RecordingFileSystem(), { ssl: true, roles }));
-    const ident = attempt(() => loadIdent(file('pg_ident.conf'), new RecordingFileSystem()));
+    const hba = attempt(() => loadHba(file('pg_hba.conf'), diskFiles, { ssl: true, roles }));
+    const ident = attempt(() => loadIdent(file('pg_ident.conf'), diskFiles));
     return hba === null || ident === null ? errors.toSorted() : { hba, ident, roles };
   }
 
