@@ -13,6 +13,13 @@ import { peekOpeningBytes } from './opening-bytes.ts';
 import type { CertificateFacts, ClientCertificate, TlsMaterial, TlsSession } from './types.ts';
 import { verifyError } from './verify-errors.ts';
 
+/**
+ * The most plaintext in one TLS record towards a client, in bytes: PostgreSQL's own limit (contract §7.37). libpq reads
+ * what fits into its buffer and then waits in select(). What is left of a longer record lies decrypted inside OpenSSL,
+ * where select() does not see it, and the client waits for good.
+ */
+const MAX_RECORD_BYTES = 8192;
+
 /** A handshake under way. */
 interface Handshake {
   readonly opening: Uint8Array;
@@ -107,6 +114,10 @@ export class Terminator {
     socket.pause();
     socket.allowHalfOpen = handshake.allowHalfOpen;
     try {
+      if (!socket.setMaxSendFragment(MAX_RECORD_BYTES))
+        throw new GatehouseError('internal-error', {
+          message: 'OpenSSL does not take the size of a TLS record',
+        });
       handshake.resolve(sessionOf(socket, handshake.opening));
     } catch (error) {
       handshake.reject(error);

@@ -18,6 +18,7 @@ export const PACKAGES = {
   psql: 'postgresql-client',
   pg_basebackup: 'postgresql-client',
   pg_recvlogical: 'postgresql-client',
+  pg_receivewal: 'postgresql-client',
   // Not in the client package: Debian ships it with the server.
   pgbench: 'postgresql',
   pg_verifybackup: 'postgresql-client',
