@@ -163,6 +163,11 @@ export const codes = {
     'info',
     "The certificate's name is not the user's, nor mapped to it.",
   ),
+  'decision-too-expensive': entry(
+    '28000',
+    'warn',
+    "Judging the connection by the rules would cost too much: the certificate's names times the lines of the map.",
+  ),
   // -- Limits and the gate\'s own state
   'too-many-connections': entry('53300', 'warn', 'max_connections sessions are running.'),
   'too-many-connections-per-address': entry(

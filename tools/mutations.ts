@@ -211,6 +211,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['rules/no-subject-makes-a-pattern-slow.test.ts'],
   },
   {
+    file: 'rules/price.ts',
+    removes: 'the limit on what one decision may cost',
+    from: 'if (this.#spent > this.#limit) throw new TooExpensive();',
+    to: '',
+    tests: ['rules/no-certificate-makes-a-decision-slow.test.ts'],
+  },
+  {
     file: 'log.ts',
     removes: 'the escaping of control characters in log lines',
     from: 'return line.replace(CONTROLS,',

@@ -4,6 +4,7 @@
 
 import type { ByteString } from '../bytestring.ts';
 import type { Code } from '../errors.ts';
+import type { Steps } from '../steps.ts';
 import type { Subject } from './match.ts';
 import { never } from './never.ts';
 import { failedMessage, matchedDetail, rejectMessage } from './texts.ts';
@@ -17,13 +18,17 @@ import type {
   Refusal,
   UpstreamDemand,
 } from './types.ts';
-import { checkUserMap } from './usermap.ts';
+import { checkUserMap, linesOfMap } from './usermap.ts';
 
 /** PostgreSQL's log lines of one refusal: a certificate with many names gets no more than this. */
 const MAX_NOTES = 8;
 
 /** The verdict of the record that matched the connection. */
-export function authenticate(record: HbaRecord, ident: IdentMaps, subject: Subject): Admission | Refusal {
+export function* authenticate(
+  record: HbaRecord,
+  ident: IdentMaps,
+  subject: Subject,
+): Steps<Admission | Refusal> {
   const { facts } = subject;
   if (record.clientCert !== 'off') {
     // Before the method, so also for reject (semantics §6.1).
@@ -48,26 +53,26 @@ export function authenticate(record: HbaRecord, ident: IdentMaps, subject: Subje
       // Stands on local records only, which never match; were one to match, it must not admit.
       return refuse(record, 'hba-reject', failedMessage('peer', facts.user));
     case 'trust':
-      return checkName(record, ident, subject, 'none', null);
+      return yield* checkName(record, ident, subject, 'none', null);
     case 'cert':
-      return checkName(record, ident, subject, 'none', facts.certificate?.dn ?? null);
+      return yield* checkName(record, ident, subject, 'none', facts.certificate?.dn ?? null);
     case 'password':
     case 'md5':
     case 'scram-sha-256':
-      return checkName(record, ident, subject, record.method, facts.user);
+      return yield* checkName(record, ident, subject, record.method, facts.user);
     default:
       return never(record.method);
   }
 }
 
 /** Admits, after the check of the certificate's name where the record is verify-full (semantics §6.4). */
-function checkName(
+function* checkName(
   record: HbaRecord,
   ident: IdentMaps,
   subject: Subject,
   demand: UpstreamDemand,
   identity: ByteString | null,
-): Admission | Refusal {
+): Steps<Admission | Refusal> {
   if (record.clientCert !== 'verify-full') {
     return { kind: 'admit', record, demand, identity, mapRecord: null };
   }
@@ -81,7 +86,7 @@ function checkName(
   }
   // A certificate without a subject is known by its name.
   const certIdentity = record.method === 'cert' ? identity || firstName : null;
-  const found = findMapping(record, names, ident, subject);
+  const found = yield* findMapping(record, names, ident, subject);
   if (found.kind === 'match') {
     return { kind: 'admit', record, demand, identity: certIdentity ?? identity, mapRecord: found.record };
   }
@@ -100,15 +105,16 @@ type Found =
   | { readonly kind: 'none'; readonly notes: readonly ByteString[] };
 
 /** The first of the certificate's names that may be the user; a line that cannot be carried out ends the search. */
-function findMapping(
+function* findMapping(
   record: HbaRecord,
   names: readonly ByteString[],
   ident: IdentMaps,
   subject: Subject,
-): Found {
+): Steps<Found> {
   const notes: ByteString[] = [];
+  const lines = record.map === null ? [] : linesOfMap(record.map, ident);
   for (const name of names) {
-    const mapping = checkUserMap(record.map, name, ident, subject);
+    const mapping = yield* checkUserMap(record.map, lines, name, subject);
     if (mapping.kind === 'match') return mapping;
     if (notes.length < MAX_NOTES) notes.push(mapping.note);
     if (mapping.kind === 'error') break;

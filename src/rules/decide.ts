@@ -1,34 +1,73 @@
 // The decision: facts in, verdict out. Records in file order, the first full match decides, and what it decides
 // stands (semantics §5, §6). Pure and synchronous; a name look-up is asked for, never made.
 
-import { authenticate } from './authenticate.ts';
+import { fromText, toText } from '../bytestring.ts';
+import { runToEnd, type Steps } from '../steps.ts';
+import { authenticate, namesOf } from './authenticate.ts';
 import { matchRecord, Subject } from './match.ts';
+import { MAX_PRICE, TooExpensive } from './price.ts';
 import { hostNameDetail, noEntryMessage } from './texts.ts';
-import type { Facts, Refusal, RuleBook, Verdict } from './types.ts';
+import type { Facts, HbaRecord, Refusal, RuleBook, Verdict } from './types.ts';
 
 /**
  * Decides one connection. A `look-up` verdict asks for the client's reverse name or that name's addresses: put
  * them into the facts and decide again, at most twice.
  */
 export function decide(book: RuleBook, facts: Facts): Verdict {
-  const subject = new Subject(facts, book.roles);
-  for (const record of book.hba.records) {
-    const outcome = matchRecord(record, subject);
-    switch (outcome) {
-      case 'type':
-      case 'address':
-      case 'database':
-      case 'user':
-        continue;
-      case 'reverse':
-      case 'forward':
-        return { kind: 'look-up', want: outcome };
-      case 'match':
-        return authenticate(record, book.ident, subject);
+  return runToEnd(decisionSteps(book, facts));
+}
+
+/** The same decision as work that may be interrupted, for the thread that relays sessions. */
+export function* decisionSteps(book: RuleBook, facts: Facts): Steps<Verdict> {
+  const subject = new Subject(facts, book.roles, MAX_PRICE);
+  let deciding: HbaRecord | null = null;
+  try {
+    for (const record of book.hba.records) {
+      subject.price.line();
+      if (subject.price.pauseIsDue()) yield;
+      const outcome = matchRecord(record, subject);
+      switch (outcome) {
+        case 'type':
+        case 'address':
+        case 'database':
+        case 'user':
+          continue;
+        case 'reverse':
+        case 'forward':
+          return { kind: 'look-up', want: outcome };
+        case 'match':
+          deciding = record;
+          return yield* authenticate(record, book.ident, subject);
+      }
     }
+  } catch (error) {
+    // SECURITY: what cannot be judged within the limit is refused; no later line is asked.
+    if (error instanceof TooExpensive) return tooExpensive(facts, deciding);
+    throw error;
   }
   // SECURITY: no record matches, so nobody gets in.
   return noEntry(facts);
+}
+
+function tooExpensive(facts: Facts, record: HbaRecord | null): Refusal {
+  return {
+    kind: 'refuse',
+    code: 'decision-too-expensive',
+    record,
+    sqlstate: '28000',
+    message: 'judging this connection by the rules would take too long',
+    detail: fromText(record === null ? expensiveFile : expensiveMap(facts, record)),
+    notes: [],
+    identity: null,
+  };
+}
+
+const expensiveFile = 'There are too many regular expressions in pg_hba.conf for a name of this length.';
+
+function expensiveMap({ certificate }: Facts, record: HbaRecord): string {
+  const count = certificate === null ? 0 : namesOf(certificate, record.clientName).length;
+  const map = record.map === null ? 'no map' : `the map "${toText(record.map)}"`;
+  return `The certificate has ${count} names of the kind ${record.clientName} to be tried on each line of ${map}.`;
 }
 
 function noEntry(facts: Facts): Refusal {

@@ -26,7 +26,7 @@ export interface Explanation {
 /** Decides as `decide` does, and says for each record before the decision why it was passed over. */
 export function explain(book: RuleBook, facts: Facts): Explanation {
   const verdict = decide(book, facts);
-  const subject = new Subject(facts, book.roles);
+  const subject = new Subject(facts, book.roles, Infinity);
   const considered: Considered[] = [];
   for (const record of book.hba.records) {
     const why = describeMismatch(record, subject);
@@ -42,7 +42,7 @@ export function explainMismatch(
   facts: Facts,
   book: Pick<RuleBook, 'roles'>,
 ): string | null {
-  return describeMismatch(record, new Subject(facts, book.roles));
+  return describeMismatch(record, new Subject(facts, book.roles, Infinity));
 }
 
 function describeMismatch(record: HbaRecord, subject: Subject): string | null {

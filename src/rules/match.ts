@@ -5,6 +5,7 @@ import { fromText } from '../bytestring.ts';
 import type { ByteString } from '../bytestring.ts';
 import { isInRange, isSameAddress, isSameHost, isSameNet } from './address.ts';
 import { never } from './never.ts';
+import { Price } from './price.ts';
 import { membershipsOf } from './roles.ts';
 import type {
   ConnectionType,
@@ -22,13 +23,16 @@ export type Outcome = 'match' | 'type' | 'address' | 'database' | 'user' | 'reve
 /** The facts of one connection, with what is derived from them at most once. */
 export class Subject {
   readonly facts: Facts;
+  readonly price: Price;
   readonly #roles: Roles;
   #memberships: ReadonlySet<ByteString> | undefined;
   #interfaces: readonly InterfaceAddress[] | undefined;
 
-  constructor(facts: Facts, roles: Roles) {
+  /** @param limit what the judging may cost (price.ts) */
+  constructor(facts: Facts, roles: Roles, limit: number) {
     this.facts = facts;
     this.#roles = roles;
+    this.price = new Price(limit);
   }
 
   /** The user is a direct or indirect member of the role; an unknown user or role is not. */
@@ -140,7 +144,7 @@ function matchesDatabase(spec: DatabaseSpec, subject: Subject): boolean {
     case 'replication':
       return false;
     case 'pattern':
-      return spec.pattern.test(database);
+      return subject.price.test(spec.pattern, database);
     case 'name':
       return spec.name === database;
     default:
@@ -156,7 +160,7 @@ export function matchesUser(spec: UserSpec, subject: Subject): boolean {
     case 'member':
       return subject.isMemberOf(spec.role);
     case 'pattern':
-      return spec.pattern.test(subject.facts.user);
+      return subject.price.test(spec.pattern, subject.facts.user);
     case 'name':
       return spec.name === subject.facts.user;
     default:

@@ -2,6 +2,7 @@
 // of pg_ident.conf (semantics §6.4, §7).
 
 import type { ByteString } from '../bytestring.ts';
+import type { Steps } from '../steps.ts';
 import { matchesUser } from './match.ts';
 import type { Subject } from './match.ts';
 import type { IdentMaps, IdentRecord } from './types.ts';
@@ -13,13 +14,31 @@ export type Mapping =
   /** A line cannot be carried out: authentication fails at once, later lines and names are not tried. */
   | { readonly kind: 'error'; readonly note: ByteString };
 
-/** Checks one name against the connection's user. */
-export function checkUserMap(
+/** The lines of each map of the maps in use, so that a name is not tried on the lines of all other maps. */
+const linesByMap = new WeakMap<IdentMaps, ReadonlyMap<ByteString, readonly IdentRecord[]>>();
+
+/** The lines of one map, in the order of the file; none where the file does not have it. */
+export function linesOfMap(map: ByteString, ident: IdentMaps): readonly IdentRecord[] {
+  let lines = linesByMap.get(ident);
+  if (lines === undefined) {
+    lines = Map.groupBy(ident.records, (record) => record.map);
+    linesByMap.set(ident, lines);
+  }
+  return lines.get(map) ?? [];
+}
+
+/**
+ * Checks one name against the connection's user.
+ *
+ * @param lines of the map, which is null where the record names none
+ * @throws TooExpensive beyond what a decision may cost
+ */
+export function* checkUserMap(
   map: ByteString | null,
+  lines: readonly IdentRecord[],
   name: ByteString,
-  ident: IdentMaps,
   subject: Subject,
-): Mapping {
+): Steps<Mapping> {
   const { user } = subject.facts;
   if (map === null) {
     if (name === user) return { kind: 'match', record: null };
@@ -28,8 +47,9 @@ export function checkUserMap(
       note: `provided user name (${user}) and authenticated user name (${name}) do not match`,
     };
   }
-  for (const record of ident.records) {
-    if (record.map !== map) continue;
+  for (const record of lines) {
+    subject.price.line();
+    if (subject.price.pauseIsDue()) yield;
     const mapping = applyLine(record, name, subject);
     if (mapping !== null) return mapping;
   }
@@ -49,11 +69,11 @@ function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Map
   const refersBack = databaseUser.kind === 'name' && databaseUser.name.includes('\\1');
   if (!refersBack) {
     // The user first: it is short, and a client may bring a name of ten thousand bytes.
-    return matchesUser(databaseUser, subject) && systemUser.pattern.test(name)
+    return matchesUser(databaseUser, subject) && subject.price.test(systemUser.pattern, name)
       ? { kind: 'match', record }
       : null;
   }
-  const match = systemUser.pattern.exec(name);
+  const match = subject.price.exec(systemUser.pattern, name);
   if (match === null) return null;
   const group = match.groups[0] ?? null;
   if (group === null) {

@@ -2,15 +2,16 @@
 // know it. The same for a connection that comes and for a session that a reload judges again.
 
 import type { Snapshot } from '../config/snapshot.ts';
-import { decide } from '../rules/decide.ts';
+import { decisionSteps } from '../rules/decide.ts';
 import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import { inSlices } from '../slices.ts';
 import { lookUpHostName } from './network.ts';
 
 /** Each look-up is asked for once; more would be a defect of the rules, and must not become a loop. */
 const MAX_LOOK_UPS = 2;
 
 /**
- * @param signal ends a look-up; its reason is what is then thrown
+ * @param signal ends a look-up, or a decision that takes several slices; its reason is what is then thrown
  * @returns the verdict, and the facts with what was looked up
  */
 export async function judge(
@@ -21,7 +22,7 @@ export async function judge(
   const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
   let known = facts;
   for (let lookUps = 0; ; lookUps++) {
-    const verdict = decide(book, known);
+    const verdict = await inSlices(decisionSteps(book, known), signal);
     if (verdict.kind !== 'look-up') return { verdict, facts: known };
     if (lookUps === MAX_LOOK_UPS) throw new Error('the rules asked for a look-up that had been made');
     known = { ...known, hostName: await lookUpHostName(known, verdict.want, signal) };

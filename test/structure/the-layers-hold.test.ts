@@ -44,10 +44,13 @@ const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'bytestring.ts': 'ground',
   'errors.ts': 'ground',
   'regular-file.ts': 'ground',
+  'slices.ts': 'ground',
+  'steps.ts': 'ground',
   'system-errors.ts': 'ground',
   'log.ts': 'telemetry',
   'metrics.ts': 'telemetry',
   'metrics/labels.ts': 'telemetry',
+  'metrics/rule-hits.ts': 'telemetry',
   'metrics/sum.ts': 'telemetry',
   'cli.ts': 'cli',
 };

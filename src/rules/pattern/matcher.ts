@@ -30,6 +30,8 @@ export class Matcher {
   readonly groupCount: number;
   readonly constraints: Constraints;
   readonly automaton: Automaton;
+  #testCost: number | undefined;
+  #captureCost: number | undefined;
 
   /** @throws PatternError when the expression is too complex. */
   constructor(syntax: Syntax) {
@@ -42,16 +44,31 @@ export class Matcher {
 
   /** SECURITY: without this a client could choose a name that keeps the process busy. */
   #limit(): void {
-    const automata = [this.automaton, ...this.constraints.automata];
+    const automata = this.#automata();
     if (automata.length === 1 && this.automaton.size <= SMALL && !this.plan.captures) return;
     const density = sum(automata.map((automaton) => automaton.density));
-    const cost = sum(automata.map((automaton) => automaton.cost));
-    const divide = costToDivide(this.plan, RUN_COST, this.automaton.cost / this.automaton.size);
     const tooComplex =
       density * this.constraints.contexts > MAX_TABLES ||
-      cost > MAX_COST ||
-      2 * (RUN_COST + cost) + divide > MAX_CAPTURE_COST;
+      this.testCost - RUN_COST > MAX_COST ||
+      this.captureCost > MAX_CAPTURE_COST;
     if (tooComplex) throw new PatternError(regerror.tooComplex);
+  }
+
+  /** Upper bound of the word operations that a byte of the subject costs in a test, the run itself included. */
+  get testCost(): number {
+    this.#testCost ??= RUN_COST + sum(this.#automata().map((automaton) => automaton.cost));
+    return this.#testCost;
+  }
+
+  /** The same for finding the captures. */
+  get captureCost(): number {
+    this.#captureCost ??=
+      2 * this.testCost + costToDivide(this.plan, RUN_COST, this.automaton.cost / this.automaton.size);
+    return this.#captureCost;
+  }
+
+  #automata(): readonly Automaton[] {
+    return [this.automaton, ...this.constraints.automata];
   }
 
   /** Whether there is a match anywhere. */
