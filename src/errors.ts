@@ -94,6 +94,11 @@ export const codes = {
     'info',
     "The TLS handshake, or a record right behind it, failed for another reason, which the line gives in OpenSSL's words.",
   ),
+  'stale-handshake': entry(
+    '57P03',
+    'info',
+    'A reload changed the TLS files after this connection had begun its handshake; a client that comes again meets the new ones.',
+  ),
   'client-cert-untrusted': entry(
     '28000',
     'warn',

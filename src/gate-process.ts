@@ -73,6 +73,10 @@ export class GateProcess implements Backend {
       metrics,
       handshakes: this.handshakes,
       sessions: this.live,
+      enlist: (session, decidedBy) => {
+        this.live.add(session);
+        if (decidedBy !== config.current) this.#rejudge();
+      },
       quota: shared?.quota ?? new LocalQuota(),
       hasCancelKey: async (pid, key) =>
         this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),

@@ -6,18 +6,25 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Handshakes } from './session/handshakes.ts';
 import type { Quota } from './session/quota.ts';
-import type { Sessions } from './session/registry.ts';
+import type { Session, Sessions } from './session/registry.ts';
 
 export interface Gate {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly handshakes: Handshakes;
   readonly sessions: Sessions;
+  /**
+   * Lists an admitted session. SECURITY: one that was decided on by a state that is no longer in force has missed the
+   * judging of the sessions by the new state, and is judged now.
+   *
+   * @param decidedBy the state that the decision was made by
+   */
+  readonly enlist: (session: Session, decidedBy: Snapshot) => void;
   /** Counts the sessions of all workers. */
   readonly quota: Quota;
   /** Whether a session with this key is relayed, by this process or another worker. */
   readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
-  /** The state in force; a connection takes it once, at accept, and keeps it. */
+  /** The state in force. It changes with a reload, so nobody holds on to it across a wait before the decision. */
   readonly snapshot: () => Snapshot;
   /** New clients are told 57P03. */
   readonly draining: () => boolean;

@@ -14,11 +14,25 @@ export interface Mutation {
 
 export const mutations: readonly Mutation[] = [
   {
-    file: 'session/connection.ts',
+    file: 'session/admission.ts',
     removes: 'the refusal of a certificate that does not verify',
-    from: "if (known.tls?.certificate.state === 'unverified')\n    throw",
-    to: 'if (false)\n    throw',
+    from: "if (known.tls?.certificate.state === 'unverified')\n      throw",
+    to: 'if (false)\n      throw',
     tests: ['opening/each-client-certificate-meets-each-kind-of-rule.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
+    removes: 'the refusal of a handshake made with TLS files that are no longer in force',
+    from: 'known.tls !== null && tls !== material',
+    to: 'false',
+    tests: ['production/a-reload-reaches-the-connections-that-were-parked-before-it.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
+    removes: 'the second decision after a reload during the wait for a place',
+    from: 'if (gate.snapshot() !== snapshot) {\n      if (exhausted',
+    to: 'if (false) {\n      if (exhausted',
+    tests: ['session/a-reload-during-a-decision-makes-it-be-made-again.test.ts'],
   },
   {
     file: 'session/opening.ts',

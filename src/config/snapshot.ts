@@ -152,7 +152,7 @@ export class ConfigHolder {
     if (result.reloaded.length === 0) return result;
     this.#parts = {
       settings: attempts.settings.ok ? attempts.settings : this.#parts.settings,
-      tls: attempts.tls.ok ? attempts.tls : this.#parts.tls,
+      tls: attempts.tls.ok ? keepingWhatIsSame(attempts.tls, this.#parts.tls) : this.#parts.tls,
       rules: attempts.rules.ok ? attempts.rules : this.#parts.rules,
       maps: attempts.maps.ok ? attempts.maps : this.#parts.maps,
     };
@@ -191,6 +191,26 @@ function notReloadedText(part: Part, settings: Settings): string {
     default:
       return part satisfies never;
   }
+}
+
+/**
+ * A newly loaded TLS part, with the old material wherever the new one is equal: a handshake that was made with it is
+ * not stale (contract §7.32), so a reload that leaves the TLS files alone refuses nobody.
+ */
+function keepingWhatIsSame(loaded: LoadedPart<TlsPart>, old: LoadedPart<TlsPart>): LoadedPart<TlsPart> {
+  if (!isSameMaterial(loaded.value.material, old.value.material)) return loaded;
+  const { material, terminator } = old.value;
+  return { ...loaded, value: { ...loaded.value, material, terminator } };
+}
+
+/** By all that a handshake is made with, and by what is shown of it. */
+function isSameMaterial(one: TlsMaterial | null, other: TlsMaterial | null): boolean {
+  if (one === null || other === null) return one === other;
+  return (
+    isDeepStrictEqual(one.options, other.options) &&
+    isDeepStrictEqual(one.certificates, other.certificates) &&
+    isDeepStrictEqual(one.crls, other.crls)
+  );
 }
 
 /** The settings that only a restart changes, by name; the schema marks the same ones. */

@@ -2,24 +2,22 @@
 // sockets, composes the steps beside it, writes the one closing line and counts the one outcome.
 
 import type { Socket } from 'node:net';
-import { toText } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
-import type { Snapshot } from '../config/snapshot.ts';
+import type { Settings } from '../config/settings.ts';
 import { offeredFields } from '../protocol/client-hello.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { clientAddress } from '../rules/address.ts';
-import type { Admission, Facts, IpAddress } from '../rules/types.ts';
+import type { Admission, IpAddress } from '../rules/types.ts';
+import type { TlsMaterial } from '../tls/types.ts';
+import { admit, isStale } from './admission.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
 import { Lifeline, orAborted, reasonOf } from './deadline.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
-import { judge } from './judge.ts';
-import { interfaceAddresses } from './network.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
-import { errorResponse, sendAndClose, unverifiedCertificate } from './refuse.ts';
-import { tooMany } from './quota.ts';
+import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
 import type { Session } from './registry.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import {
@@ -27,6 +25,7 @@ import {
   logAuthorized,
   logReceived,
   logTls,
+  relayedBytes,
   reportEnd,
   reportFailure,
   type Known,
@@ -35,10 +34,12 @@ import { acceptStartup } from './startup.ts';
 import { logIn } from './upstream.ts';
 
 /** One connection and what it holds; everything here is let go in `serveConnection`. */
-interface Connection {
+export interface Connection {
   readonly gate: Gate;
-  /** Taken at accept and kept: a reload never changes the rules under a connection. */
-  readonly snapshot: Snapshot;
+  /** Those in force at accept, then those in force when it was decided on: it lives by them to its end. */
+  settings: Settings;
+  /** What the TLS handshake was made with, until the connection is decided on; null in clear. */
+  material: TlsMaterial | null;
   readonly raw: Socket;
   readonly address: IpAddress;
   readonly life: Lifeline;
@@ -66,10 +67,11 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     raw.destroy();
     return;
   }
-  const snapshot = gate.snapshot();
+  const { settings } = gate.snapshot();
   const connection: Connection = {
     gate,
-    snapshot,
+    settings,
+    material: null,
     raw,
     address: peer.address,
     life: new Lifeline(),
@@ -88,7 +90,6 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     session: null,
   };
   const { life, known } = connection;
-  const { settings } = snapshot;
   if (settings.logConnections) logReceived(gate, known);
   life.endAfter(
     settings.authenticationTimeoutMs,
@@ -134,26 +135,17 @@ async function live(connection: Connection): Promise<End> {
   const startup = acceptStartup(opening.code, opening.body, (bytes) => connection.client.write(bytes));
   known.startup = startup;
   gate.handshakes.progress(life);
-  // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
-  if (known.tls?.certificate.state === 'unverified')
-    throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
-  refuseWhileDraining(gate);
-  const exhausted = await gate.quota.check(known.host, connection.snapshot.settings);
-  if (exhausted !== null) throw tooMany(exhausted);
-  const { admission, facts } = await askRules(connection, startup);
-  await admit(connection, startup, admission, facts);
-  return await serve(connection, startup, admission);
+  return await serve(connection, startup, await admit(connection, startup));
 }
 
 /** Answers SSLRequest, GSSENCRequest and direct TLS until the packet that says what the client wants. */
 async function open(connection: Connection): Promise<Extract<Opening, { kind: 'cancel' | 'startup' }>> {
-  const { gate, life, snapshot, raw } = connection;
+  const { gate, life, raw } = connection;
   const state = { sslDone: false, gssDone: false };
   let reader = new ByteReader(raw, life.signal);
   try {
     if (await beginsWithTls(reader)) {
       reader.release();
-      if (snapshot.terminator === null) throw new GatehouseError('direct-tls-disabled');
       await startTls(connection);
       if (connection.known.tls?.alpn === null) {
         throw new GatehouseError('direct-tls-without-alpn', {
@@ -168,7 +160,7 @@ async function open(connection: Connection): Promise<Extract<Opening, { kind: 'c
       gate.handshakes.progress(life);
       switch (opening.kind) {
         case 'ssl-request':
-          if (snapshot.terminator === null || connection.known.tls !== null) {
+          if (gate.snapshot().terminator === null || connection.known.tls !== null) {
             connection.client.write(REFUSE_ENCRYPTION);
             refuseSurplus(reader, opening.kind);
             break;
@@ -198,102 +190,17 @@ async function open(connection: Connection): Promise<Extract<Opening, { kind: 'c
 
 /** The TLS handshake; from here on the client is spoken to through the TLS socket. */
 async function startTls(connection: Connection): Promise<void> {
-  const { gate, snapshot, raw, life, known } = connection;
-  if (snapshot.terminator === null) throw new GatehouseError('direct-tls-disabled');
+  const { gate, raw, life, known } = connection;
+  const { terminator, tls: material } = gate.snapshot();
+  if (terminator === null) throw new GatehouseError('direct-tls-disabled');
   const begin = performance.now();
-  const tls = await snapshot.terminator.accept(raw, { signal: life.signal });
+  const tls = await terminator.accept(raw, { signal: life.signal });
+  connection.material = material;
   connection.client = tls.socket;
   known.tls = tls;
   logTls(gate, known, tls);
   gate.handshakes.progress(life);
   gate.metrics.tlsHandshake((performance.now() - begin) / 1000, tls.version, tls.cipher);
-}
-
-function refuseWhileDraining(gate: Gate): void {
-  if (!gate.draining()) return;
-  throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
-}
-
-/** What the rules say; a refusal ends the connection. */
-async function askRules(
-  connection: Connection,
-  startup: StartupRequest,
-): Promise<{ admission: Admission; facts: Facts }> {
-  const { gate, snapshot, life, known } = connection;
-  const certificate = known.tls?.certificate;
-  const { verdict, facts } = await judge(
-    snapshot,
-    {
-      user: startup.user,
-      database: startup.database,
-      replication: startup.replication,
-      tls: known.tls !== null,
-      address: connection.address,
-      addressText: known.host,
-      hostName: { state: 'unknown' },
-      interfaces: interfaceAddresses,
-      certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
-      hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
-    },
-    life.signal,
-  );
-  known.record = verdict.record;
-  if (verdict.record !== null) gate.metrics.ruleHit(verdict.record.file, verdict.record.line);
-  if (verdict.kind === 'admit') return { admission: verdict, facts };
-  // PostgreSQL logs whose certificate it was even where the map then refuses.
-  if (verdict.identity !== null && snapshot.settings.logConnections) {
-    logAuthenticated(gate, known, verdict, startup.user);
-  }
-  for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
-  const { code, message, sqlstate, detail } = verdict;
-  throw new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
-}
-
-/** From here on the connection is a session: listed, limited, and no longer a handshake. */
-async function admit(
-  connection: Connection,
-  startup: StartupRequest,
-  admission: Admission,
-  facts: Facts,
-): Promise<void> {
-  const { gate, life, known, snapshot } = connection;
-  const exhausted = await gate.quota.take(known.host, snapshot.settings);
-  if (exhausted !== null) throw tooMany(exhausted);
-  // The handshake is over for good: a session need not carry its ClientHello to the end.
-  if (known.tls !== null) known.tls = { ...known.tls, hello: () => null };
-  const session: Session = {
-    id: known.id,
-    user: startup.user,
-    database: startup.database,
-    applicationName: startup.applicationName,
-    clientAddress: known.host,
-    clientPort: known.port,
-    startedAt: new Date(),
-    facts,
-    record: admission.record,
-    tls: known.tls,
-    cancelKey: null,
-    status: () => 'active',
-    bytes: () => relayedBytes(connection),
-    noLongerAdmitted: false,
-    terminating: false,
-    end: (reason) => {
-      session.terminating = true;
-      life.end(reason);
-    },
-  };
-  gate.sessions.add(session);
-  connection.session = session;
-  gate.handshakes.leave(life);
-  if (known.tls?.certificate.state === 'verified') {
-    const { notAfter } = known.tls.certificate.identity.facts;
-    // It may have expired since the handshake, or the clock has jumped; a sum that falls is no counter.
-    gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
-  }
-  // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
-  if (admission.demand === 'none' && snapshot.settings.logConnections) {
-    logAuthenticated(gate, known, admission, startup.user);
-  }
 }
 
 /** The upstream: dial, login, and then the relay until both sides have closed. */
@@ -302,8 +209,7 @@ async function serve(
   startup: StartupRequest,
   admission: Admission,
 ): Promise<RelayEnd> {
-  const { gate, snapshot, life, known, client } = connection;
-  const { settings } = snapshot;
+  const { gate, settings, life, known, client } = connection;
   const begin = performance.now();
   const onClientClosed = (): void => life.end(new GatehouseError('client-gave-up'));
   client.once('close', onClientClosed);
@@ -356,18 +262,24 @@ async function serve(
 }
 
 /** Ends a relayed session from outside; a query that runs for it is cancelled, as it would end with its backend. */
-function endSession({ snapshot, session }: Connection, relay: Relay, reason: GatehouseError): void {
+function endSession({ settings, session }: Connection, relay: Relay, reason: GatehouseError): void {
   if (relay.status === 'active' && session?.cancelKey)
-    void forwardCancel(snapshot.settings.upstream, session.cancelKey);
+    void forwardCancel(settings.upstream, session.cancelKey);
   relay.terminate(errorResponse(reason));
 }
 
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
-async function cancel({ gate, snapshot, life, known }: Connection, request: CancelKey): Promise<void> {
+async function cancel(connection: Connection, request: CancelKey): Promise<void> {
+  const { gate, life, known } = connection;
+  const snapshot = gate.snapshot();
   // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
   if (known.tls?.certificate.state === 'unverified') {
     gate.metrics.cancelRequest('refused');
     throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
+  }
+  if (isStale(connection, snapshot)) {
+    gate.metrics.cancelRequest('refused');
+    throw staleHandshake(known.tls?.hello() ?? null, { silent: true });
   }
   let outcome: CancelOutcome = 'unknown-key';
   if (await orAborted(gate.hasCancelKey(request.pid, request.key), life.signal)) {
@@ -379,11 +291,6 @@ async function cancel({ gate, snapshot, life, known }: Connection, request: Canc
   life.signal.throwIfAborted();
   const { id, host, port } = known;
   gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
-}
-
-/** The sockets count anyway, so the hot loop need not. */
-function relayedBytes({ upstream }: Connection): { in: number; out: number } {
-  return { in: upstream?.socket.bytesWritten ?? 0, out: upstream?.socket.bytesRead ?? 0 };
 }
 
 function idleTooLong(): GatehouseError {

@@ -81,6 +81,22 @@ export function unverifiedCertificate(
   });
 }
 
+/**
+ * The refusal of a handshake that was made with certificates that are no longer in force (contract §7.32). A client
+ * that comes again meets those that are.
+ */
+export function staleHandshake(
+  hello: ClientHelloFacts | null,
+  { silent = false }: { readonly silent?: boolean } = {},
+): GatehouseError {
+  const message = "the server's certificates have changed, please reconnect";
+  return new GatehouseError('stale-handshake', {
+    ...(silent ? {} : { reply: message }),
+    message,
+    fields: offeredFields(hello),
+  });
+}
+
 /** PostgreSQL's DETAIL for the certificate at fault (be-secure-openssl.c, verify_cb). */
 function failedCertificateDetail(reason: string, facts: CertificateFacts | null): string {
   const first = `Client certificate verification failed at depth 0: ${reason}.`;

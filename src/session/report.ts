@@ -1,5 +1,6 @@
 // What the log says of a connection: PostgreSQL's lines on the way, and the one line at its end.
 
+import type { Socket } from 'node:net';
 import { toPrintableAscii, toText, type ByteString } from '../bytestring.ts';
 import { codes, type GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
@@ -72,6 +73,15 @@ export function logAuthorized(gate: Gate, known: Known, startup: StartupRequest)
 export interface RelayedBytes {
   readonly in: number;
   readonly out: number;
+}
+
+/** What has passed so far. The sockets count anyway, so the hot loop need not. */
+export function relayedBytes({
+  upstream,
+}: {
+  readonly upstream: { readonly socket: Socket } | null;
+}): RelayedBytes {
+  return { in: upstream?.socket.bytesWritten ?? 0, out: upstream?.socket.bytesRead ?? 0 };
 }
 
 /** Closing line and counters of a connection that ended as it should. `end` = a cancel request, or how the relay ended. */

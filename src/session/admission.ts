@@ -1,0 +1,150 @@
+// The decision on a connection, from its startup packet to its place among the sessions, always by the state that is
+// in force at that moment. The half of connection.ts that composes the steps which decide.
+
+import { toText } from '../bytestring.ts';
+import { GatehouseError } from '../errors.ts';
+import type { Snapshot } from '../config/snapshot.ts';
+import type { Gate } from '../gate.ts';
+import type { StartupRequest } from '../protocol/startup-message.ts';
+import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import type { Connection } from './connection.ts';
+import { judge } from './judge.ts';
+import { interfaceAddresses } from './network.ts';
+import { tooMany } from './quota.ts';
+import { staleHandshake, unverifiedCertificate } from './refuse.ts';
+import type { Session } from './registry.ts';
+import { logAuthenticated, relayedBytes } from './report.ts';
+
+/**
+ * Decides on the connection by the state in force (contract §7.32) and lists its session.
+ *
+ * SECURITY: each wait may be one for a reload. What was found before it counts for nothing after it, so the decision is
+ * made again. Between the last look at the state and the listing nothing waits: a reload finds the session either
+ * undecided or listed, and judges it again.
+ */
+export async function admit(connection: Connection, startup: StartupRequest): Promise<Admission> {
+  const { gate, known } = connection;
+  for (;;) {
+    const snapshot = gate.snapshot();
+    connection.settings = snapshot.settings;
+    if (isStale(connection, snapshot)) throw staleHandshake(known.tls?.hello() ?? null);
+    // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
+    if (known.tls?.certificate.state === 'unverified')
+      throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
+    refuseWhileDraining(gate);
+    const full = await gate.quota.check(known.host, snapshot.settings);
+    if (gate.snapshot() !== snapshot) continue;
+    if (full !== null) throw tooMany(full);
+    const { verdict, facts } = await askRules(connection, snapshot, startup);
+    if (gate.snapshot() !== snapshot) continue;
+    if (verdict.kind === 'refuse') throw refusedByRules(connection, startup, verdict);
+    const exhausted = await gate.quota.take(known.host, snapshot.settings);
+    if (gate.snapshot() !== snapshot) {
+      if (exhausted === null) gate.quota.release(known.host);
+      continue;
+    }
+    countHit(connection, verdict);
+    if (exhausted !== null) throw tooMany(exhausted);
+    gate.enlist(enter(connection, startup, verdict, facts), snapshot);
+    return verdict;
+  }
+}
+
+/**
+ * Whether the handshake was made with TLS files that are no longer in force. SECURITY: what it has verified holds for
+ * the CA and the lists of that time. Nobody knows whether those in force now would let this client in, so it must
+ * come again and be asked.
+ */
+export function isStale({ material, known }: Connection, { tls }: Snapshot): boolean {
+  return known.tls !== null && tls !== material;
+}
+
+function refuseWhileDraining(gate: Gate): void {
+  if (!gate.draining()) return;
+  throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
+}
+
+/** What the rules in force say. */
+async function askRules(
+  { life, known, address }: Connection,
+  snapshot: Snapshot,
+  startup: StartupRequest,
+): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
+  const certificate = known.tls?.certificate;
+  const { verdict, facts } = await judge(
+    snapshot,
+    {
+      user: startup.user,
+      database: startup.database,
+      replication: startup.replication,
+      tls: known.tls !== null,
+      address,
+      addressText: known.host,
+      hostName: { state: 'unknown' },
+      interfaces: interfaceAddresses,
+      certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
+      hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
+    },
+    life.signal,
+  );
+  known.record = verdict.record;
+  return { verdict, facts };
+}
+
+function countHit({ gate }: Connection, { record }: Admission | Refusal): void {
+  if (record !== null) gate.metrics.ruleHit(record.file, record.line);
+}
+
+function refusedByRules(connection: Connection, startup: StartupRequest, verdict: Refusal): GatehouseError {
+  const { gate, settings, known } = connection;
+  countHit(connection, verdict);
+  // PostgreSQL logs whose certificate it was even where the map then refuses.
+  if (verdict.identity !== null && settings.logConnections) {
+    logAuthenticated(gate, known, verdict, startup.user);
+  }
+  for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
+  const { code, message, sqlstate, detail } = verdict;
+  return new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
+}
+
+/** From here on the connection is a session: limited, and no longer a handshake. The caller lists it. */
+function enter(connection: Connection, startup: StartupRequest, admission: Admission, facts: Facts): Session {
+  const { gate, life, known, settings } = connection;
+  // A session is judged again by the state that a later reload brings, so it keeps none of the earlier ones alive.
+  connection.material = null;
+  // The handshake is over for good: a session need not carry its ClientHello to the end.
+  if (known.tls !== null) known.tls = { ...known.tls, hello: () => null };
+  const session: Session = {
+    id: known.id,
+    user: startup.user,
+    database: startup.database,
+    applicationName: startup.applicationName,
+    clientAddress: known.host,
+    clientPort: known.port,
+    startedAt: new Date(),
+    facts,
+    record: admission.record,
+    tls: known.tls,
+    cancelKey: null,
+    status: () => 'active',
+    bytes: () => relayedBytes(connection),
+    noLongerAdmitted: false,
+    terminating: false,
+    end: (reason) => {
+      session.terminating = true;
+      life.end(reason);
+    },
+  };
+  connection.session = session;
+  gate.handshakes.leave(life);
+  if (known.tls?.certificate.state === 'verified') {
+    const { notAfter } = known.tls.certificate.identity.facts;
+    // It may have expired since the handshake, or the clock has jumped; a sum that falls is no counter.
+    gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
+  }
+  // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
+  if (admission.demand === 'none' && settings.logConnections) {
+    logAuthenticated(gate, known, admission, startup.user);
+  }
+  return session;
+}

@@ -1,0 +1,65 @@
+// A rule has let it come as far as its password, and a reload has taken the rule away: it is judged again as every
+// session is, though it is none yet when the reload is over.
+
+import { test } from 'tap';
+import { startGate, type Gate } from '../support/gate.ts';
+import {
+  authenticationCleartextPassword,
+  connectRaw,
+  decodeErrorResponse,
+  passwordMessage,
+  startupMessage,
+  type RawClient,
+} from '../support/raw-client.ts';
+import type { Scope } from '../support/scope.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+import { until } from '../session/clients.ts';
+import { reloaded, states } from './clients.ts';
+
+async function askingForPassword(connection: UpstreamConnection): Promise<void> {
+  await connection.readStartup();
+  await connection.send(authenticationCleartextPassword());
+  await connection.readMessage();
+  await connection.acceptLogin();
+  await connection.stall();
+}
+
+async function parkedAtPassword(
+  t: Scope,
+  options: { readonly workers: number; readonly sessions: 'keep' | 'terminate' },
+): Promise<{ readonly gate: Gate; readonly client: RawClient }> {
+  const { workers, sessions } = options;
+  const gate = await startGate(t, {
+    hba: 'host all all all password\n',
+    upstream: await scriptedUpstream(t, askingForPassword),
+    config: { workers, reload: { watch: 'off', sessions } },
+  });
+  const client = await connectRaw(t, gate.port);
+  await client.send(startupMessage({ user: 'alice' }));
+  await client.readMessagesUntil('R');
+  gate.rewrite('pg_hba.conf', 'host all bob all password\n');
+  await reloaded(gate);
+  return { gate, client };
+}
+
+for (const workers of [1, 2]) {
+  void test(`keep: it is listed as one that is no longer admitted, workers: ${workers}`, async (t) => {
+    const { gate, client } = await parkedAtPassword(t, { workers, sessions: 'keep' });
+    await client.send(passwordMessage('secret'));
+    t.equal((await client.readLogin()).error, null);
+    await until(
+      'the session is marked',
+      async () => states(await gate.sessions())['alice'] === 'no-longer-admitted',
+    );
+    t.match(await gate.waitForLog({ msg: /^session would no longer be admitted: / }), { user: 'alice' });
+  });
+
+  void test(`terminate: it is ended, workers: ${workers}`, async (t) => {
+    const { gate, client } = await parkedAtPassword(t, { workers, sessions: 'terminate' });
+    await client.send(passwordMessage('secret'));
+    const last = (await client.readMessagesUntil('E')).at(-1);
+    t.match(last && decodeErrorResponse(last), { C: '57P01' });
+    client.halfClose();
+    t.match(await gate.waitForLog({ code: 'admin-terminated' }), { user: 'alice' });
+  });
+}
