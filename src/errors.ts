@@ -197,6 +197,11 @@ export const codes = {
     'error',
     'The upstream did not connect or answer within upstream.connect_timeout.',
   ),
+  'upstream-is-this-gate': entry(
+    '08006',
+    'error',
+    'upstream.host and upstream.port lead to a place where this gate itself listens.',
+  ),
   'upstream-closed-early': entry('08006', 'error', 'The upstream closed the connection before it answered.'),
   'upstream-protocol-violation': entry(
     '08P01',

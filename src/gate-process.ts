@@ -9,11 +9,13 @@ import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import { GatehouseError } from './errors.ts';
 import type { Gate } from './gate.ts';
+import { keepAlive } from './keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
 import type { Logger } from './log.ts';
 import type { Metrics, MetricsJson, RuleHits } from './metrics.ts';
 import { rejudgeSessions } from './rejudge.ts';
 import { serveConnection } from './session/connection.ts';
+import { Dialer } from './session/dial.ts';
 import { Handshakes } from './session/handshakes.ts';
 import { LocalQuota, type Quota } from './session/quota.ts';
 import { Sessions, terminatedByAdministrator } from './session/registry.ts';
@@ -57,6 +59,7 @@ export class GateProcess implements Backend {
   readonly #gate: Gate;
   /** Accepted connections, by their sockets, until each is over. */
   readonly #connections = new Map<Socket, Promise<void>>();
+  readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
   #draining = false;
@@ -77,6 +80,7 @@ export class GateProcess implements Backend {
         this.live.add(session);
         if (decidedBy !== config.current) this.#rejudge();
       },
+      dialer: this.#dialer,
       quota: shared?.quota ?? new LocalQuota(),
       hasCancelKey: async (pid, key) =>
         this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
@@ -85,6 +89,7 @@ export class GateProcess implements Backend {
       nextId: () => `${process.pid}-${++this.#lastConnection}`,
     };
     this.#showRules();
+    this.#dialer.load(config.current.settings);
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -101,6 +106,7 @@ export class GateProcess implements Backend {
         this.#listeners?.couldNotAccept('Too many open files');
         return;
       }
+      keepAlive(raw, this.#config.current.settings);
       const over = serveConnection(raw, this.#gate).finally(() => this.#connections.delete(raw));
       this.#connections.set(raw, over);
     });
@@ -133,6 +139,9 @@ export class GateProcess implements Backend {
     const result = await this.#config.reload();
     this.#log.level = this.#config.current.settings.logLevel;
     this.#showRules();
+    this.#dialer.load(this.#config.current.settings);
+    // As PostgreSQL's assign hooks do, for the connections that are open too.
+    for (const raw of this.#connections.keys()) keepAlive(raw, this.#config.current.settings);
     this.#rejudge();
     return result;
   }

@@ -4,6 +4,7 @@
 import type { Snapshot } from './config/snapshot.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Dialer } from './session/dial.ts';
 import type { Handshakes } from './session/handshakes.ts';
 import type { Quota } from './session/quota.ts';
 import type { Session, Sessions } from './session/registry.ts';
@@ -20,6 +21,8 @@ export interface Gate {
    * @param decidedBy the state that the decision was made by
    */
   readonly enlist: (session: Session, decidedBy: Snapshot) => void;
+  /** Every connection to the upstream begins there. */
+  readonly dialer: Dialer;
   /** Counts the sessions of all workers. */
   readonly quota: Quota;
   /** Whether a session with this key is relayed, by this process or another worker. */

@@ -60,7 +60,7 @@ export async function openListeners(
   let { port } = settings;
   for (const { address, port: share } of wanted) {
     const family = isIPv6(address) ? 6 : 4;
-    const server = serverFor(settings, onConnection);
+    const server = serverFor(onConnection);
     try {
       // IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is.
       const options = {
@@ -98,7 +98,7 @@ async function openPassed(
   const servers: Server[] = [];
   const bound: ListenAddress[] = [];
   for (const fd of passed) {
-    const server = serverFor(settings, onConnection);
+    const server = serverFor(onConnection);
     try {
       const { address, port, family } = await listen(server, { fd });
       servers.push(server);
@@ -117,13 +117,11 @@ async function openPassed(
   return listenersOf(servers, bound, log);
 }
 
-function serverFor(settings: Settings, onConnection: (raw: Socket) => void): Server {
+function serverFor(onConnection: (raw: Socket) => void): Server {
   const server = createServer({
     pauseOnConnect: true,
     allowHalfOpen: true,
     noDelay: true,
-    keepAlive: settings.tcpKeepalivesIdleMs > 0,
-    keepAliveInitialDelay: settings.tcpKeepalivesIdleMs,
   });
   return server.on('connection', onConnection);
 }

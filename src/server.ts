@@ -14,6 +14,7 @@ import { GateProcess } from './gate-process.ts';
 import type { ListenAddress } from './listen.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { Dialer } from './session/dial.ts';
 import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
 import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
@@ -74,8 +75,9 @@ class Server implements RunningServer {
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
     const metrics = createMetrics();
-    const health = new UpstreamHealth();
-    const backend = await startBackend(config, log, metrics, health);
+    let backend: Backend | null = null;
+    const health = new UpstreamHealth(new Dialer(() => backend?.addresses ?? []));
+    backend = await startBackend(config, log, metrics, health);
     const server = new Server(config, log, metrics, backend, health);
     try {
       await server.#open();

@@ -1,9 +1,7 @@
-// Whether the upstream answers: a connect, looked at again at most every few seconds, however often somebody asks.
-// Never a StartupMessage: it would fill the server's log (contract §7.15).
+// Whether the upstream answers, asked again at most every few seconds, however often somebody wants to know.
 
-import { connect } from 'node:net';
-import type { UpstreamSettings } from './config/settings.ts';
-import { upstreamAddress } from './session/upstream-address.ts';
+import type { Dialer, DialSettings } from './session/dial.ts';
+import { upstreamAnswers } from './session/probe.ts';
 
 /** How long a result stands, in milliseconds. */
 const STANDS_FOR_MS = 5_000;
@@ -13,8 +11,13 @@ const PROBE_TIMEOUT_MS = 3_000;
 
 /** The upstream's health, probed on demand. */
 export class UpstreamHealth {
+  readonly #dialer: Dialer;
   #last: { readonly at: number; readonly up: boolean } | null = null;
   #running: Promise<boolean> | null = null;
+
+  constructor(dialer: Dialer) {
+    this.#dialer = dialer;
+  }
 
   /** The last result; null = nobody has asked yet. */
   get last(): boolean | null {
@@ -22,27 +25,16 @@ export class UpstreamHealth {
   }
 
   /** The last result where it still stands, else a new one. Never rejects. */
-  async check(settings: UpstreamSettings): Promise<boolean> {
+  async check(settings: DialSettings): Promise<boolean> {
     if (this.#last !== null && performance.now() - this.#last.at < STANDS_FOR_MS) return this.#last.up;
-    this.#running ??= probe(settings).then((up) => {
-      this.#last = { at: performance.now(), up };
-      this.#running = null;
-      return up;
-    });
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, settings.upstream.connectTimeoutMs);
+    this.#running ??= upstreamAnswers(this.#dialer, settings, timeoutMs)
+      .catch(() => false)
+      .then((up) => {
+        this.#last = { at: performance.now(), up };
+        this.#running = null;
+        return up;
+      });
     return await this.#running;
   }
-}
-
-async function probe(settings: UpstreamSettings): Promise<boolean> {
-  return await new Promise<boolean>((resolve) => {
-    const socket = connect(upstreamAddress(settings));
-    socket.setTimeout(Math.min(PROBE_TIMEOUT_MS, settings.connectTimeoutMs), () => socket.destroy());
-    let up = false;
-    socket.on('connect', () => {
-      up = true;
-      socket.destroy();
-    });
-    socket.on('error', () => {});
-    socket.on('close', () => resolve(up));
-  });
 }

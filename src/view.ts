@@ -25,7 +25,7 @@ export interface ViewSources {
 export function createGateView(sources: ViewSources): GateView {
   const { backend, config, metrics, health, reload, lastReload, draining } = sources;
   const startedAt = new Date();
-  const upstreamAnswers = async (): Promise<boolean> => await health.check(config.current.settings.upstream);
+  const upstreamAnswers = async (): Promise<boolean> => await health.check(config.current.settings);
   return {
     metricsText: async () => {
       await upstreamAnswers();

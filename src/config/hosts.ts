@@ -1,7 +1,9 @@
 // Hosts and listening places as settings write them: which are this very machine, which are no host at all.
-// Decided by the text alone; nothing is looked up. Pure.
+// Decided by the text and this machine's own addresses; no name is looked up.
 
 import { BlockList, isIP, isIPv4 } from 'node:net';
+import { EVERY_ADDRESS, knownAddresses, leadsTo } from '../local-addresses.ts';
+import type { Settings } from './settings.ts';
 
 /** sun_path holds 108 bytes, the last of them NUL (PostgreSQL's UNIXSOCK_PATH_BUFLEN). */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -22,6 +24,26 @@ export function isLoopback(host: string): boolean {
 /** Whether a text can be a host: an address (an IPv6 one may have a zone) or a name of up to 255 characters. */
 export function isHost(text: string): boolean {
   return isIP(text) !== 0 || (text.length <= 255 && /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text));
+}
+
+/**
+ * Whether the upstream is plainly one of the places where the gate listens for its clients: an address, `localhost`, or
+ * the same name. What another name leads to is found out when it is dialled.
+ */
+export function isOwnListener({
+  listenAddresses,
+  port,
+  upstream,
+}: Pick<Settings, 'listenAddresses' | 'port' | 'upstream'>): boolean {
+  if (port !== upstream.port) return false;
+  const listeners = listenAddresses
+    .flatMap((host) => (host === '*' ? EVERY_ADDRESS : (knownAddresses(host) ?? [])))
+    .map((address) => ({ address, port }));
+  const targets = knownAddresses(upstream.host);
+  if (targets === null) {
+    return listenAddresses.some((host) => host.toLowerCase() === upstream.host.toLowerCase());
+  }
+  return targets.some((address) => leadsTo({ address, port }, listeners));
 }
 
 /** Where the admin listener listens. */

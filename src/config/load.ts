@@ -7,7 +7,7 @@ import { toBytes } from '../bytestring.ts';
 import { LoadError, type Problem } from '../errors.ts';
 import { systemErrorText } from '../rules/problems.ts';
 import type { FileSystem } from '../rules/types.ts';
-import { isLoopback, parseListenPlace } from './hosts.ts';
+import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from './nearest.ts';
 import { groups, isSettingName, olderNames, schema } from './schema.ts';
@@ -191,6 +191,8 @@ function assemble(found: Found): Settings {
     idleSessionTimeoutMs: found.read(schema.idle_session_timeout),
     shutdownTimeoutMs: found.read(schema.shutdown_timeout),
     tcpKeepalivesIdleMs: found.read(schema.tcp_keepalives_idle),
+    tcpKeepalivesIntervalMs: found.read(schema.tcp_keepalives_interval),
+    tcpKeepalivesCount: found.read(schema.tcp_keepalives_count),
     tls: assembleTls(found, absolute),
     hbaFile: absolute(found.read(schema.hba_file)),
     identFile: absolute(found.read(schema.ident_file)),
@@ -244,11 +246,21 @@ function pathResolver(file: string): (path: string) => string {
   return (path) => (path === '' ? '' : resolve(dirname(file), path));
 }
 
-function checkUpstream({ upstream: { host, port, allowRemote } }: Settings, found: Found): void {
+function checkUpstream(settings: Settings, found: Found): void {
+  const { host, port, allowRemote } = settings.upstream;
   const at = found.place('upstream.host') ?? found.place('upstream');
   if (host.startsWith('/')) {
     const path = join(host, `.s.PGSQL.${port}`);
     checkSocketPath(host, path, (message) => found.fail(message, undefined, at));
+    return;
+  }
+  // SECURITY: a gate that dials itself opens connection after connection until nothing is left, for one stranger.
+  if (isOwnListener(settings)) {
+    found.fail(
+      `upstream.host "${host}" and upstream.port ${port} lead to this gate itself`,
+      'Set them to where the PostgreSQL server listens, or have the gate listen elsewhere (listen_addresses, port).',
+      at ?? found.place('port'),
+    );
     return;
   }
   // SECURITY: what the gate has decrypted goes on in the clear. It leaves this machine only when the operator says so.

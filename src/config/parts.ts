@@ -1,8 +1,10 @@
 // The four parts that a configuration is loaded in (contract §5): each is read whole or not at all, and each says
 // which files it was read from, so that a later change of any of them is noticed.
 
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { LoadError, type Problem } from '../errors.ts';
+import { setsIntervalAndCount } from '../keep-alive.ts';
 import { loadHba } from '../rules/hba.ts';
 import { loadIdent } from '../rules/ident.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
@@ -49,7 +51,24 @@ export type Attempt<T> = LoadedPart<T> | FailedPart;
 export async function attemptSettings(file: string): Promise<Attempt<Settings>> {
   const fs = new RecordingFileSystem();
   await fs.fetch(file);
-  return attempt(file, fs, () => ({ value: loadSettings(file, fs), warnings: [] }));
+  return attempt(file, fs, () => {
+    const value = loadSettings(file, fs);
+    return { value, warnings: keepAliveWarnings(value) };
+  });
+}
+
+/** What the settings ask of a Node that cannot do it. */
+function keepAliveWarnings(settings: Settings): readonly Problem[] {
+  const set = {
+    tcp_keepalives_idle: settings.tcpKeepalivesIdleMs,
+    tcp_keepalives_interval: settings.tcpKeepalivesIntervalMs,
+    tcp_keepalives_count: settings.tcpKeepalivesCount,
+  };
+  const names = Object.entries(set).flatMap(([name, value]) => (value === 0 ? [] : [name]));
+  const [first] = names;
+  if (first === undefined || setsIntervalAndCount(Socket.prototype)) return [];
+  const message = `Node ${process.versions.node} cannot set ${names.join(', ')}: connections have the system's values`;
+  return [{ file: settings.file, line: settings.lineOf(first), message, hint: 'Node 26.10 can.' }];
 }
 
 export async function attemptRules({

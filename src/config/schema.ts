@@ -86,7 +86,20 @@ const connections = {
     unit: 's',
     min: 0,
     max: 32_767,
-    doc: "How long a TCP connection, a client's or the upstream's, may be silent before the system asks whether its other end is still there. 0 leaves it to the system's default. The range is the one that Linux takes.",
+    doc: "How long a TCP connection, a client's or the upstream's, may be silent before the system asks whether its other end is still there. 0 is the system's own value, two hours on most; keep-alive itself is always on. The range is the one that Linux takes. A reload changes open connections too, as in PostgreSQL. The three settings need a Node whose setKeepAlive takes all three, as 26.10 does; under an older one (24) every connection has the system's values, and a warning says so.",
+  }),
+  tcp_keepalives_interval: duration({
+    default: '0',
+    unit: 's',
+    min: 0,
+    max: 32_767,
+    doc: "How long the system waits for an answer before it asks again. 0 is the system's own value, 75 seconds on most.",
+  }),
+  tcp_keepalives_count: integer({
+    default: '0',
+    min: 0,
+    max: 127,
+    doc: "After how many questions without an answer the connection counts as lost. 0 is the system's own value, 9 on most.",
   }),
 };
 

@@ -46,6 +46,8 @@ export interface Settings {
   readonly idleSessionTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly tcpKeepalivesIdleMs: number;
+  readonly tcpKeepalivesIntervalMs: number;
+  readonly tcpKeepalivesCount: number;
   readonly tls: TlsSettings;
   readonly hbaFile: string;
   readonly identFile: string;

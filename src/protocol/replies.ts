@@ -1,7 +1,7 @@
 // What the gate itself says to a client, byte for byte as PostgreSQL would.
 
 import { fromBytes, toBytes, type ByteString } from '../bytestring.ts';
-import { MESSAGE_HEADER_LENGTH, PROTOCOL_3_0 } from './codes.ts';
+import { MESSAGE_HEADER_LENGTH, NEGOTIATE_SSL_CODE, PROTOCOL_3_0 } from './codes.ts';
 
 /** One-byte answers to SSLRequest and GSSENCRequest. */
 export const ACCEPT_SSL = Buffer.from('S');
@@ -51,6 +51,14 @@ export function encodeCancelRequest(code: number, pid: number, key: Uint8Array):
   packet.writeInt32BE(code, 4);
   packet.writeInt32BE(pid, 8);
   packet.set(key, 12);
+  return packet;
+}
+
+/** SSLRequest as the gate itself asks the upstream. */
+export function encodeSslRequest(): Buffer {
+  const packet = Buffer.alloc(8);
+  packet.writeInt32BE(packet.length, 0);
+  packet.writeInt32BE(NEGOTIATE_SSL_CODE, 4);
   return packet;
 }
 

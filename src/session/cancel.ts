@@ -1,12 +1,10 @@
 // A cancel request's second half: the request goes to the upstream on a connection of its own, and only when it
 // carries the key of a session that the gate relays, so that nobody can use the gate to guess keys.
 
-import { connect } from 'node:net';
-import type { UpstreamSettings } from '../config/settings.ts';
 import { CANCEL_REQUEST_CODE } from '../protocol/codes.ts';
 import { encodeCancelRequest } from '../protocol/replies.ts';
 import { destroyOnAbort } from './deadline.ts';
-import { upstreamAddress } from './upstream-address.ts';
+import type { Dialed, Dialer, DialSettings } from './dial.ts';
 
 /** What BackendKeyData gave a session. */
 export interface CancelKey {
@@ -19,24 +17,28 @@ export type CancelOutcome = 'forwarded' | 'unknown-key' | 'refused' | 'upstream-
 
 /**
  * Sends a CancelRequest and waits until the upstream has closed the connection, which is how PostgreSQL says that it
- * has dealt with it; at most `connectTimeoutMs`.
+ * has dealt with it; at most upstream.connect_timeout.
  *
  * @param signal ends the wait: whoever has sent the request is to go
  * @returns whether the request was sent whole
  */
 export async function forwardCancel(
-  upstream: UpstreamSettings,
+  dialer: Dialer,
+  settings: DialSettings,
   cancel: CancelKey,
   signal: AbortSignal | null = null,
 ): Promise<boolean> {
-  const socket = connect(upstreamAddress(upstream));
+  let dialed: Dialed;
+  try {
+    dialed = await dialer.dial(settings, signal === null ? {} : { signal });
+  } catch {
+    return false;
+  }
+  const { socket } = dialed;
   const stopWatching = signal === null ? null : destroyOnAbort(socket, signal);
-  const timer = setTimeout(() => socket.destroy(), upstream.connectTimeoutMs);
   return await new Promise<boolean>((resolve) => {
     let sent = false;
-    socket.on('error', () => {});
     socket.on('close', () => {
-      clearTimeout(timer);
       stopWatching?.();
       resolve(sent);
     });
@@ -45,9 +47,9 @@ export async function forwardCancel(
       if (socket.destroyed) return;
       sent = true;
       // Whether the upstream ever closes is no reason for a gate that shuts down to stay.
-      socket.unref();
-      timer.unref();
+      dialed.waitNoLonger();
     });
+    if (socket.destroyed) resolve(sent);
     socket.resume();
   });
 }

@@ -215,7 +215,7 @@ async function serve(
   client.once('close', onClientClosed);
   // It may be gone since before that: the waits between the startup packet and here listen to nothing.
   if (client.destroyed) onClientClosed();
-  const link = await dialUpstream(settings.upstream, life.signal);
+  const link = await dialUpstream(gate.dialer, settings, life.signal);
   connection.upstream = link;
   gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
 
@@ -262,9 +262,9 @@ async function serve(
 }
 
 /** Ends a relayed session from outside; a query that runs for it is cancelled, as it would end with its backend. */
-function endSession({ settings, session }: Connection, relay: Relay, reason: GatehouseError): void {
+function endSession({ gate, settings, session }: Connection, relay: Relay, reason: GatehouseError): void {
   if (relay.status === 'active' && session?.cancelKey)
-    void forwardCancel(settings.upstream, session.cancelKey);
+    void forwardCancel(gate.dialer, settings, session.cancelKey);
   relay.terminate(errorResponse(reason));
 }
 
@@ -283,7 +283,7 @@ async function cancel(connection: Connection, request: CancelKey): Promise<void>
   }
   let outcome: CancelOutcome = 'unknown-key';
   if (await orAborted(gate.hasCancelKey(request.pid, request.key), life.signal)) {
-    const isSent = await forwardCancel(snapshot.settings.upstream, request, life.signal);
+    const isSent = await forwardCancel(gate.dialer, snapshot.settings, request, life.signal);
     outcome = isSent ? 'forwarded' : 'upstream-failed';
   }
   gate.metrics.cancelRequest(outcome);

@@ -26,6 +26,11 @@ export class Lifeline {
     this.#timer = setTimeout(() => this.end(reason()), afterMs);
   }
 
+  /** The deadline does not keep the process from ending. */
+  unref(): void {
+    this.#timer?.unref();
+  }
+
   /** Stops the deadline; the signal stays. */
   clear(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);

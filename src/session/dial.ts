@@ -1,10 +1,22 @@
-// The dial of the upstream: the one place where a connection to it begins.
+// The dial of the upstream: the one place where a connection to it begins, for sessions, cancel requests and the health
+// probe alike. Resolves, connects, waits where a Unix socket's queue is full, and never dials this gate itself.
 
-import { connect, type Socket } from 'node:net';
-import type { UpstreamSettings } from '../config/settings.ts';
-import { GatehouseError, messageOf } from '../errors.ts';
-import { destroyOnAbort } from './deadline.ts';
-import { upstreamAddress } from './upstream-address.ts';
+import { connect, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Settings } from '../config/settings.ts';
+import { GatehouseError } from '../errors.ts';
+import { keepAlive, type KeepAliveSettings } from '../keep-alive.ts';
+import { leadsTo, type Place } from '../local-addresses.ts';
+import { destroyOnAbort, Lifeline, orAborted, reasonOf } from './deadline.ts';
+import { errnoOf, thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
+import { socketPath, UpstreamNames } from './upstream-address.ts';
+
+/** A Unix socket whose queue is full is tried again after this long, in milliseconds, doubled up to the second value. */
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 100;
+
+/** Node refuses an attempt that is shorter, in milliseconds. */
+const SHORTEST_ATTEMPT_MS = 10;
 
 /** Reads from every upstream of this process land here; its content is gone when the reader returns. */
 const SLAB = Buffer.allocUnsafeSlow(65_536);
@@ -19,46 +31,195 @@ export interface UpstreamLink {
   answered: () => void;
 }
 
-/**
- * Connects to the upstream.
- *
- * @param signal ends the attempt with its reason
- * @throws GatehouseError `upstream-unreachable`, `upstream-closed-early`, `upstream-timeout`, or the signal's reason
- */
-export async function dialUpstream(settings: UpstreamSettings, signal: AbortSignal): Promise<UpstreamLink> {
-  signal.throwIfAborted();
-  const address = upstreamAddress(settings);
-  const socket = connect({
-    ...address,
-    allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    onread: { buffer: SLAB, callback: (length) => link.receive(length, SLAB) },
-  });
-  const timer = setTimeout(() => socket.destroy(timedOut()), settings.connectTimeoutMs);
-  socket.once('close', () => clearTimeout(timer));
-  const link: UpstreamLink = {
-    socket,
-    knowsReset: !('path' in address),
-    receive: readNoMore,
-    answered: () => clearTimeout(timer),
-  };
-  const stopWatching = destroyOnAbort(socket, signal);
-  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
-  socket.once('connect', resolve).once('error', reject);
-  try {
-    await connected;
-  } catch (cause) {
-    if (cause instanceof GatehouseError) throw cause;
-    throw isReset(cause) ? closedEarly(cause) : unreachable(cause);
-  } finally {
-    stopWatching();
-    socket.off('error', reject);
+/** What a dial needs to know. */
+export type DialSettings = Pick<Settings, 'upstream'> & KeepAliveSettings;
+
+export interface DialOptions {
+  /** For the connection and the first answer, in milliseconds; by default upstream.connect_timeout. */
+  readonly timeoutMs?: number;
+  /** Ends the attempt with its reason. */
+  readonly signal?: AbortSignal;
+  /** Node's: reads into this buffer instead of new ones. */
+  readonly onread?: OnReadOpts;
+}
+
+/** A connection that stands. Its timeout goes on until `answered` is called, and destroys the socket when it is over. */
+export interface Dialed {
+  readonly socket: Socket;
+  /** Stops the timeout: the upstream has answered. */
+  readonly answered: () => void;
+  /** Neither the socket nor its timeout keeps the process from ending any more. */
+  readonly waitNoLonger: () => void;
+}
+
+/** Dials the upstream for one process. */
+export class Dialer {
+  readonly #listeners: () => readonly Place[];
+  readonly #names = new UpstreamNames();
+  readonly #open = new Set<Socket>();
+
+  /** @param listeners where this gate listens itself */
+  constructor(listeners: () => readonly Place[]) {
+    this.#listeners = listeners;
   }
-  outliveFailedWrites(socket);
+
+  /** Takes over settings that were loaded: asks for the host's addresses, gives open connections their keep-alive. */
+  load(settings: DialSettings): void {
+    this.#names.load(settings.upstream.host);
+    for (const socket of this.#open) keepAlive(socket, settings);
+  }
+
+  /**
+   * Connects to the upstream.
+   *
+   * @throws GatehouseError `upstream-unreachable`, `upstream-closed-early`, `upstream-timeout`,
+   *   `upstream-is-this-gate`, or the signal's reason
+   */
+  async dial(settings: DialSettings, { timeoutMs, signal, onread }: DialOptions = {}): Promise<Dialed> {
+    signal?.throwIfAborted();
+    const attempt: Attempt = {
+      settings,
+      life: new Lifeline(),
+      isQueueFull: false,
+      ...(onread ? { onread } : {}),
+    };
+    const { life } = attempt;
+    const onAbort = (): void => {
+      if (signal !== undefined) life.end(reasonOf(signal));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    life.endAfter(timeoutMs ?? settings.upstream.connectTimeoutMs, () => timedOut(attempt.isQueueFull));
+    try {
+      const socket = await this.#reach(attempt);
+      this.#open.add(socket);
+      socket.once('close', () => {
+        life.clear();
+        this.#open.delete(socket);
+      });
+      keepAlive(socket, settings);
+      return {
+        socket,
+        answered: () => life.clear(),
+        waitNoLonger: () => {
+          socket.unref();
+          life.unref();
+        },
+      };
+    } catch (cause) {
+      life.clear();
+      throw toGatehouseError(cause, settings.upstream);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #reach(attempt: Attempt): Promise<Socket> {
+    const { upstream } = attempt.settings;
+    const path = socketPath(upstream);
+    if (path !== null) return await openPath(path, attempt);
+    const { signal } = attempt.life;
+    const addresses = await orAborted(this.#names.addresses(upstream.host), signal);
+    try {
+      return await this.#openAny(addresses, attempt);
+    } catch (cause) {
+      if (cause instanceof GatehouseError && cause.code === 'upstream-is-this-gate') throw cause;
+      const changed = this.#names.changedSince(upstream.host, addresses);
+      // Whether or not there is time to wait for the answer, the next dial has it.
+      const others = signal.aborted ? null : await orAborted(changed, signal).catch(() => null);
+      if (others === null) throw cause;
+      return await this.#openAny(others, attempt);
+    }
+  }
+
+  async #openAny(addresses: readonly string[], attempt: Attempt): Promise<Socket> {
+    const { host, port, connectTimeoutMs } = attempt.settings.upstream;
+    // SECURITY: a gate that dials itself opens connection after connection until nothing is left, for one stranger.
+    if (addresses.some((address) => leadsTo({ address, port }, this.#listeners()))) throw thisGate();
+    const all = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+    return await open(attempt, {
+      host,
+      port,
+      lookup: (_host, _options, callback) => callback(null, all),
+      // An address that answers slowly is not given up for the next one after a quarter of a second.
+      autoSelectFamilyAttemptTimeout: Math.max(
+        SHORTEST_ATTEMPT_MS,
+        Math.floor(connectTimeoutMs / Math.max(1, all.length)),
+      ),
+    });
+  }
+}
+
+interface Attempt {
+  readonly settings: DialSettings;
+  /** Ends every wait: by time, or because whoever wants the connection is gone. */
+  readonly life: Lifeline;
+  readonly onread?: OnReadOpts;
+  /** Whether it waits for room in the queue of a Unix socket. */
+  isQueueFull: boolean;
+}
+
+/**
+ * Connects to a Unix socket. Where its queue is full the system answers EAGAIN at once; libpq, which blocks there, waits
+ * until there is room.
+ */
+async function openPath(path: string, attempt: Attempt): Promise<Socket> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await open(attempt, { path });
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EAGAIN') throw cause;
+    }
+    attempt.isQueueFull = true;
+    // Not all at the same moment.
+    await orAborted(sleep(pauseMs * (0.5 + Math.random() / 2)), attempt.life.signal);
+  }
+}
+
+async function open(
+  { life, onread }: Attempt,
+  where: { readonly path: string } | Omit<TcpNetConnectOpts, 'onread'>,
+): Promise<Socket> {
+  life.signal.throwIfAborted();
+  const socket = connect({ ...where, allowHalfOpen: true, noDelay: true, ...(onread ? { onread } : {}) });
   // Between two owners an error has nobody else to hear it; the `destroyed` flag tells the next one.
   socket.on('error', ignore);
-  return link;
+  const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+  socket.once('connect', resolve).once('error', reject);
+  // Stays: the time goes on until the upstream has answered.
+  destroyOnAbort(socket, life.signal);
+  await connected;
+  socket.off('error', reject);
+  return socket;
+}
+
+/**
+ * Connects to the upstream for a session.
+ *
+ * @param signal ends the attempt with its reason
+ * @throws what Dialer.dial throws
+ */
+export async function dialUpstream(
+  dialer: Dialer,
+  settings: DialSettings,
+  signal: AbortSignal,
+): Promise<UpstreamLink> {
+  let receive: UpstreamLink['receive'] = readNoMore;
+  const { socket, answered } = await dialer.dial(settings, {
+    signal,
+    onread: { buffer: SLAB, callback: (length) => receive(length, SLAB) },
+  });
+  outliveFailedWrites(socket);
+  return {
+    socket,
+    knowsReset: socketPath(settings.upstream) === null,
+    get receive() {
+      return receive;
+    },
+    set receive(next) {
+      receive = next;
+    },
+    answered,
+  };
 }
 
 function ignore(): void {}
@@ -96,34 +257,4 @@ function withoutError(): (callback: Written) => Written {
     }
     return made;
   };
-}
-
-/** Refusing has another code: a reset comes from an upstream that had accepted, if before we had noticed that. */
-function isReset(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET';
-}
-
-function unreachable(cause: unknown): GatehouseError {
-  // Of a name with several addresses each has an error of its own, and the one around them no text.
-  const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
-  return new GatehouseError('upstream-unreachable', {
-    reply: 'could not connect to the upstream server',
-    message: `could not connect to the upstream server: ${causes.map(messageOf).join(', ')}`,
-    cause,
-  });
-}
-
-function timedOut(): GatehouseError {
-  return new GatehouseError('upstream-timeout', {
-    reply: 'could not connect to the upstream server',
-    message: 'could not connect to the upstream server: no answer within upstream.connect_timeout',
-  });
-}
-
-/** The upstream ended the connection before it had answered. */
-export function closedEarly(cause?: unknown): GatehouseError {
-  return new GatehouseError('upstream-closed-early', {
-    reply: 'the upstream server closed the connection before it answered',
-    cause,
-  });
 }

@@ -7,7 +7,8 @@ import { authentication } from '../protocol/codes.ts';
 import { decodeLoginMessage, LoginMessages, type LoginMessage } from '../protocol/login-messages.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 import { destroyOnAbort } from './deadline.ts';
-import { closedEarly, readNoMore, type UpstreamLink } from './dial.ts';
+import { readNoMore, type UpstreamLink } from './dial.ts';
+import { closedEarly } from './dial-errors.ts';
 
 export interface LoginOptions {
   /** The StartupMessage to send. */

@@ -1,7 +1,7 @@
 // Tables of YAML texts: what they are read to, or every problem with its place and hint.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { relative } from 'node:path';
 import t from 'tap';
 import { fromText } from '../../src/bytestring.ts';
@@ -48,6 +48,8 @@ t.same(defaults, {
   idleSessionTimeoutMs: 0,
   shutdownTimeoutMs: 30_000,
   tcpKeepalivesIdleMs: 60_000,
+  tcpKeepalivesIntervalMs: 0,
+  tcpKeepalivesCount: 0,
   tls: {
     enabled: true,
     certFile: `${directory}/server.crt`,
@@ -100,6 +102,8 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['shutdown_timeout: 0.25', (s) => s.shutdownTimeoutMs, 250],
   ['shutdown_timeout: 250ms', (s) => s.shutdownTimeoutMs, 250],
   ['tcp_keepalives_idle: 2min', (s) => s.tcpKeepalivesIdleMs, 120_000],
+  ['tcp_keepalives_interval: 5', (s) => s.tcpKeepalivesIntervalMs, 5000],
+  ['tcp_keepalives_count: 3', (s) => s.tcpKeepalivesCount, 3],
   ['ssl: off', (s) => s.tls.enabled, false],
   ['ssl: No', (s) => s.tls.enabled, false],
   ['ssl: false', (s) => s.tls.enabled, false],
@@ -143,6 +147,11 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
     (s) => s.admin,
     { listen: '*:9432', certFile: '/c', keyFile: '/k', caFile: '/a' },
   ],
+  // not this gate itself
+  ['upstream: {port: 6432, host: 127.0.0.2}\nlisten_addresses: 127.0.0.1', (s) => s.upstream.port, 6432],
+  ['upstream: {port: 6432}\nlisten_addresses: "::1, 127.0.0.2, ::"', (s) => s.upstream.port, 6432],
+  ['upstream: {port: 6432, host: 10.255.254.253, allow_remote: on}\nlisten_addresses: "*"', (s) => s.upstream.port, 6432],
+  ['upstream: {port: 6432, host: /tmp}\nlisten_addresses: "*"', (s) => s.upstream.port, 6432],
   ['log_level: warn\nupstream:\n  port: 1\n', (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')], [3, 1, null]],
 ];
 for (const [text, read, expected] of values) t.same(read(load(text)), expected, text);
@@ -156,6 +165,10 @@ const adminTls = 'admin.ssl_cert_file, admin.ssl_key_file, admin.ssl_ca_file';
 const needsTls = (listen: string) =>
   `admin.listen "${listen}" is neither a loopback address nor a Unix socket [There it must speak TLS and ask for client certificates: set ${adminTls}.]`;
 const notLoopback = (host: string) => `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket [${remote}]`;
+const isThisGate = (host: string, port: number) =>
+  `upstream.host "${host}" and upstream.port ${port} lead to this gate itself [Set them to where the PostgreSQL server listens, or have the gate listen elsewhere (listen_addresses, port).]`;
+/** This machine's own; at least the loopback ones. */
+const ownAddresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
 const badAdmin = (listen: string, hint: string) => `invalid value for parameter "admin.listen": "${listen}" [${hint}]`;
 const versions = 'TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.';
 const addresses = 'Give host names, addresses, or "*" for every address.';
@@ -218,6 +231,19 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['upstream: {host: "a,b"}', ['1:18 invalid value for parameter "upstream.host": "a,b" [Give one host name, one address, or the absolute path of a directory.]']],
   [`upstream: {host: /${'d'.repeat(100)}}`, [`1:12 Unix-domain socket path "/${'d'.repeat(100)}/.s.PGSQL.5432" is too long (maximum 107 bytes)`]],
   ['upstream: {port: 0}', ['1:18 0 is outside the valid range for parameter "upstream.port" (1 .. 65535)']],
+  // this gate itself
+  ['upstream: {port: 6432}', [`1:1 ${isThisGate('127.0.0.1', 6432)}`]],
+  ['port: 5432', [`1:1 ${isThisGate('127.0.0.1', 5432)}`]],
+  ['upstream: {host: LOCALHOST, port: 6432}\nlisten_addresses: "::1"', [`1:12 ${isThisGate('LOCALHOST', 6432)}`]],
+  ['upstream: {host: "::ffff:127.0.0.1", port: 6432}', [`1:12 ${isThisGate('::ffff:127.0.0.1', 6432)}`]],
+  ['upstream: {host: 127.0.0.9, port: 6432}\nlisten_addresses: "*"', [`1:12 ${isThisGate('127.0.0.9', 6432)}`]],
+  ['upstream: {host: 0.0.0.0, port: 6432}\nlisten_addresses: 127.0.0.1', [`1:12 ${isThisGate('0.0.0.0', 6432)}`]],
+  ['upstream: {host: "0:0::1", port: 6432}\nlisten_addresses: "::"', [`1:12 ${isThisGate('0:0::1', 6432)}`]],
+  ['upstream: {host: DB.example, port: 6432}\nlisten_addresses: db.example', [`1:12 ${isThisGate('DB.example', 6432)}`]],
+  ...ownAddresses.map((host): [string, string[]] => [
+    `upstream: {host: "${host}", port: 6432, allow_remote: on}\nlisten_addresses: "*"`,
+    [`1:12 ${isThisGate(host, 6432)}`],
+  ]),
   ['admin: {listen: 0.0.0.0:9432}', [`1:9 ${needsTls('0.0.0.0:9432')}`]],
   ['admin: {listen: "*:9432"}', [`1:9 ${needsTls('*:9432')}`]],
   ['admin: {listen: "[::]:9432"}', [`1:9 ${needsTls('[::]:9432')}`]],

@@ -47,6 +47,8 @@ const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'slices.ts': 'ground',
   'steps.ts': 'ground',
   'system-errors.ts': 'ground',
+  'keep-alive.ts': 'ground',
+  'local-addresses.ts': 'ground',
   'log.ts': 'telemetry',
   'metrics.ts': 'telemetry',
   'metrics/labels.ts': 'telemetry',
@@ -65,6 +67,7 @@ const SHARED_BY_STEPS = [
   'network.ts',
   'judge.ts',
   'dial.ts',
+  'dial-errors.ts',
   'upstream-address.ts',
   'certificate-fields.ts',
 ];

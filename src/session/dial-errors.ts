@@ -1,0 +1,93 @@
+// How a dial of the upstream fails: the code, and for the operator a hint on what the system's error most often means.
+
+import type { UpstreamSettings } from '../config/settings.ts';
+import { GatehouseError, messageOf } from '../errors.ts';
+import { socketPath } from './upstream-address.ts';
+
+const COULD_NOT_CONNECT = 'could not connect to the upstream server';
+
+/** The name of the system's error (`ECONNREFUSED`); null where it is no system error. */
+export function errnoOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}
+
+/** What a failed dial is told as; a GatehouseError stays what it is. */
+export function toGatehouseError(cause: unknown, settings: UpstreamSettings): GatehouseError {
+  if (cause instanceof GatehouseError) return cause;
+  // ECONNREFUSED is another case. After a reset the server had accepted and closed before the connect event.
+  return errnoOf(cause) === 'ECONNRESET' ? closedEarly(cause) : unreachable(cause, settings);
+}
+
+/** The upstream ended the connection before it had answered. */
+export function closedEarly(cause?: unknown): GatehouseError {
+  return new GatehouseError('upstream-closed-early', {
+    reply: 'the upstream server closed the connection before it answered',
+    cause,
+  });
+}
+
+/** @param isQueueFull whether the time went by in waiting for room in the queue of a Unix socket */
+export function timedOut(isQueueFull: boolean): GatehouseError {
+  return new GatehouseError('upstream-timeout', {
+    reply: COULD_NOT_CONNECT,
+    message: `${COULD_NOT_CONNECT}: no answer within upstream.connect_timeout`,
+    ...(isQueueFull
+      ? {
+          hint: 'The queue of the Unix socket was full all the time: the server accepts too slowly, or not at all.',
+        }
+      : {}),
+  });
+}
+
+/** The upstream's address is one that the gate listens on. */
+export function thisGate(): GatehouseError {
+  return new GatehouseError('upstream-is-this-gate', {
+    reply: COULD_NOT_CONNECT,
+    message: `${COULD_NOT_CONNECT}: upstream.host and upstream.port lead to this gate itself`,
+    hint: 'Set them to where the PostgreSQL server listens.',
+  });
+}
+
+function unreachable(cause: unknown, settings: UpstreamSettings): GatehouseError {
+  // Of a name with several addresses each has an error of its own, and the one around them no text.
+  const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+  const hint = causes.map((each) => hintFor(errnoOf(each) ?? '', settings)).find((text) => text !== null);
+  return new GatehouseError('upstream-unreachable', {
+    reply: COULD_NOT_CONNECT,
+    message: `${COULD_NOT_CONNECT}: ${causes.map(messageOf).join(', ')}`,
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  });
+}
+
+/** Known mistakes and shortages by the system's name for them; libpq's words where it has some. */
+function hintFor(errno: string, settings: UpstreamSettings): string | null {
+  const isPath = socketPath(settings) !== null;
+  switch (errno) {
+    case 'ECONNREFUSED':
+      return isPath
+        ? 'Is the server running locally and accepting connections on that socket?'
+        : 'Is the server running on that host and accepting TCP/IP connections?';
+    case 'ENOENT':
+      return "Is the server running, and are upstream.host and upstream.port one of the server's unix_socket_directories and its port?";
+    case 'EACCES':
+    case 'EPERM':
+      return isPath
+        ? "The gate's user may not use that socket: see the server's unix_socket_permissions and unix_socket_group, and the directories above it."
+        : 'A firewall or a security policy of this machine forbids the connection.';
+    case 'EADDRNOTAVAIL':
+      return 'Every local port towards that address is in use or was until a minute ago (TIME_WAIT): widen net.ipv4.ip_local_port_range, or reach the server over a Unix socket, which needs no port. Towards an IPv6 address it also means that this machine has none.';
+    case 'EMFILE':
+      return "The gate's limit of open files is reached: raise it (ulimit -n, LimitNOFILE= in the systemd unit).";
+    case 'ENFILE':
+      return "The system's limit of open files is reached (fs.file-max).";
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+      return 'This machine has no route to that address.';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'The resolver does not know upstream.host at present: see the name, /etc/hosts and /etc/resolv.conf.';
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,50 @@
+// Whether the upstream is alive: an SSLRequest and the one byte that every PostgreSQL answers it with. A bare connect
+// says less, for the kernel takes connections for a stopped postmaster too, and PostgreSQL 10 logs each as an incomplete
+// startup packet. A StartupMessage would fill the log of every version (contract §7.15).
+
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { ACCEPT_SSL, encodeSslRequest, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
+import type { Dialer, DialSettings } from './dial.ts';
+
+/**
+ * Asks once.
+ *
+ * @param timeoutMs for the connection and the answer together
+ * @returns false = another answer than `S` or `N`, or the connection ended without one
+ * @throws what Dialer.dial throws, `upstream-timeout` where nothing was answered in time
+ */
+export async function upstreamAnswers(
+  dialer: Dialer,
+  settings: DialSettings,
+  timeoutMs: number,
+): Promise<boolean> {
+  const { socket } = await dialer.dial(settings, { timeoutMs });
+  try {
+    socket.write(encodeSslRequest());
+    const [answer]: unknown[] = await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+    if (!(answer instanceof Buffer)) return false;
+    if (!answer.equals(ACCEPT_SSL)) return answer.equals(REFUSE_ENCRYPTION);
+    await finishTls(socket);
+    return true;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * A server that has said `S` logs a connection that ends there. So the handshake is made, and the connection closed
+ * where a startup packet would come, which no version logs. Nothing is sent through it, so nobody has to be verified.
+ */
+async function finishTls(socket: Socket): Promise<void> {
+  const secure = connectTls({ socket, rejectUnauthorized: false });
+  const closed = new Promise<void>((resolve) => void secure.once('close', resolve));
+  secure.on('error', () => secure.destroy());
+  secure.once('secureConnect', () => {
+    // What the server sends after the handshake must be read: closing over it would be a reset, which is logged.
+    secure.resume();
+    secure.end();
+  });
+  await closed;
+}
