@@ -87,6 +87,9 @@ function readText(file: string, fs: FileSystem): string {
   }
 }
 
+/** Suggestions for unknown names in one file. Each compares the name with every setting; a file of them never ends. */
+const MAX_SUGGESTIONS = 20;
+
 /** What the file says: each setting's value as written, its place, and the problems met so far. */
 class Found {
   readonly file: string;
@@ -94,6 +97,7 @@ class Found {
   readonly wrong = new Set<string>();
   readonly #entries = new Map<Setting<unknown>, WrittenEntry>();
   readonly #places = new Map<string, Position>();
+  #suggestions = 0;
 
   constructor(file: string) {
     this.file = file;
@@ -157,7 +161,8 @@ class Found {
   }
 
   #failUnknown(name: string, at: Position): void {
-    const meant = meantBy(name);
+    const meant = this.#suggestions < MAX_SUGGESTIONS ? meantBy(name) : undefined;
+    this.#suggestions += 1;
     if (meant !== undefined) this.wrong.add(olderNames.get(meant) ?? meant);
     this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(meant), at);
   }

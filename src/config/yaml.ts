@@ -1,7 +1,7 @@
 // From the YAML text to a tree in which every value is still the text that the operator wrote, with its place:
 // what `on`, `60s` or `0640` mean is PostgreSQL's to say (units.ts), not YAML's. Never throws.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Alias, type Document } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Alias, type Node } from 'yaml';
 
 /** 1-based. */
 export interface Position {
@@ -40,8 +40,11 @@ export interface YamlText {
   readonly problems: readonly YamlProblem[];
 }
 
-/** An alias may be used, but not to write a small file that means a huge one. */
+/** An alias may be used, but not to write a small file that means a huge one: a value counts wherever it is meant. */
 const MAX_ALIASES = 100;
+const MAX_VALUES = 300_000;
+/** Syntax errors that are told of one file; a megabyte of brackets has a million. */
+const MAX_ERRORS = 1_000;
 /** Deeper than any setting goes, shallow enough for recursion. */
 const MAX_DEPTH = 10;
 
@@ -60,8 +63,8 @@ export function parseYaml(text: string): YamlText {
   const lines = new LineCounter();
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-    const reader = new TreeReader(document, lines);
-    const errors = [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => ({
+    const reader = new TreeReader(lines);
+    const errors = [...document.errors, ...document.warnings].slice(0, MAX_ERRORS).map(({ code, message, pos: [offset] }) => ({
       at: reader.position(offset),
       message: messages[code] ?? message,
     }));
@@ -94,12 +97,14 @@ class Unreadable extends Error {
 /** Copies the library's nodes into Written, counting aliases and depth. */
 class TreeReader {
   readonly problems: YamlProblem[] = [];
-  readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
+  /** What each anchor stands for so far: an alias means the last one of its name above it. */
+  readonly #anchors = new Map<string, Node>();
   #aliases = 0;
+  #inAlias = 0;
+  #values = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter) {
-    this.#document = document;
+  constructor(lines: LineCounter) {
     this.#lines = lines;
   }
 
@@ -110,7 +115,11 @@ class TreeReader {
 
   /** `at` is where a value stands that has no place of its own. */
   read(node: unknown, at: Position, depth: number): Written {
+    // SECURITY: without a limit 100 aliases of a long list fill the memory, and the process dies of a file of 1 MB.
+    this.#values += 1;
+    if (this.#values > MAX_VALUES) throw new Unreadable(at, `more than ${MAX_VALUES} values`);
     if (isAlias(node)) return this.#readAlias(node, at, depth);
+    this.#noteAnchor(node);
     if (isScalar(node)) {
       const place = this.#placeOf(node, at);
       if (node.value === null) return { kind: 'empty', at: place };
@@ -142,9 +151,18 @@ class TreeReader {
     const place = this.#placeOf(alias, at);
     this.#aliases += 1;
     if (this.#aliases > MAX_ALIASES) throw new Unreadable(place, `more than ${MAX_ALIASES} aliases`);
-    const target = alias.resolve(this.#document);
+    const target = this.#anchors.get(alias.source);
     if (target === undefined) throw new Unreadable(place, `no anchor "${alias.source}" stands before its alias`);
-    return this.read(target, place, depth + 1);
+    this.#inAlias += 1;
+    const value = this.read(target, place, depth + 1);
+    this.#inAlias -= 1;
+    return value;
+  }
+
+  /** What is read again for an alias has been noted where it stands. */
+  #noteAnchor(node: unknown): void {
+    if (this.#inAlias > 0 || !isNode(node) || isAlias(node)) return;
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
   }
 
   #placeOf(node: { range?: readonly number[] | null | undefined }, otherwise: Position): Position {
