@@ -13,7 +13,7 @@ import { keepAlive } from './keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
 import type { Logger } from './log.ts';
 import type { Metrics, MetricsJson, RuleHits } from './metrics.ts';
-import { rejudgeSessions } from './rejudge.ts';
+import { SessionsJudge } from './rejudge.ts';
 import { serveConnection } from './session/connection.ts';
 import { Dialer } from './session/dial.ts';
 import { Handshakes } from './session/handshakes.ts';
@@ -57,13 +57,13 @@ export class GateProcess implements Backend {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #gate: Gate;
+  readonly #sessionsJudge: SessionsJudge;
   /** Accepted connections, by their sockets, until each is over. */
   readonly #connections = new Map<Socket, Promise<void>>();
   readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
   #draining = false;
-  #rejudging: Promise<void> = Promise.resolve();
   #lastConnection = 0;
 
   constructor({ config, log, metrics, shared }: GateProcessOptions) {
@@ -78,7 +78,7 @@ export class GateProcess implements Backend {
       sessions: this.live,
       enlist: (session, decidedBy) => {
         this.live.add(session);
-        if (decidedBy !== config.current) this.#rejudge();
+        if (decidedBy !== config.current) this.#sessionsJudge.judge(config.current);
       },
       dialer: this.#dialer,
       quota: shared?.quota ?? new LocalQuota(),
@@ -88,6 +88,7 @@ export class GateProcess implements Backend {
       draining: () => this.#draining,
       nextId: () => `${process.pid}-${++this.#lastConnection}`,
     };
+    this.#sessionsJudge = new SessionsJudge(this.#gate);
     this.#showRules();
     this.#dialer.load(config.current.settings);
   }
@@ -142,7 +143,7 @@ export class GateProcess implements Backend {
     this.#dialer.load(this.#config.current.settings);
     // As PostgreSQL's assign hooks do, for the connections that are open too.
     for (const raw of this.#connections.keys()) keepAlive(raw, this.#config.current.settings);
-    this.#rejudge();
+    this.#sessionsJudge.judge(this.#config.current);
     return result;
   }
 
@@ -168,19 +169,11 @@ export class GateProcess implements Backend {
   /** How many sessions would be refused by what a reload has brought. */
   get noLongerAdmitted(): number {
     let count = 0;
-    for (const session of this.live) if (session.noLongerAdmitted) count++;
+    for (const session of this.live) if (session.judgement.kind === 'no-longer-admitted') count++;
     return count;
   }
 
   #showRules(): void {
     this.#metrics.rules(this.#config.current.rules.records);
-  }
-
-  /** Goes on while new connections are served; one reload's judgement after another. */
-  #rejudge(): void {
-    const snapshot = this.#config.current;
-    this.#rejudging = this.#rejudging
-      .then(() => rejudgeSessions(this.#gate, snapshot))
-      .catch((error: unknown) => this.#log.error({ err: error }, 'could not judge the sessions again'));
   }
 }

@@ -1,6 +1,6 @@
 // A live session as the admin listener shows it: plain data, so that a worker can hand it to another process.
 
-import type { SessionRow, SessionState } from './admin/gate-view.ts';
+import type { SessionRow } from './admin/gate-view.ts';
 import { toText } from './bytestring.ts';
 import type { Session } from './session/registry.ts';
 
@@ -20,7 +20,10 @@ export function sessionRow(session: Session): SessionRow {
     rule: { file: session.record.file, line: session.record.line },
     bytes_in: bytes.in,
     bytes_out: bytes.out,
-    state: stateOf(session),
+    state: session.terminating ? 'terminating' : session.status(),
+    no_longer_admitted: session.judgement.kind === 'no-longer-admitted',
+    judgement: session.judgement.kind,
+    judgement_reason: session.judgement.kind === 'admitted' ? null : session.judgement.reason,
     version: tls?.version ?? null,
     cipher: tls?.cipher ?? null,
     bits: tls?.bits ?? null,
@@ -28,9 +31,4 @@ export function sessionRow(session: Session): SessionRow {
     client_serial: certificate?.serial ?? null,
     issuer_dn: certificate?.issuerDn ?? null,
   };
-}
-
-function stateOf(session: Session): SessionState {
-  if (session.terminating) return 'terminating';
-  return session.noLongerAdmitted ? 'no-longer-admitted' : session.status();
 }

@@ -6,11 +6,8 @@ import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
-/**
- * What a session does, as pg_stat_activity.state words it; or `no-longer-admitted` = it would be refused by what a
- * reload has brought (contract §2, reload), `terminating` = it has been told to end.
- */
-export type SessionState = BackendStatus | 'no-longer-admitted' | 'terminating';
+/** What a session does, as pg_stat_activity.state words it; or `terminating` = it is about to be ended. */
+export type SessionState = BackendStatus | 'terminating';
 
 /**
  * One live session, as GET /sessions shows it: the columns of pg_stat_ssl, and those of pg_stat_activity that the gate
@@ -33,6 +30,12 @@ export interface SessionRow {
   /** To the client. */
   readonly bytes_out: number;
   readonly state: SessionState;
+  /** It would be refused by what a reload has brought (contract §2, reload; §17). */
+  readonly no_longer_admitted: boolean;
+  /** What the last reload has found; `not-judged` = nobody can say, so it goes on. */
+  readonly judgement: 'admitted' | 'no-longer-admitted' | 'not-judged';
+  /** Why it would be refused or could not be judged; null when it is admitted. */
+  readonly judgement_reason: string | null;
   readonly version: string | null;
   readonly cipher: string | null;
   readonly bits: number | null;

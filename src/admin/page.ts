@@ -267,9 +267,11 @@ function cutNote(length: number, all: string): HtmlValue {
   </p>`;
 }
 
-function stateText({ state }: SessionRow): Html {
-  const urgent = state === 'no-longer-admitted' || state === 'terminating';
-  return html`<span class="${urgent ? 'bad' : 'good'}">${state}</span>`;
+/** The state, and what a reload has found against it; why when a person points at it. */
+function stateText({ state, judgement, judgement_reason: why }: SessionRow): Html {
+  const urgent = judgement === 'no-longer-admitted' || state === 'terminating';
+  const words = judgement === 'admitted' ? state : `${state}, ${judgement}`;
+  return html`<span class="${urgent ? 'bad' : 'good'}" title="${why}">${words}</span>`;
 }
 
 function clientText({ client_addr: address, client_port: port }: SessionRow): string {

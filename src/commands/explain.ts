@@ -1,8 +1,6 @@
 // `pg-gatehouse explain`: which line decides about a connection, why not the lines above it, and what the client would
 // be told. Needs no running gate: it loads what serve would load and asks the same rules.
 
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { toText } from '../bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
@@ -10,15 +8,18 @@ import { GatehouseError } from '../errors.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
-import type { Admission, CertificateNames, Facts, Refusal } from '../rules/types.ts';
+import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import { judge } from '../session/judge.ts';
 import { interfaceAddresses } from '../session/network.ts';
 import { startupOf } from '../session/startup.ts';
-import { readCertificateFacts, verifiedIdentity } from '../tls/identity.ts';
-import { certificateLabels, pemBlocks } from '../tls/pem.ts';
-import type { CertificateFacts } from '../tls/types.ts';
-import { verifyAgain } from '../tls/verify-again.ts';
-import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { action, exitStatus, UsageError } from './action.ts';
+import {
+  certificateLines,
+  describeCertificate,
+  readCertificate,
+  verifiedNames,
+  type ReadCertificate,
+} from './explain-certificate.ts';
 import { required } from './required.ts';
 
 interface ExplainOptions {
@@ -38,14 +39,6 @@ interface Answer {
   readonly verdict: Admission | Refusal | null;
   readonly considered: readonly Considered[];
   readonly reply: { readonly sqlstate: string; readonly message: string } | null;
-}
-
-interface ReadCertificate {
-  readonly facts: CertificateFacts;
-  /** Null when it does not verify. */
-  readonly names: CertificateNames | null;
-  /** Why it does not verify. */
-  readonly objection: string | null;
 }
 
 /** A look-up of the client's host name may take this long, in milliseconds. */
@@ -92,11 +85,11 @@ async function run(options: ExplainOptions): Promise<number> {
           addressText: formatAddress(address.address),
           hostName: { state: 'unknown' },
           interfaces: interfaceAddresses,
-          certificate: certificate?.names ?? null,
+          certificate: verifiedNames(certificate),
           hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
         });
   process.stdout.write(options.json ? asJson(answer) : asText(answer));
-  return exitStatus.fine;
+  return verdictWord(answer) === 'not-judged' ? exitStatus.failed : exitStatus.fine;
 }
 
 /** The StartupMessage that these options are, read as the gate reads one; or what it would be refused with. */
@@ -129,8 +122,11 @@ function refusedUnasked(
 }
 
 async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, asked: Facts): Promise<Answer> {
-  if (certificate !== null && certificate.objection !== null) {
-    const reply = `client certificate verification failed: ${certificate.objection}`;
+  // SECURITY: no rule is shown a name that OpenSSL has not vouched for, as in the gate.
+  if (certificate?.outcome.kind === 'not-judged')
+    return { certificate, verdict: null, considered: [], reply: null };
+  if (certificate?.outcome.kind === 'refused') {
+    const reply = `client certificate verification failed: ${certificate.outcome.reason}`;
     return refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
   }
   const { verdict, facts } = await judge(snapshot, asked, AbortSignal.timeout(LOOK_UP_MS));
@@ -141,57 +137,28 @@ async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, aske
   return { certificate, verdict, considered, reply };
 }
 
-/** Without ssl_ca_file the gate asks for no certificate, so the client's is never seen. */
-async function readCertificate(file: string, snapshot: Snapshot): Promise<ReadCertificate | null> {
-  const blocks = pemBlocks(await readFile(file, 'latin1'), certificateLabels);
-  let chain: X509Certificate[];
-  try {
-    chain = blocks.map(({ text }) => new X509Certificate(text));
-  } catch {
-    throw new CommandError(`${file}: not a certificate`);
-  }
-  const [leaf, ...intermediates] = chain;
-  if (leaf === undefined) throw new CommandError(`${file}: no certificate in it`);
-  const facts = readCertificateFacts(leaf.raw);
-  if (!snapshot.tls?.requestsClientCertificate) return null;
-  const now = new Date();
-  const failure = verifyAgain(leaf, intermediates, snapshot.tls, { from: now, to: now });
-  if (failure !== null) return { facts, names: null, objection: failure.reason };
-  return { facts, names: verifiedIdentity(leaf.raw).names, objection: null };
-}
-
-function asJson({ certificate, verdict, considered, reply }: Answer): string {
+function asJson(answer: Answer): string {
+  const { certificate, verdict, considered, reply } = answer;
   const record = verdict?.record ?? null;
   const map = verdict?.kind === 'admit' ? verdict.mapRecord : null;
   const report = {
-    verdict: verdict?.kind === 'admit' ? 'admit' : 'reject',
+    verdict: verdictWord(answer),
     file: record?.file ?? null,
     line: record?.line ?? null,
     method: record?.method ?? null,
     considered,
     reply,
     map: map === null ? null : { file: map.file, line: map.line },
-    certificate:
-      certificate === null ? null : { ...describeNames(certificate), ...describeFacts(certificate) },
+    certificate: certificate === null ? null : describeCertificate(certificate),
+    ...(certificate?.outcome.kind === 'not-judged' ? { not_judged: certificate.outcome.reason } : {}),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
 }
 
-function describeNames({ names }: ReadCertificate): Record<string, unknown> {
-  if (names === null) return {};
-  const { cn, dn, uri, dns, email } = names;
-  return {
-    cn: cn === null ? null : toText(cn),
-    dn: dn === null ? null : toText(dn),
-    uri: uri.map(toText),
-    dns: dns.map(toText),
-    email: email.map(toText),
-  };
-}
-
-function describeFacts({ facts }: ReadCertificate): Record<string, unknown> {
-  const { subject, issuer, serial, notAfter, fingerprint } = facts;
-  return { subject, issuer, serial, not_after: notAfter.toISOString(), fingerprint };
+/** `not-judged` where what decides could not be found out. */
+function verdictWord({ certificate, verdict, reply }: Answer): 'admit' | 'reject' | 'not-judged' {
+  if (certificate?.outcome.kind === 'not-judged' && reply === null) return 'not-judged';
+  return verdict?.kind === 'admit' ? 'admit' : 'reject';
 }
 
 function asText(answer: Answer): string {
@@ -207,24 +174,6 @@ function asText(answer: Answer): string {
   else lines.push(...(verdict?.notes ?? []).map(toText));
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function certificateLines(certificate: ReadCertificate): string[] {
-  const { names, facts } = certificate;
-  const cn = names?.cn ?? null;
-  const sans =
-    names === null
-      ? []
-      : [
-          ...names.uri.map((name) => `URI ${toText(name)}`),
-          ...names.dns.map((name) => `DNS ${toText(name)}`),
-          ...names.email.map((name) => `EMAIL ${toText(name)}`),
-        ];
-  return [
-    `certificate: CN ${cn === null ? '(none)' : toText(cn)}, DN ${facts.subjectDn}, ` +
-      `issuer ${facts.issuerDn}, serial ${facts.serial}, until ${facts.notAfter.toISOString()}`,
-    ...sans.map((san) => `certificate: ${san}`),
-  ];
 }
 
 function admissionLines({ record, mapRecord, demand }: Admission): string[] {

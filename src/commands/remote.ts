@@ -196,8 +196,15 @@ const columns: readonly (readonly [string, (row: object) => string])[] = [
   ],
   ['BYTES IN', (row) => shown(field(row, 'bytes_in'))],
   ['BYTES OUT', (row) => shown(field(row, 'bytes_out'))],
-  ['STATE', (row) => shown(field(row, 'state'))],
+  ['STATE', stateText],
 ];
+
+/** The state, and what a reload has found against the session. */
+function stateText(row: object): string {
+  const state = shown(field(row, 'state'));
+  const judgement = shown(field(row, 'judgement'));
+  return judgement === '' || judgement === 'admitted' ? state : `${state}, ${judgement}`;
+}
 
 function sessionTable(rows: readonly object[]): string {
   const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, read]) => read(row)))];

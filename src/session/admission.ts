@@ -128,7 +128,7 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     cancelKey: null,
     status: () => 'active',
     bytes: () => relayedBytes(connection),
-    noLongerAdmitted: false,
+    judgement: { kind: 'admitted' },
     terminating: false,
     end: (reason) => {
       session.terminating = true;

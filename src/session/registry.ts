@@ -27,13 +27,20 @@ export interface Session {
   status: () => BackendStatus;
   /** Bytes from and to the client so far. */
   bytes: () => { readonly in: number; readonly out: number };
-  /** A reload has brought rules, a CA or a CRL that would refuse it now. */
-  noLongerAdmitted: boolean;
+  /** What the last reload's rules, CA and lists say of it; `admitted` before the first. */
+  judgement: SessionJudgement;
   /** Being ended by an administrator, a reload or the end of a drain. */
   terminating: boolean;
   /** Ends it with an error; the client is told where the protocol allows. */
   readonly end: (reason: GatehouseError) => void;
 }
+
+/** Whether a live session would be admitted by what a reload has brought, as far as that is certain. */
+export type SessionJudgement =
+  | { readonly kind: 'admitted' }
+  | { readonly kind: 'no-longer-admitted'; readonly reason: string }
+  /** Nobody can say, for this reason; it goes on. */
+  | { readonly kind: 'not-judged'; readonly reason: string };
 
 /** All sessions of this process. */
 export class Sessions {

@@ -10,6 +10,7 @@ import { secretBits } from './cipher-bits.ts';
 import { handshakeFailure } from './handshake-failure.ts';
 import { readCertificateFacts, verifiedIdentity } from './identity.ts';
 import { peekOpeningBytes } from './opening-bytes.ts';
+import { presentedChain } from './presented-chain.ts';
 import type { CertificateFacts, ClientCertificate, TlsMaterial, TlsSession } from './types.ts';
 import { verifyError } from './verify-errors.ts';
 
@@ -155,10 +156,12 @@ function addressPair({ remoteAddress, remotePort, localAddress, localPort }: Soc
 
 function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
   const { name, standardName } = socket.getCipher();
+  const leaf = socket.getPeerX509Certificate();
+  const certificate = clientCertificate(socket, leaf?.raw);
   return {
     socket,
-    certificate: clientCertificate(socket),
-    establishedAt: new Date(),
+    certificate,
+    chain: leaf === undefined || certificate.state !== 'verified' ? null : presentedChain(leaf),
     version: socket.getProtocol() ?? 'unknown',
     cipher: name,
     bits: secretBits(standardName),
@@ -167,9 +170,9 @@ function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
   };
 }
 
-function clientCertificate(socket: TLSSocket): ClientCertificate {
+/** @param der the client's own certificate */
+function clientCertificate(socket: TLSSocket, der: Buffer | undefined): ClientCertificate {
   // Asked first: without a certificate authorizationError names one of OpenSSL's errors all the same.
-  const der = socket.getPeerX509Certificate()?.raw;
   if (der === undefined) return { state: 'absent' };
   // SECURITY: this is the one place that tells a verified certificate from a presented one.
   if (!socket.authorized) {

@@ -5,6 +5,7 @@ import type { Code, Problem } from '../errors.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { verified } from './identity.ts';
+import type { PresentedChain } from './presented-chain.ts';
 
 /** A certificate as logs, /certificates and metrics show it. */
 export interface CertificateFacts {
@@ -48,6 +49,7 @@ export interface CrlInUse {
 
 /** Everything read from the ssl_* files, whole: what a snapshot holds. Null in the snapshot = ssl is off. */
 export interface TlsMaterial {
+  /** What new clients meet, for judging without a handshake of theirs (certificate-judge.ts). */
   readonly context: SecureContext;
   /** Options for the tls.Server that never listens (terminator.ts). */
   readonly options: import('node:tls').TlsOptions;
@@ -95,8 +97,8 @@ export interface TlsSession {
   /** Paused; nothing of its data has been read. */
   readonly socket: import('node:tls').TLSSocket;
   readonly certificate: ClientCertificate;
-  /** When the handshake was over, by the clock that judged the certificate. */
-  readonly establishedAt: Date;
+  /** What a verified client sent, for judging it again; null for every other. */
+  readonly chain: PresentedChain | null;
   /** `TLSv1.3`, as pg_stat_ssl.version. */
   readonly version: string;
   /** OpenSSL's name, as pg_stat_ssl.cipher. */

@@ -94,7 +94,7 @@ await test('explain', async (t) => {
     considered: [],
     reply: {
       sqlstate: '28000',
-      message: 'client certificate verification failed: unable to get local issuer certificate',
+      message: 'client certificate verification failed: unable to verify the first certificate',
     },
   });
 

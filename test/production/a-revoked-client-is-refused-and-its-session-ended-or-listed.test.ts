@@ -6,7 +6,7 @@ import { startGate } from '../support/gate.ts';
 import { decodeErrorResponse } from '../support/raw-client.ts';
 import { scriptedUpstream } from '../support/scripted-upstream.ts';
 import { openClient, openSession, until } from '../session/clients.ts';
-import { answering, answers, reloaded, states } from './clients.ts';
+import { answering, answers, judgements, reloaded, states } from './clients.ts';
 import type { Scope } from '../support/scope.ts';
 
 const CERT = 'hostssl all all 127.0.0.1/32 cert\n';
@@ -62,7 +62,9 @@ await test('keep: the session is listed, logged and counted until it passes agai
     user: 'alice',
     msg: 'session would no longer be admitted: client certificate verification failed: certificate revoked',
   });
-  t.strictSame(states(await gate.sessions()), { alice: 'no-longer-admitted', bob: 'idle' });
+  const rows = await gate.sessions();
+  t.strictSame(states(rows), { alice: 'idle', bob: 'idle' });
+  t.strictSame(judgements(rows), { alice: 'no-longer-admitted', bob: 'admitted' });
   t.equal((await gate.metrics()).value('sessions_no_longer_admitted'), 1);
   t.ok(await answers(alice), 'it goes on');
   t.ok(await answers(bob));
@@ -75,5 +77,5 @@ await test('keep: the session is listed, logged and counted until it passes agai
     'alice passes again',
     async () => (await gate.metrics()).value('sessions_no_longer_admitted') === 0,
   );
-  t.strictSame(states(await gate.sessions()), { alice: 'idle', bob: 'idle' });
+  t.strictSame(judgements(await gate.sessions()), { alice: 'admitted', bob: 'admitted' });
 });

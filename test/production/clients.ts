@@ -39,3 +39,8 @@ export async function reloaded(
 export function states(rows: readonly SessionRow[]): Readonly<Record<string, unknown>> {
   return Object.fromEntries(rows.map(({ user, state }) => [String(user), state]));
 }
+
+/** What the last reload has found of the sessions in GET /sessions, by user. */
+export function judgements(rows: readonly SessionRow[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(rows.map(({ user, judgement }) => [String(user), judgement]));
+}

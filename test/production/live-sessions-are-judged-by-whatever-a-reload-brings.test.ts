@@ -7,7 +7,7 @@ import { startGate, type Gate } from '../support/gate.ts';
 import { decodeErrorResponse } from '../support/raw-client.ts';
 import { scriptedUpstream } from '../support/scripted-upstream.ts';
 import { openSession, until } from '../session/clients.ts';
-import { answering, answers, reloaded, states } from './clients.ts';
+import { answering, answers, judgements, reloaded, states } from './clients.ts';
 
 const RULES = 'hostssl all alice all cert map=m\nhost all bob all trust\n';
 const MAP = 'm alice-cert alice\n';
@@ -31,7 +31,7 @@ await test('what a reload takes away and gives back', async (t) => {
       'ca.crt',
       foreign.cert,
       'alice',
-      /certificate verification failed: unable to get local issuer certificate/,
+      /certificate verification failed: self-signed certificate in certificate chain/,
     ],
     [
       'pg_hba.conf',
@@ -59,7 +59,13 @@ await test('what a reload takes away and gives back', async (t) => {
     t.match(await reloaded(gate), { ok: true });
     const line = await gate.waitForLog({ msg: /^session would no longer be admitted: / }, { from });
     t.match(line, { user, msg: objection });
-    t.match(states(await gate.sessions()), { alice: 'idle', bob: 'idle', [user]: 'no-longer-admitted' });
+    const rows = await gate.sessions();
+    t.strictSame(states(rows), { alice: 'idle', bob: 'idle' });
+    t.strictSame(judgements(rows), { alice: 'admitted', bob: 'admitted', [user]: 'no-longer-admitted' });
+    t.match(
+      rows.find((row) => row['user'] === user),
+      { no_longer_admitted: true, judgement_reason: objection },
+    );
     gate.rewrite(file, original[file] ?? '');
     await reloaded(gate);
     await untilAllPass(gate);

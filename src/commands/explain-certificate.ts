@@ -1,0 +1,113 @@
+// `explain --cert`: a PEM file as the client would present it, judged as the handshake would judge it.
+
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { toText } from '../bytestring.ts';
+import type { Snapshot } from '../config/snapshot.ts';
+import type { CertificateNames } from '../rules/types.ts';
+import { CertificateJudge } from '../tls/certificate-judge.ts';
+import { readCertificateFacts, verifiedIdentity } from '../tls/identity.ts';
+import { certificateLabels, pemBlocks } from '../tls/pem.ts';
+import { chainOf, presentedCommonName } from '../tls/presented-chain.ts';
+import type { CertificateFacts } from '../tls/types.ts';
+import { CommandError } from './action.ts';
+
+export interface ReadCertificate {
+  readonly facts: CertificateFacts;
+  /** For show, verified or not; null where there is none or it cannot be read. */
+  readonly commonName: string | null;
+  readonly outcome:
+    | { readonly kind: 'verified'; readonly names: CertificateNames }
+    /** Why it does not verify, in OpenSSL's words. */
+    | { readonly kind: 'refused'; readonly reason: string }
+    /** Why nobody can say. */
+    | { readonly kind: 'not-judged'; readonly reason: string };
+}
+
+/**
+ * @returns null without ssl_ca_file: the gate then asks for no certificate and never sees the client's
+ * @throws CommandError where the file holds no certificate
+ */
+export async function readCertificate(file: string, snapshot: Snapshot): Promise<ReadCertificate | null> {
+  const blocks = pemBlocks(await readFile(file, 'latin1'), certificateLabels);
+  let chain: X509Certificate[];
+  try {
+    chain = blocks.map(({ text }) => new X509Certificate(text));
+  } catch {
+    throw new CommandError(`${file}: not a certificate`);
+  }
+  const [leaf, ...intermediates] = chain.map(({ raw }) => raw);
+  if (leaf === undefined) throw new CommandError(`${file}: no certificate in it`);
+  const facts = readCertificateFacts(leaf);
+  if (!snapshot.tls?.requestsClientCertificate) return null;
+  const commonName = presentedCommonName(leaf);
+  const judgement = await new CertificateJudge(snapshot.tls).judge(chainOf([leaf, ...intermediates]));
+  switch (judgement.kind) {
+    case 'verified':
+      return { facts, commonName, outcome: { kind: 'verified', names: verifiedIdentity(leaf).names } };
+    case 'refused':
+      return { facts, commonName, outcome: { kind: 'refused', reason: judgement.error.reason } };
+    case 'not-judged':
+      return { facts, commonName, outcome: judgement };
+    default:
+      return judgement satisfies never;
+  }
+}
+
+/** The names that a rule may read; null unless the certificate verifies. */
+export function verifiedNames(certificate: ReadCertificate | null): CertificateNames | null {
+  return certificate?.outcome.kind === 'verified' ? certificate.outcome.names : null;
+}
+
+/** For JSON. */
+export function describeCertificate(certificate: ReadCertificate): Record<string, unknown> {
+  const { subject, issuer, serial, notAfter, fingerprint } = certificate.facts;
+  return {
+    ...describeNames(certificate),
+    subject,
+    issuer,
+    serial,
+    not_after: notAfter.toISOString(),
+    fingerprint,
+  };
+}
+
+function describeNames(certificate: ReadCertificate): Record<string, unknown> {
+  const names = verifiedNames(certificate);
+  if (names === null) return { cn: certificate.commonName };
+  const { cn, dn, uri, dns, email } = names;
+  return {
+    cn: cn === null ? null : toText(cn),
+    dn: dn === null ? null : toText(dn),
+    uri: uri.map(toText),
+    dns: dns.map(toText),
+    email: email.map(toText),
+  };
+}
+
+/** For a person: what it says, and what was found of it. */
+export function certificateLines(certificate: ReadCertificate): string[] {
+  const { facts, commonName, outcome } = certificate;
+  const names = verifiedNames(certificate);
+  const sans =
+    names === null
+      ? []
+      : [
+          ...names.uri.map((name) => `URI ${toText(name)}`),
+          ...names.dns.map((name) => `DNS ${toText(name)}`),
+          ...names.email.map((name) => `EMAIL ${toText(name)}`),
+        ];
+  return [
+    `certificate: CN ${commonName ?? '(none)'}, DN ${facts.subjectDn}, ` +
+      `issuer ${facts.issuerDn}, serial ${facts.serial}, until ${facts.notAfter.toISOString()}`,
+    ...sans.map((san) => `certificate: ${san}`),
+    ...(outcome.kind === 'verified'
+      ? [
+          'certificate: verifies, as a handshake would find; not checked: that the client holds its private key',
+        ]
+      : []),
+    ...(outcome.kind === 'not-judged'
+      ? [`certificate: not judged, because there was no verdict on its chain: ${outcome.reason}`]
+      : []),
+  ];
+}
