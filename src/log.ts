@@ -1,7 +1,11 @@
-// The log (contract §4): one JSON object a line on stdout, written before the call returns. The only user of pino.
-// Nothing is redacted here because nothing secret is ever handed over: callers name the fields they log.
+// The log (contract §4): one JSON object a line on stdout, written before the call returns wherever stdout takes it.
+// The only user of pino. Nothing is redacted here because nothing secret is ever handed over: callers name the fields
+// they log.
 
+import { fstatSync, writeSync } from 'node:fs';
 import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { shortened } from './log-line.ts';
+import { LogSink, withoutWaiting } from './log-sink.ts';
 
 export type { Logger } from 'pino';
 
@@ -11,8 +15,9 @@ export type LogThreshold = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fata
 /**
  * The program's logger: `level` as a word, `time` in ISO 8601 UTC, `pid`, the caller's fields, `msg`.
  *
- * Lines are written synchronously, so that none is lost whatever ends the process; a reader of stdout that stops
- * reading holds the gate up rather than losing lines. A reader that is gone (EPIPE) ends the log, not the gate.
+ * A line is written before the call returns, so that none is lost whatever ends the process. Where stdout does not
+ * take it, it waits in memory up to a limit, and is dropped and counted beyond it (contract §7.36): the log holds
+ * nothing up and ends nothing.
  *
  * Assigning `logger.level` takes effect at once. A child logger keeps the level it was made with, so a child is
  * for what is short-lived: one connection.
@@ -27,7 +32,7 @@ export function createLogger(level: LogThreshold, destination: DestinationStream
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => describeError(error) },
-      hooks: { streamWrite: escapeControls },
+      hooks: { streamWrite: (line) => shortened(line, escapeControls) },
     },
     destination,
   );
@@ -45,9 +50,50 @@ function escapeControls(line: string): string {
   return line.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-function stdout(): DestinationStream {
-  return pino.destination({ fd: 1, sync: true });
+let sink: LogSink | null = null;
+
+/** How many lines of this process could not be written since it started. */
+export function droppedLogLines(): number {
+  return sink?.dropped ?? 0;
 }
+
+/** What Node itself warns of goes to the log: its own way to stderr may wait for a reader. */
+export function logNodeWarnings(log: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => log.warn({ err: warning }, `Node.js: ${warning.message}`));
+}
+
+const STDOUT = 1;
+const STDERR = 2;
+
+function stdout(): DestinationStream {
+  if (sink === null) {
+    const made = new LogSink(STDOUT, { droppedLine, onTrouble: tellOnStderr });
+    process.on('exit', () => made.flushAtEnd());
+    sink = made;
+  }
+  return sink;
+}
+
+function droppedLine(count: number, reason: string): string {
+  const msg = `${count} log ${count === 1 ? 'line was' : 'lines were'} dropped: ${reason}`;
+  const fields = { level: 'warn', time: new Date().toISOString(), pid: process.pid, dropped: count, msg };
+  return `${JSON.stringify(fields)}\n`;
+}
+
+/** The only sign where nobody scrapes metrics. Left out where stderr leads to where the log cannot be written. */
+function tellOnStderr(reason: string): void {
+  try {
+    const [log, other] = [fstatSync(STDOUT), fstatSync(STDERR)];
+    if (log.dev === other.dev && log.ino === other.ino) return;
+    stderr ??= withoutWaiting(STDERR);
+    writeSync(stderr, `pg-gatehouse: the log cannot be written, its lines are dropped: ${reason}\n`);
+  } catch {
+    // There is no other place to say it.
+  }
+}
+
+let stderr: number | null = null;
 
 /** An error may have caused itself; so many causes are shown. */
 const MAX_CAUSES = 4;

@@ -3,6 +3,7 @@
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Code } from './errors.ts';
+import { droppedLogLines } from './log.ts';
 import {
   cancelOutcomes,
   cipherLabel,
@@ -186,6 +187,7 @@ class ProcessMetrics implements Metrics {
       return up === null ? null : Number(up);
     });
     this.#ruleHitsAtScrape();
+    this.#droppedLogLinesAtScrape();
     this.#beginAtZero();
   }
 
@@ -312,6 +314,19 @@ class ProcessMetrics implements Metrics {
       () => {
         counter.reset();
         for (const { file, line, method, hits } of rules.rows()) counter.inc({ file, line, method }, hits);
+      },
+    );
+  }
+
+  #droppedLogLinesAtScrape(): void {
+    const counter: Counter = this.#counter(
+      'log_lines_dropped_total',
+      'Log lines that could not be written.',
+      [],
+      'sum',
+      () => {
+        counter.reset();
+        counter.inc(droppedLogLines());
       },
     );
   }

@@ -12,7 +12,7 @@ import { formatProblem, LoadError, type Problem } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { GateProcess } from './gate-process.ts';
 import type { ListenAddress } from './listen.ts';
-import { createLogger, type Logger } from './log.ts';
+import { createLogger, logNodeWarnings, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Dialer } from './session/dial.ts';
 import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
@@ -52,6 +52,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const loaded = await loadSnapshot(options.configFile);
   const log = options.log ?? createLogger(loaded.snapshot.settings.logLevel);
+  logNodeWarnings(log);
   for (const warning of loaded.warnings) logWarning(log, warning);
   return await Server.start(new ConfigHolder(loaded), log);
 }

@@ -248,4 +248,18 @@ export const mutations: readonly Mutation[] = [
     to: 'if (false)',
     tests: ['tls/no-record-towards-a-client-holds-more-than-8192-bytes.test.ts'],
   },
+  {
+    file: 'log-sink.ts',
+    removes: 'the limit of what waits for a log reader that has stopped',
+    from: 'this.#queuedBytes + bytes.length <= MAX_QUEUED_BYTES',
+    to: 'this.#queuedBytes >= 0',
+    tests: ['log/a-log-reader-that-stops-or-is-gone-holds-nothing-up.test.ts'],
+  },
+  {
+    file: 'regular-file.ts',
+    removes: 'the refusal of what is no regular file',
+    from: 'if (!stats.isFile() && !isNull) throw',
+    to: 'if (false) throw',
+    tests: ['config/only-regular-files-are-read-and-no-other-is-waited-for.test.ts'],
+  },
 ];

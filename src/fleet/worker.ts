@@ -2,7 +2,7 @@
 
 import { ConfigHolder, loadSnapshot } from '../config/snapshot.ts';
 import { GateProcess } from '../gate-process.ts';
-import { createLogger } from '../log.ts';
+import { createLogger, logNodeWarnings } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { Quota, SessionLimits } from '../session/quota.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
@@ -21,6 +21,7 @@ const methods: WorkerMethods = {
     const config = new ConfigHolder(loaded);
     const { settings } = loaded.snapshot;
     const log = createLogger(settings.logLevel);
+    logNodeWarnings(log);
     const started = new GateProcess({ config, log, metrics, shared: { quota, hasCancelKey, onHandshakes } });
     metrics.bindGauges({
       sessions: () => started.live.size,

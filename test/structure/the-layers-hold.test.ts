@@ -50,6 +50,8 @@ const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'keep-alive.ts': 'ground',
   'local-addresses.ts': 'ground',
   'log.ts': 'telemetry',
+  'log-line.ts': 'telemetry',
+  'log-sink.ts': 'telemetry',
   'metrics.ts': 'telemetry',
   'metrics/labels.ts': 'telemetry',
   'metrics/rule-hits.ts': 'telemetry',

@@ -1,0 +1,40 @@
+// How long a line of the log may be, and what is left out of a longer one.
+
+/** Linux's PIPE_BUF: a pipe takes a line of at most so many bytes whole or not at all, whoever else writes to it. */
+export const MAX_LINE_BYTES = 4096;
+
+/** To how many characters long texts are cut, tried in this order. */
+const CUTS = [1024, 512, 256, 128, 64];
+
+/**
+ * A line as it is written. Where it would be too long, the same object with its long texts cut; each cut one says how
+ * long it was.
+ *
+ * @param line one JSON object and its line end
+ * @param finish what is done to a line before it is written
+ */
+export function shortened(line: string, finish: (line: string) => string): string {
+  const whole = finish(line);
+  if (fits(whole)) return whole;
+  const object: unknown = JSON.parse(line);
+  for (const cut of CUTS) {
+    const shorter = finish(`${JSON.stringify(object, (_, value: unknown) => cutText(value, cut))}\n`);
+    if (fits(shorter)) return shorter;
+  }
+  // No line of the gate's has so many fields.
+  const kept = ['level', 'time', 'pid', 'code', 'msg'];
+  return finish(
+    `${JSON.stringify(object, (key, value: unknown) =>
+      key === '' || kept.includes(key) ? cutText(value, CUTS.at(-1) ?? 0) : undefined,
+    )}\n`,
+  );
+}
+
+function fits(line: string): boolean {
+  return line.length <= MAX_LINE_BYTES / 3 || Buffer.byteLength(line) <= MAX_LINE_BYTES;
+}
+
+function cutText(value: unknown, length: number): unknown {
+  if (typeof value !== 'string' || value.length <= length) return value;
+  return `${value.slice(0, length)}… (${value.length} characters)`;
+}
