@@ -7,7 +7,7 @@ import { createAuthority } from '../../src/pki/authority.ts';
 import { readRevocationList } from '../../src/tls/crl.ts';
 import { DerError } from '../../src/tls/der.ts';
 import { readCertificateFacts, verifiedIdentity } from '../../src/tls/identity.ts';
-import { pemBytes, pemBlocks } from '../../src/tls/pem.ts';
+import { readPem } from '../../src/tls/pem.ts';
 import { promise, type Target } from '../target.ts';
 
 /** 71 bytes, each of which may be written \xNN, behind three dots. */
@@ -33,9 +33,8 @@ export function derTarget(): Target {
     }).der,
     authority.issue({ subject: 'bob', purposes: ['clientAuth'] }).der,
   ];
-  const lists = pemBlocks(authority.crl({ revoked: [{ serial: 5n, date: new Date() }] }), ['X509 CRL']).map(
-    pemBytes,
-  );
+  const list = authority.crl({ revoked: [{ serial: 5n, date: new Date() }] });
+  const lists = [...readPem(Buffer.from(list))].map(({ der }) => der);
   return {
     maxLength: 2_048,
     limitMs: 500,
@@ -96,7 +95,12 @@ function alternativeNamesOf(der: Buffer): string | undefined {
 function checkList(der: Buffer): void {
   const list = unlessRefused(() => readRevocationList(der));
   if (list === null) return;
-  const dates = [list.lastUpdate, ...list.revoked.map(({ date }) => date)];
+  const entries = unlessRefused(() => [...list.revoked.entries()]) ?? [];
+  promise(
+    entries.every(({ serial }) => list.revoked.has(serial.toString(16))),
+    'a list knows the serials that it holds',
+  );
+  const dates = [list.lastUpdate, ...entries.map(({ date }) => date)];
   promise(
     dates.every((date) => !Number.isNaN(date.getTime())),
     'a date is one',

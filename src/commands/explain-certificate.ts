@@ -1,13 +1,13 @@
 // `explain --cert`: a PEM file as the client would present it, judged as the handshake would judge it.
 
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { toText } from '../bytestring.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { CertificateNames } from '../rules/types.ts';
 import { CertificateJudge } from '../tls/certificate-judge.ts';
 import { readCertificateFacts, verifiedIdentity } from '../tls/identity.ts';
-import { certificateLabels, pemBlocks } from '../tls/pem.ts';
+import { PemError } from '../tls/pem.ts';
+import { readChain } from '../tls/pem-files.ts';
 import { chainOf, presentedCommonName } from '../tls/presented-chain.ts';
 import type { CertificateFacts } from '../tls/types.ts';
 import { CommandError } from './action.ts';
@@ -29,15 +29,7 @@ export interface ReadCertificate {
  * @throws CommandError where the file holds no certificate
  */
 export async function readCertificate(file: string, snapshot: Snapshot): Promise<ReadCertificate | null> {
-  const blocks = pemBlocks(await readFile(file, 'latin1'), certificateLabels);
-  let chain: X509Certificate[];
-  try {
-    chain = blocks.map(({ text }) => new X509Certificate(text));
-  } catch {
-    throw new CommandError(`${file}: not a certificate`);
-  }
-  const [leaf, ...intermediates] = chain.map(({ raw }) => raw);
-  if (leaf === undefined) throw new CommandError(`${file}: no certificate in it`);
+  const [leaf, ...intermediates] = await readChainFile(file);
   const facts = readCertificateFacts(leaf);
   if (!snapshot.tls?.requestsClientCertificate) return null;
   const commonName = presentedCommonName(leaf);
@@ -51,6 +43,21 @@ export async function readCertificate(file: string, snapshot: Snapshot): Promise
       return { facts, commonName, outcome: judgement };
     default:
       return judgement satisfies never;
+  }
+}
+
+/** As a client reads the file that it presents; each certificate's DER. */
+async function readChainFile(file: string): Promise<readonly [Buffer, ...Buffer[]]> {
+  try {
+    const [leaf, ...rest] = readChain(await readFile(file)).certificates;
+    return [leaf.certificate.raw, ...rest.map(({ certificate }) => certificate.raw)];
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw new CommandError(
+      error.message === 'no start line'
+        ? `${file}: no certificate in it`
+        : `${file}: not a certificate: ${error.message}`,
+    );
   }
 }
 

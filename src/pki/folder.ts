@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { readRevocationList } from '../tls/crl.ts';
 import type { Revocation } from '../tls/crl.ts';
 import { readCertificateFacts } from '../tls/identity.ts';
-import { pemBlocks, pemBytes } from '../tls/pem.ts';
+import { readPem } from '../tls/pem.ts';
 import { createAuthority, loadAuthority } from './authority.ts';
 import type { Authority, CertificateRequest, Issued } from './authority.ts';
 
@@ -105,7 +105,9 @@ export class PkiFolder {
 
   async #revocations(): Promise<readonly Revocation[]> {
     const text = await readOr(this.authorityFiles.crl, 'there is no revocation list');
-    return pemBlocks(text, ['X509 CRL']).flatMap((block) => readRevocationList(pemBytes(block)).revoked);
+    return [...readPem(Buffer.from(text))].flatMap(({ label, der }) =>
+      label === 'X509 CRL' ? [...readRevocationList(der).revoked.entries()] : [],
+    );
   }
 }
 

@@ -46,11 +46,17 @@ export async function loadTls(
   { reload }: { readonly reload: boolean },
 ): Promise<TlsMaterial> {
   const { tls } = settings;
-  const [server, keyExchange, authorities, revocation] = await allOf([
+  const loadingAuthorities = loadClientAuthorities(settings);
+  // What is wrong with either file is reported, whatever is wrong with the other.
+  const listsBesideAuthorities = loadingAuthorities.then(
+    ({ lists }) => lists,
+    () => [],
+  );
+  const [server, keyExchange, { authorities, ...beside }, revocation] = await allOf([
     loadServerCertificate(settings, { reload }),
     loadKeyExchange(settings),
-    loadClientAuthorities(settings),
-    loadRevocationLists(settings),
+    loadingAuthorities,
+    listsBesideAuthorities.then((lists) => loadRevocationLists(settings, lists)),
   ]);
   const options: TlsOptions = {
     ...fixedOptions,
@@ -76,7 +82,7 @@ export async function loadTls(
     options,
     requestsClientCertificate: tls.caFile !== '',
     authorities: authorities.map(({ certificate }) => certificate),
-    checksRevocation: revocation.pems.length > 0,
+    checksRevocation: revocation.checksRevocation,
     certificates,
     crls: revocation.crls,
     files: [
@@ -87,8 +93,11 @@ export async function loadTls(
       ...validityWarnings(certificates, new Date()),
       ...revocationWarnings(revocation.crls, new Date()),
       ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
+      ...server.warnings,
       ...serverFacts.problems,
+      ...beside.warnings,
       ...caFacts.problems,
+      ...revocation.warnings,
     ],
     minProtocolVersion: tls.minProtocolVersion,
     maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,

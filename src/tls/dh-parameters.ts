@@ -5,7 +5,7 @@ import { checkPrime } from 'node:crypto';
 import { promisify } from 'node:util';
 import { readRegularFile } from '../regular-file.ts';
 import { decodeInteger, DerError, DerReader, tags } from './der.ts';
-import { pemBlocks, pemBytes } from './pem.ts';
+import { encodePem, PemError, readPem } from './pem.ts';
 import { errorWords, type Refuse } from './refusal.ts';
 
 const isPrime = promisify(checkPrime);
@@ -21,16 +21,27 @@ export async function readDhParameters(path: string, refuse: Refuse): Promise<st
   const content = await readRegularFile(path).catch((error: unknown) => {
     throw refuse(`could not open DH parameters file "${path}": ${errorWords(error, 'unknown error')}`);
   });
-  const [block] = pemBlocks(content.toString('latin1'), ['DH PARAMETERS']);
-  if (block === undefined) throw refuse('could not load DH parameters file: no start line');
-  const { prime, generator } = decodeParameters(pemBytes(block), refuse);
+  const der = parametersBlock(content, refuse);
+  const { prime, generator } = decodeParameters(der, refuse);
   // SECURITY: a composite modulus makes discrete logarithms easy for whoever knows its factors.
   if (prime < 0n || !(await isPrime(prime))) throw refuse('invalid DH parameters: p is not prime');
   // SECURITY: 0, 1 and -1 make every shared secret one of two numbers. PostgreSQL takes them with a safe prime.
   if (generator <= 1n || generator >= prime - 1n) {
     throw refuse('invalid DH parameters: neither suitable generator or safe prime');
   }
-  return block.text;
+  return encodePem(LABEL, der);
+}
+
+const LABEL = 'DH PARAMETERS';
+
+function parametersBlock(content: Buffer, refuse: Refuse): Buffer {
+  try {
+    for (const { label, der } of readPem(content)) if (label === LABEL) return der;
+    throw new PemError('no start line');
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw refuse(`could not load DH parameters file: ${error.message}`);
+  }
 }
 
 /** PKCS #3: SEQUENCE { prime INTEGER, base INTEGER, privateValueLength INTEGER OPTIONAL }. */

@@ -121,11 +121,17 @@ function formatValue(attribute: Attribute, escape: EscapeNonAscii): ByteString {
   if (width === undefined || !attributeNames.has(attribute.oid)) {
     return `#${hex(attribute.encoding).toUpperCase()}`;
   }
-  return escapeValue(utf8Form(attribute.value, width), escape);
+  return escapeValue(utf8Form(attribute.value, attribute.tag), escape);
 }
 
-/** A string's UTF-8 bytes. One-byte types are taken as Latin-1, as OpenSSL takes them. */
-function utf8Form(value: Uint8Array, width: 0 | 1 | 2 | 4): ByteString {
+/**
+ * A string's UTF-8 bytes. One-byte types are taken as Latin-1, as OpenSSL takes them.
+ * @param tag of a string type
+ * Throws DerError when it is no valid string of its type.
+ */
+export function utf8Form(value: Uint8Array, tag: number): ByteString {
+  const width = bytesPerCharacter.get(tag);
+  if (width === undefined) throw new DerError('no character string');
   if (width === 0) {
     // SECURITY: here and below, as in OpenSSL, what is no text has no name, so that no two readers can differ on it.
     if (!isUtf8(value)) throw new DerError('string is no UTF-8');

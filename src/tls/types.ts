@@ -43,8 +43,8 @@ export interface CrlInUse {
   readonly lastUpdate: Date;
   /** Null when the list does not say. */
   readonly nextUpdate: Date | null;
-  /** Revoked serials as lower-case hex without leading zeros, for judging live sessions again. */
-  readonly revokedSerials: ReadonlySet<string>;
+  /** Revoked serials, asked for in hex, for judging live sessions again. */
+  readonly revokedSerials: Pick<ReadonlySet<string>, 'has' | 'size'>;
 }
 
 /** Everything read from the ssl_* files, whole: what a snapshot holds. Null in the snapshot = ssl is off. */

@@ -313,7 +313,7 @@ await test('revoked certificates, by file and by directory', async (t) => {
   const [alice, mallory] = [authority.client('alice'), authority.client('alice')];
   const crl = authority.crl({ revoked: [mallory] });
   mkdirSync(`${authority.directory}/crls`);
-  authority.write('crls/0badcafe.r0', crl);
+  authority.write(`crls/${authority.crlName}`, crl);
   for (const config of [
     { ssl_crl_file: authority.write('root.crl', crl) },
     { ssl_crl_dir: `${authority.directory}/crls` },

@@ -4,12 +4,14 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nameHash } from '../../src/tls/name-hash.ts';
 import type { Scope } from './scope.ts';
 import { temporaryDirectory } from './temporary.ts';
 import {
   BMP_STRING,
   certificate,
   generateKeys,
+  name,
   pem,
   revocationList,
   UTF8_STRING,
@@ -144,6 +146,11 @@ export class TestAuthority {
       extendedKeyUsage: [],
     };
     return pem('CERTIFICATE', certificate(request, this.#issuer));
+  }
+
+  /** The name under which OpenSSL looks for this authority's first list in a directory. */
+  get crlName(): string {
+    return `${nameHash(name(this.#issuer.subject))}.r0`;
   }
 
   /** This authority's revocation list, PEM. */

@@ -6,6 +6,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { TlsSettings } from '../../src/config/settings.ts';
 import { GatehouseError, LoadError, type Problem } from '../../src/errors.ts';
 import { loadTls } from '../../src/tls/context.ts';
+import { loadRevocationLists, type RevocationSettings } from '../../src/tls/revocation-lists.ts';
 import { Terminator } from '../../src/tls/terminator.ts';
 import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
 import type { Credentials, TestAuthority } from './certificates.ts';
@@ -51,6 +52,15 @@ export async function loadMaterial(
   { reload = false, lines = {} }: LoadOptions = {},
 ): Promise<TlsMaterial> {
   return loadTls({ file: YAML_FILE, tls, lineOf: (key) => lines[key] ?? null }, { reload });
+}
+
+/** The revocation lists alone. */
+export async function loadLists(
+  tls: Partial<Pick<TlsSettings, 'crlFile' | 'crlDir'>>,
+  { lines = {} }: LoadOptions = {},
+): Promise<RevocationSettings> {
+  const settings = tlsSettings({ certFile: '', keyFile: '' }, tls);
+  return loadRevocationLists({ file: YAML_FILE, tls: settings, lineOf: (key) => lines[key] ?? null }, []);
 }
 
 /** The one problem for which loading is refused. */

@@ -1,7 +1,7 @@
 // Purpose, validity, chain and revocation, each with a certificate that is wrong in that one way (semantics §2.7 to
 // §2.9), over TLS 1.2 and 1.3.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { test } from 'tap';
 import { loadAuthority } from '../../src/pki/authority.ts';
 import type { TlsSettings } from '../../src/config/settings.ts';
@@ -155,7 +155,7 @@ const cases: readonly Case[] = [
     settings: (authority, client) => {
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
-      authority.write(`crls/0123abcd.r0`, authority.crl({ revoked: [client] }));
+      authority.write(`crls/${authority.crlName}`, authority.crl({ revoked: [client] }));
       return { crlDir };
     },
     expected: 'client-cert-revoked: certificate revoked',
@@ -169,6 +169,79 @@ const cases: readonly Case[] = [
       return { ...crlFile(authority), crlDir };
     },
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
+  },
+  {
+    name: 'not revoked, by a list of ssl_crl_dir under another name than its own',
+    client: alice,
+    settings: (authority) => {
+      const crlDir = `${authority.directory}/crls`;
+      mkdirSync(crlDir);
+      authority.write('crls/0123abcd.r0', authority.crl());
+      return { crlDir };
+    },
+    expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
+  },
+  {
+    name: 'not revoked, by a list that follows one that is missing',
+    client: alice,
+    settings: (authority) => {
+      const crlDir = `${authority.directory}/crls`;
+      mkdirSync(crlDir);
+      authority.write(`crls/${authority.crlName.replace('.r0', '.r1')}`, authority.crl());
+      return { crlDir };
+    },
+    expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
+  },
+  {
+    name: "not revoked, while another CA's list in ssl_crl_dir is an error page",
+    client: alice,
+    settings: (authority) => {
+      const crlDir = `${authority.directory}/crls`;
+      mkdirSync(crlDir);
+      authority.write(`crls/${authority.crlName}`, authority.crl());
+      authority.write('crls/0123abcd.r0', '<html>404 Not Found</html>');
+      symlinkSync('nowhere', `${crlDir}/0123abce.r0`);
+      return { crlDir };
+    },
+    expected: 'verified',
+  },
+  {
+    name: 'revoked by a list in ssl_ca_file, once revocation is on',
+    client: (authority) => {
+      const intermediate = authority.intermediate();
+      const issued = intermediate.client('alice');
+      authority.write('with-list.crt', authority.cert + intermediate.crl({ revoked: [issued] }));
+      return issued;
+    },
+    settings: (authority) => ({
+      ...crlFile(authority),
+      caFile: `${authority.directory}/with-list.crt`,
+    }),
+    expected: 'client-cert-revoked: certificate revoked',
+  },
+  {
+    name: 'on a list in ssl_ca_file, while revocation is off',
+    client: alice,
+    settings: (authority, client) => ({
+      caFile: authority.write('with-list.crt', authority.cert + authority.crl({ revoked: [client] })),
+    }),
+    expected: 'verified',
+  },
+  {
+    name: 'while ssl_crl_file holds a certificate and no list',
+    client: alice,
+    settings: (authority) => ({ crlFile: authority.write('root.crl', authority.cert) }),
+    expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
+  },
+  {
+    name: 'issued by a root that only ssl_crl_file holds',
+    client: (authority, t) => {
+      const other = testAuthority(t, { cn: 'Other CA' });
+      authority.write('other.crl', other.cert + other.crl() + authority.crl());
+      return other.client('alice');
+    },
+    settings: (authority) => ({ crlFile: `${authority.directory}/other.crl` }),
+    expected: 'client-cert-untrusted: unable to verify the first certificate',
   },
   {
     name: 'with an empty ssl_crl_dir',

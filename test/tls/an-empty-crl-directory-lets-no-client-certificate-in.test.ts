@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { readCrlDirectory } from '../../src/tls/crl.ts';
+import { loadLists } from '../support/tls.ts';
 
 const authority = createAuthority({ subject: 'root' });
 const server = authority.issue({
@@ -56,7 +56,7 @@ void t.test('with its list a certificate is good', async (test) => {
 void t.test('with an empty directory it is not', async (test) => {
   const directory = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));
   test.teardown(() => rmSync(directory, { recursive: true }));
-  const { crls, pems } = await readCrlDirectory(directory);
+  const { crls, pems } = await loadLists({ crlDir: directory });
   test.strictSame(crls, []);
   test.equal(await verdict(pems), 'UNABLE_TO_GET_CRL');
 });

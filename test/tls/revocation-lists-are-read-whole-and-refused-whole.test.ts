@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { LoadError } from '../../src/errors.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { readCrlDirectory, readCrlFile } from '../../src/tls/crl.ts';
+import { readRevocationList } from '../../src/tls/crl.ts';
+import { nameHash } from '../../src/tls/name-hash.ts';
+import { readPem } from '../../src/tls/pem.ts';
+import { loadLists } from '../support/tls.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -41,53 +44,133 @@ async function messageOf(load: Promise<unknown>): Promise<string> {
     : String(error);
 }
 
+const hashOf = (list: string) => {
+  const [block] = [...readPem(Buffer.from(list))];
+  return nameHash(readRevocationList(block!.der).issuerDer);
+};
+
+function folder(name: string, files: Readonly<Record<string, string>>): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(path, file), content);
+  return path;
+}
+
 void t.test('a PEM file with two lists and text around them', async (test) => {
-  const file = write('two.pem', `issued by hand\n${rootList}\n# and\n${lower.certificate}${lowerList}`);
-  const { crls, pems, files } = await readCrlFile(file);
-  test.strictSame(crls, [
-    {
-      file,
-      issuer: '/O=Org/CN=root',
-      issuerDn: 'CN=root,O=Org',
-      lastUpdate,
-      nextUpdate,
-      revokedSerials: new Set(['a', 'ff', `4${'0'.repeat(31)}`]),
-    },
-    {
-      file,
-      issuer: '/CN=lower',
-      issuerDn: 'CN=lower',
-      lastUpdate,
-      nextUpdate: null,
-      revokedSerials: new Set(),
-    },
+  const file = write('two.pem', `issued by hand\n${rootList}\n# and\n${lowerList}`);
+  const { crls, pems, files, warnings } = await loadLists({ crlFile: file });
+  test.match(crls, [
+    { file, issuer: '/O=Org/CN=root', issuerDn: 'CN=root,O=Org', lastUpdate, nextUpdate },
+    { file, issuer: '/CN=lower', issuerDn: 'CN=lower', lastUpdate, nextUpdate: null },
   ]);
+  test.strictSame(
+    crls.map(({ revokedSerials }) => revokedSerials.size),
+    [3, 0],
+  );
+  for (const serial of ['a', '0A', 'ff', `4${'0'.repeat(31)}`]) {
+    test.equal(crls[0]?.revokedSerials.has(serial), true, serial);
+    test.equal(crls[1]?.revokedSerials.has(serial), false, serial);
+  }
+  for (const serial of ['0', 'b', '-a', 'a00', '-1', 'ffff', `4${'0'.repeat(33)}`]) {
+    test.equal(crls[0]?.revokedSerials.has(serial), false, serial);
+  }
   test.strictSame(pems, [rootList, lowerList], 'one text a list');
   test.strictSame(files, [file]);
+  test.strictSame(warnings, []);
 });
 
-void t.test('a DER file', async (test) => {
+void t.test('serial numbers of every kind are found', async (test) => {
+  const serials = [0n, 1n, 0x7fn, 0x80n, 0xffn, 0x100n, 0x8000n, -1n, -0x80n, -0x81n, 2n ** 559n + 5n];
+  const many = Array.from({ length: 3000 }, (_, index) => 2n ** 64n + BigInt(index) * 7n);
+  const list = root.crl({
+    lastUpdate,
+    nextUpdate,
+    revoked: [...serials, ...many].map((serial) => ({ serial, date: lastUpdate })),
+  });
+  const { crls } = await loadLists({ crlFile: write('serials.pem', list) });
+  const revokedSerials = crls[0]!.revokedSerials;
+  test.equal(revokedSerials.size, serials.length + many.length);
+  for (const serial of [...serials, ...many]) {
+    if (!revokedSerials.has(serial.toString(16))) test.fail(`${serial} is not found`);
+    const other = serial + 3n;
+    if (!serials.includes(other) && revokedSerials.has(other.toString(16))) test.fail(`${other} is found`);
+  }
+});
+
+void t.test('a file with DER in it is refused, as PostgreSQL refuses it', async (test) => {
   const der = Buffer.from(rootList.split('\n').slice(1, -2).join(''), 'base64');
-  const { crls, pems } = await readCrlFile(write('root.crl', der));
-  test.equal(crls[0]?.issuerDn, 'CN=root,O=Org');
-  test.strictSame(pems, [rootList]);
+  test.match(await messageOf(loadLists({ crlFile: write('root.crl', der) })), 'no certificate or crl found');
 });
 
-void t.test('a directory: hashed names only, links followed, in order', async (test) => {
-  const lists = join(directory, 'lists');
-  mkdirSync(lists);
-  writeFileSync(join(lists, 'lower.pem'), lowerList);
-  symlinkSync('lower.pem', join(lists, '0a1b2c3d.r0'));
-  writeFileSync(join(lists, '0a1b2c3d.r10'), rootList);
-  writeFileSync(join(lists, '0a1b2c3d.0'), 'a certificate, not a list');
-  writeFileSync(join(lists, '0A1B2C3D.r0'), 'a name that OpenSSL never looks for');
-  const { crls, pems, files } = await readCrlDirectory(lists);
+void t.test('certificates in ssl_crl_file are not used, and named', async (test) => {
+  const file = write('mixed.pem', `${rootList}${lower.certificate}${lowerList}`);
+  const { crls, warnings } = await loadLists({ crlFile: file });
+  test.equal(crls.length, 2);
+  test.match(warnings, [
+    { file, line: rootList.split('\n').length, message: /^this certificate is not used/ },
+  ]);
+});
+
+void t.test('a directory: names of the right hash only, links followed, in order', async (test) => {
+  const [of, ofLower] = [hashOf(rootList), hashOf(lowerList)];
+  const lists = folder('lists', {
+    'lower.pem': lowerList,
+    [`${of}.r0`]: rootList,
+    [`${of}.r1`]: rootList,
+    [`${of}.0`]: 'a certificate, not a list',
+    [`${of.toUpperCase()}.r2`]: 'a name that OpenSSL never looks for',
+    [`${of}.r02`]: 'another',
+  });
+  symlinkSync('lower.pem', join(lists, `${ofLower}.r0`));
+  const { crls, files, warnings } = await loadLists({ crlDir: lists });
+  const expected = [`${of}.r0`, `${of}.r1`, `${ofLower}.r0`].toSorted().map((file) => join(lists, file));
   test.strictSame(
-    crls.map((crl) => crl.issuerDn),
-    ['CN=lower', 'CN=root,O=Org'],
+    crls.map((crl) => crl.file),
+    expected,
   );
-  test.equal(pems.length, 2);
-  test.strictSame(files, [lists, join(lists, '0a1b2c3d.r0'), join(lists, '0a1b2c3d.r10')]);
+  test.strictSame(files, [lists, ...expected]);
+  test.strictSame(warnings, []);
+});
+
+void t.test(
+  'what OpenSSL does not find in a directory is left out and named, and nothing else waits',
+  async (test) => {
+    const of = hashOf(rootList);
+    const wrong: Readonly<Record<string, (path: string) => void>> = {
+      '0a1b2c3d.r0': (path) => symlinkSync('nowhere', path),
+      '0a1b2c3e.r0': (path) => writeFileSync(path, ''),
+      '0a1b2c3f.r0': (path) => writeFileSync(path, '<html>404</html>'),
+      '0a1b2c41.r0': (path) => writeFileSync(path, lowerList),
+      '0a1b2c42.r1': (path) => writeFileSync(path, lowerList),
+      [`${of}.r1`]: (path) => writeFileSync(path, lowerList.slice(0, 100)),
+      [`${of}.r2`]: (path) => writeFileSync(path, rootList),
+    };
+    const lists = folder('wrong', { [`${of}.r0`]: rootList });
+    for (const [name, make] of Object.entries(wrong)) make(join(lists, name));
+    const { crls, warnings } = await loadLists({ crlDir: lists });
+    test.strictSame(
+      crls.map(({ file }) => file),
+      [join(lists, `${of}.r0`)],
+    );
+    const reasons = {
+      '0a1b2c3d.r0': 'could not read this revocation list: No such file or directory',
+      '0a1b2c3e.r0': 'could not read this revocation list: no start line',
+      '0a1b2c3f.r0': 'could not read this revocation list: no start line',
+      '0a1b2c41.r0': 'this file holds a list of an issuer whose name has another hash',
+      '0a1b2c42.r1': `this revocation list is not used, because "${join(lists, '0a1b2c42.r0')}" is not there`,
+      [`${of}.r1`]: 'could not read this revocation list: bad end line',
+      [`${of}.r2`]: `this revocation list is not used, because "${join(lists, `${of}.r1`)}" cannot be read`,
+    };
+    test.strictSame(
+      Object.fromEntries(warnings.map(({ file, message }) => [file, message])),
+      Object.fromEntries(Object.entries(reasons).map(([name, message]) => [join(lists, name), message])),
+    );
+  },
+);
+
+void t.test('a directory without a hashed name is warned of', async (test) => {
+  const lists = folder('unhashed', { 'root.pem': rootList });
+  test.match((await loadLists({ crlDir: lists })).warnings, [{ file: lists, hint: /openssl rehash/ }]);
 });
 
 void t.test('what cannot be read is refused with the reason', async (test) => {
@@ -96,27 +179,19 @@ void t.test('what cannot be read is refused with the reason', async (test) => {
   const table: readonly (readonly [name: string, content: string | Uint8Array, words: string])[] = [
     ['empty', '', 'no certificate or crl found'],
     ['text', 'no list', 'no certificate or crl found'],
-    ['certificate', root.certificate, 'no certificate or crl found'],
     ['cut', `${lowerList}${rootList.slice(0, 200)}`, 'bad end line'],
+    ['glued', `${lowerList.trimEnd()}${rootList}`, 'bad end line'],
     ['certificate.der', new X509Certificate(root.certificate).raw, 'no certificate or crl found'],
   ];
   for (const [name, content, words] of table) {
-    test.equal(await messageOf(readCrlFile(write(name, content))), file(name, words), name);
+    test.equal(await messageOf(loadLists({ crlFile: write(name, content) })), file(name, words), name);
   }
   test.equal(
-    await messageOf(readCrlFile(join(directory, 'none'))),
+    await messageOf(loadLists({ crlFile: join(directory, 'none') })),
     file('none', 'No such file or directory'),
   );
   test.equal(
-    await messageOf(readCrlDirectory(join(directory, 'none'))),
+    await messageOf(loadLists({ crlDir: join(directory, 'none') })),
     `could not load SSL certificate revocation list directory "${join(directory, 'none')}": No such file or directory`,
   );
-});
-
-void t.test('one bad list of a directory refuses the directory', async (test) => {
-  const lists = join(directory, 'bad');
-  mkdirSync(lists);
-  writeFileSync(join(lists, '0a1b2c3d.r0'), rootList);
-  writeFileSync(join(lists, '0a1b2c3d.r1'), 'no list');
-  test.match(await messageOf(readCrlDirectory(lists)), `directory "${lists}": no certificate or crl found`);
 });
