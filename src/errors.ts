@@ -223,6 +223,11 @@ export const codes = {
     'info',
     'The client closed the connection before the upstream had accepted it.',
   ),
+  'invalid-authentication-message': entry(
+    '08P01',
+    'info',
+    'The client sent something other than the answer that the upstream had asked it for.',
+  ),
   // -- Ended by the operator or a timer, before or after the relay began
   'admin-terminated': entry(
     '57P01',

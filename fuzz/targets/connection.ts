@@ -17,8 +17,10 @@ import {
   authenticationSasl,
   backendKeyData,
   cancelRequest,
+  decodeMessages,
   decodeStartup,
   gssencRequest,
+  passwordMessage,
   PROTOCOL_3_0,
   query,
   readyForQuery,
@@ -65,6 +67,9 @@ export async function connectionTarget(): Promise<Target> {
       seed(1, 2, alice('plain')),
       seed(2, 1, alice('certs')),
       seed(1, 1, startupMessage({ user: 'bob', database: 'secret' })),
+      // The query's last byte is even, the password's with its `!` odd: an upstream that trusts, and one that asks.
+      seed(0, 0, startupMessage({ user: 'bob', database: 'secret' }), query('drop table t')),
+      seed(1, 0, startupMessage({ user: 'bob', database: 'secret' }), passwordMessage('x'), Buffer.from('!')),
       seed(0, 0, cancelRequest(4242, KEY)),
       seed(1, 0, cancelRequest(4242, Buffer.from('00000000', 'hex'))),
       seed(0, 0, startupMessage({ user: 'alice', database: 'plain', '_pq_.x': '1' }, (3 << 16) | 2)),
@@ -155,13 +160,14 @@ class House {
     const end = draws.pick(ENDS);
     const pattern = draws.take(3);
     this.#lines.length = 0;
-    this.#upstream.forget();
+    // Before a password line this upstream asks for one, or trusts: both are told by an input's last byte.
+    this.#upstream.forget((input.at(-1) ?? 0) % 2 === 0);
     this.#visits++;
     await this.#play(path, certificate, end, pieces(draws.rest(), pattern));
     await this.#settled();
     this.#checkLines();
     const verified = path !== 'plain' && certificate === 'alice' ? 'alice' : null;
-    for (const received of this.#upstream.received) checkReceived(received, verified);
+    for (const visit of this.#upstream.visits) checkReceived(visit, verified);
     await this.#checkMetrics();
   }
 
@@ -241,10 +247,7 @@ class House {
       () => `no error inside: ${JSON.stringify(this.#lines)}`,
     );
     const authorized = this.#lines.some(({ msg }) => msg.startsWith('connection authorized: '));
-    promise(
-      !authorized || this.#upstream.received.length === 1,
-      'who is authorized is known to the upstream',
-    );
+    promise(!authorized || this.#upstream.visits.length === 1, 'who is authorized is known to the upstream');
   }
 
   async #checkMetrics(): Promise<void> {
@@ -261,30 +264,52 @@ function isEnding({ code, msg }: Log): boolean {
 }
 
 /** What reached the upstream: a cancel request with a live session's key, or a StartupMessage that a rule lets pass. */
-function checkReceived(received: Buffer, verified: string | null): void {
+function checkReceived({ received, early }: Visit, verified: string | null): void {
   if (received.length === 0) return;
   promise(
     received.length >= 8 && received.readUInt32BE(0) <= received.length,
     'the upstream gets whole packets',
   );
-  const packet = received.subarray(4, received.readUInt32BE(0));
+  const length = received.readUInt32BE(0);
+  const packet = received.subarray(4, length);
   promise(packet.readInt32BE(0) === PROTOCOL_3_0, 'the upstream is asked for protocol 3.0');
   const { user = '', database = '' } = Object.fromEntries(decodeStartup(packet).pairs);
+  promise(user.length <= 63 && database.length <= 63, 'the names are those that were judged');
+  promise(mayPass(user, database, verified), () => `no rule admits ${user} to ${database}`);
+  promise(early === null || early === length, () => `${early} bytes before AuthenticationOk`);
+  if (database !== 'secret') return;
+  const answers = decodeMessages(received.subarray(length));
   promise(
-    mayPass(user.slice(0, 63), database.slice(0, 63), verified),
-    () => `no rule admits ${user} to ${database}`,
+    answers.length <= 1 && answers.every(({ type }) => type === 'p'),
+    () => `nobody has proved a password, and the upstream got ${received.toString('latin1', length)}`,
   );
 }
 
-/** Lets everybody in whom the gate sends, asks bob for a password first, and keeps what it was sent. */
+/** One connection to the upstream. */
+interface Visit {
+  readonly received: Buffer;
+  /** How much of it had come some turns after the startup packet, right before the upstream's first word. */
+  readonly early: number | null;
+}
+
+interface Recording {
+  readonly chunks: Buffer[];
+  early: number | null;
+}
+
+/** Turns of the event loop that the upstream takes to make up its mind: what is sent too soon comes in these. */
+const TURNS = 4;
+
+/** Lets everybody in whom the gate sends; may ask for a password where a line wants one. Keeps what it was sent. */
 class RecordingUpstream {
   readonly #server: Server = createServer((socket) => this.#serve(socket));
   readonly #sockets = new Set<Socket>();
-  #received: Buffer[][] = [];
+  #visits: Recording[] = [];
+  #trusts = false;
 
   /** What each connection since `forget` has sent. */
-  get received(): Buffer[] {
-    return this.#received.map((chunks) => Buffer.concat(chunks));
+  get visits(): Visit[] {
+    return this.#visits.map(({ chunks, early }) => ({ received: Buffer.concat(chunks), early }));
   }
 
   get open(): number {
@@ -298,8 +323,10 @@ class RecordingUpstream {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  forget(): void {
-    this.#received = [];
+  /** @param trusts whether it lets in unasked where the gate's line demands a password */
+  forget(trusts: boolean): void {
+    this.#visits = [];
+    this.#trusts = trusts;
   }
 
   async close(): Promise<void> {
@@ -309,18 +336,24 @@ class RecordingUpstream {
   }
 
   #serve(socket: Socket): void {
-    const chunks: Buffer[] = [];
-    this.#received.push(chunks);
+    const visit: Recording = { chunks: [], early: null };
+    this.#visits.push(visit);
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk: Buffer) => {
-      const isFirst = chunks.length === 0;
-      chunks.push(chunk);
-      if (!isFirst) return;
-      if (chunk.includes('secret')) socket.write(authenticationSasl());
-      else socket.write(Buffer.concat([authenticationOk(), backendKeyData(4242, KEY), readyForQuery()]));
+      const isFirst = visit.chunks.length === 0;
+      visit.chunks.push(chunk);
+      if (isFirst) void this.#answer(socket, visit, chunk.includes('secret') && !this.#trusts);
     });
+  }
+
+  async #answer(socket: Socket, visit: Recording, asks: boolean): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+    visit.early = visit.chunks.reduce((sum, { length }) => sum + length, 0);
+    if (!socket.writable) return;
+    if (asks) socket.write(authenticationSasl());
+    else socket.write(Buffer.concat([authenticationOk(), backendKeyData(4242, KEY), readyForQuery()]));
   }
 }
 

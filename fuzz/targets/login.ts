@@ -1,9 +1,11 @@
-// The watch over the upstream's login: an upstream may say what it likes, in pieces of any size. The client gets whole
-// messages only, exactly as they came, and is let in only when it was asked for what the rule demands.
+// The watch over the login: an upstream may say what it likes, in pieces of any size, to a client that has sent ahead all
+// that it has to say. The client gets whole messages only, exactly as they came, and is let in only when it has answered
+// what the rule demands. The upstream gets one answer for each request and nothing else.
 
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../../src/errors.ts';
+import { BackendStream } from '../../src/protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../../src/rules/types.ts';
 import type { UpstreamLink } from '../../src/session/dial.ts';
 import { logIn } from '../../src/session/upstream.ts';
@@ -18,12 +20,26 @@ import {
   errorResponse,
   noticeResponse,
   parameterStatus,
+  passwordMessage,
+  query,
   readyForQuery,
 } from '../../test/support/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 
 const DEMANDS: readonly UpstreamDemand[] = ['none', 'password', 'md5', 'scram-sha-256'];
+/** What the client has sent when the login begins, and whether it has closed then. */
+const ANSWER = passwordMessage('x');
+const CLIENTS: readonly { readonly ahead: Buffer; readonly ends: boolean }[] = [
+  // More answers than an input can ask for, and a command after them.
+  { ahead: Buffer.concat([...Array<Buffer>(1_000).fill(ANSWER), query('x')]), ends: false },
+  { ahead: Buffer.alloc(0), ends: false },
+  { ahead: Buffer.concat([query('x'), ANSWER]), ends: false },
+  { ahead: ANSWER.subarray(0, -1), ends: true },
+];
+/** The first of the inputs kept in test/fixtures draw the client that answers. */
+const WAYS = CLIENTS.flatMap((client) => DEMANDS.map((demand) => ({ client, demand })));
+const STARTUP = Buffer.from('startup');
 const GREETING = [
   parameterStatus('server_version', '10.23'),
   backendKeyData(1, Buffer.alloc(4)),
@@ -51,6 +67,9 @@ export function loginTarget(): Target {
         errorResponse({ S: 'FATAL', C: '28P01', M: 'no' }),
       ),
       seed('none', authenticationOk(), ...GREETING, parameterStatus('a', 'b')),
+      ...CLIENTS.map((_, client) =>
+        seedFor(client, 'md5', authenticationMd5Password(), authenticationOk(), ...GREETING),
+      ),
     ],
     dictionary: [
       authenticationOk(),
@@ -63,10 +82,10 @@ export function loginTarget(): Target {
     ],
     run: async (input) => {
       const draws = new Draws(input);
-      const demand = draws.pick(DEMANDS);
+      const { client, demand } = draws.pick(WAYS);
       const pattern = draws.take(3);
       const said = draws.rest();
-      const { sent, authenticated, rest } = await loggedIn(said, pattern, demand);
+      const { sent, written, authenticated, rest } = await loggedIn(said, pattern, demand, client);
       const relayed = Buffer.concat(sent);
       promise(
         said.subarray(0, relayed.length).equals(relayed),
@@ -74,9 +93,20 @@ export function loginTarget(): Target {
       );
       const messages = decodeMessages(relayed);
       promise(messages.length === sent.length, 'the client gets whole messages');
+      const wanting = messages.filter(
+        ({ type, body }) => type === 'R' && code(body) !== 0 && code(body) !== 12,
+      );
+      const answers = written.subarray(STARTUP.length);
+      const owed = client === CLIENTS[0] ? wanting.length : 0;
+      promise(written.subarray(0, STARTUP.length).equals(STARTUP), 'the upstream gets the startup first');
+      promise(
+        answers.equals(Buffer.concat(Array<Buffer>(owed).fill(ANSWER))),
+        () => `${wanting.length} requests, and the upstream got ${answers.toString('latin1')}`,
+      );
       const admission = messages.findIndex(({ type, body }) => type === 'R' && body.readInt32BE(0) === 0);
       promise(authenticated === (admission === -1 ? 0 : 1), 'AuthenticationOk counts once');
-      if (admission !== -1) {
+      if (admission !== -1 && demand !== 'none') {
+        promise(owed === wanting.length, 'let in without an answer');
         const proof = messages.slice(0, admission).filter(({ type }) => type === 'R');
         promise(
           satisfies(
@@ -105,42 +135,44 @@ function satisfies(requests: readonly Buffer[], demand: UpstreamDemand): boolean
   if (demand === 'none') return true;
   const asked = requests.findLast((body) => code(body) !== 11 && code(body) !== 12);
   if (asked === undefined) return false;
+  const mechanisms = asked.toString('latin1', 4).split('\0').filter(Boolean);
   const isScram =
     code(asked) === 10 &&
-    asked.includes('SCRAM-SHA-256') &&
+    mechanisms.length > 0 &&
+    mechanisms.every((name) => name.startsWith('SCRAM-SHA-256')) &&
     requests.slice(requests.indexOf(asked)).some((body) => code(body) === 12);
   if (demand === 'scram-sha-256') return isScram;
   return isScram || code(asked) === 5 || (demand === 'password' && code(asked) === 3);
 }
 
 interface Outcome {
+  /** What the upstream got. */
+  readonly written: Buffer;
   readonly sent: readonly Buffer[];
   readonly authenticated: number;
   /** What came behind ReadyForQuery; null when the login failed. */
   readonly rest: Buffer | null;
 }
 
-async function loggedIn(said: Buffer, pattern: Uint8Array, demand: UpstreamDemand): Promise<Outcome> {
+async function loggedIn(
+  said: Buffer,
+  pattern: Uint8Array,
+  demand: UpstreamDemand,
+  { ahead, ends }: (typeof CLIENTS)[number],
+): Promise<Outcome> {
   const sent: Buffer[] = [];
+  const written: Buffer[] = [];
   let authenticated = 0;
-  const socket = new Duplex({
-    read: () => {},
-    write: (_chunk, _encoding, done) => done(),
-    autoDestroy: false,
-  });
-  const link: UpstreamLink = {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the login uses nothing that a Duplex has not
-    socket: socket as unknown as Socket,
-    knowsReset: true,
-    receive: () => false,
-    answered: () => {},
-  };
-  const login = logIn(link, {
-    startup: Buffer.from('startup'),
+  const socket = endpoint(written);
+  const client = endpoint(sent);
+  const link: UpstreamLink = { socket, knowsReset: true, receive: () => false, answered: () => {} };
+  if (ahead.length > 0) client.push(ahead);
+  if (ends) client.push(null);
+  const login = logIn({ socket: client, raw: client, said: new BackendStream() }, link, {
+    startup: STARTUP,
     demand,
     user: 'alice',
     signal: new AbortController().signal,
-    send: (message) => void sent.push(message),
     onAuthenticated: () => void authenticated++,
   });
   // One slab for all that arrives, as in the product: who keeps a part of it without a copy will see it change.
@@ -152,18 +184,41 @@ async function loggedIn(said: Buffer, pattern: Uint8Array, demand: UpstreamDeman
   }
   slab.fill(0xee);
   socket.emit('end');
+  const outcome = (rest: Buffer | null): Outcome => {
+    return { sent, written: Buffer.concat(written), authenticated, rest };
+  };
   try {
-    const { rest } = await login;
-    return { sent, authenticated, rest };
+    return outcome((await login).rest);
   } catch (error) {
-    if (error instanceof GatehouseError) return { sent, authenticated, rest: null };
+    if (error instanceof GatehouseError) return outcome(null);
     throw error;
   }
 }
 
+/** A socket as far as the login uses one; keeps what is written to it. */
+function endpoint(written: Buffer[]): Socket {
+  const duplex = new Duplex({
+    read: () => {},
+    write: (chunk: Buffer, _encoding, done) => {
+      written.push(chunk);
+      done();
+    },
+    // It never asks anybody to wait, so that an input is one turn of the event loop.
+    writableHighWaterMark: 2 ** 30,
+    autoDestroy: false,
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the login uses nothing that a Duplex has not
+  return duplex as unknown as Socket;
+}
+
 /** What an upstream says, uncut, where the rule demands this. */
 function seed(demand: UpstreamDemand, ...messages: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([Buffer.from([DEMANDS.indexOf(demand), 0, 0, 0]), ...messages]);
+  return seedFor(0, demand, ...messages);
+}
+
+function seedFor(client: number, demand: UpstreamDemand, ...messages: readonly Uint8Array[]): Buffer {
+  const way = client * DEMANDS.length + DEMANDS.indexOf(demand);
+  return Buffer.concat([Buffer.from([way, 0, 0, 0]), ...messages]);
 }
 
 /** The kind of an Authentication message. */

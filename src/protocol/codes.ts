@@ -34,6 +34,11 @@ export const backendMessage = {
   readyForQuery: 0x5a, // Z
 } as const;
 
+/** Type byte of the frontend messages that answer a request for a password, SASL and GSSAPI included. */
+export const frontendMessage = {
+  password: 0x70, // p
+} as const;
+
 /** Int32 that follows the header of an Authentication message. */
 export const authentication = {
   ok: 0,

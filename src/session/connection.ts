@@ -6,6 +6,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import type { Settings } from '../config/settings.ts';
 import { offeredFields } from '../protocol/client-hello.ts';
+import { BackendStream } from '../protocol/message-boundary.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { clientAddress } from '../rules/address.ts';
@@ -48,6 +49,8 @@ export interface Connection {
   client: Socket;
   upstream: UpstreamLink | null;
   session: Session | null;
+  /** What the client has been sent of the upstream's messages. */
+  readonly said: BackendStream;
 }
 
 /** How a connection ended that did not fail. */
@@ -88,6 +91,7 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     client: raw,
     upstream: null,
     session: null,
+    said: new BackendStream(),
   };
   const { life, known } = connection;
   if (settings.logConnections) logReceived(gate, known);
@@ -110,7 +114,9 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     // Who was dropped for taking too long is not waited for. Nor is who was ended before the startup packet: there an
     // error would stand where the client awaits the answer to its SSLRequest (CVE-2024-10977) or TLS records.
     const silent = life.signal.aborted && (failure.reply === null || known.startup === null);
-    if (!silent) await sendAndClose(connection.client, errorResponse(failure), life.signal);
+    // An ErrorResponse is never spliced into a long message of the upstream's that was being passed on.
+    const answer = connection.said.atBoundary ? errorResponse(failure) : null;
+    if (!silent) await sendAndClose(connection.client, answer, life.signal);
   } finally {
     life.clear();
     gate.handshakes.leave(life);
@@ -219,33 +225,27 @@ async function serve(
   connection.upstream = link;
   gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
 
-  const relay = new Relay(client, link, {
-    raw: connection.raw,
-    idleTimeoutMs: settings.idleSessionTimeoutMs,
-    onIdle: () => life.end(idleTooLong()),
-  });
-  const login = await logIn(link, {
+  const login = await logIn({ socket: client, raw: connection.raw, said: connection.said }, link, {
     startup: encodeStartupMessage(startup),
     demand: admission.demand,
     user: startup.user,
     signal: life.signal,
-    send: (message) => {
-      relay.sent(message);
-      client.write(message);
-    },
     onAuthenticated: () => {
       life.clear();
       if (!settings.logConnections) return;
       if (admission.demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
       logAuthorized(gate, known, startup);
     },
-  }).catch((error: unknown) => {
-    // An upstream closes when the client does, so it is the client who ended such a login.
-    throw relay.clientHasClosed && isClosedEarly(error) ? new GatehouseError('client-gave-up') : error;
   });
   client.off('close', onClientClosed);
   life.signal.throwIfAborted();
 
+  const relay = new Relay(client, link, {
+    raw: connection.raw,
+    said: connection.said,
+    idleTimeoutMs: settings.idleSessionTimeoutMs,
+    onIdle: () => life.end(idleTooLong()),
+  });
   const { session } = connection;
   if (session !== null) {
     session.cancelKey = login.cancelKey;
@@ -255,7 +255,7 @@ async function serve(
   life.signal.addEventListener('abort', onEnd, { once: true });
   known.relayedAt = performance.now();
   gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
-  const end = await relay.run(login.rest);
+  const end = await relay.start(login.rest);
   // Ended from outside: the client has its answer, and the closing line needs the reason.
   life.signal.throwIfAborted();
   return end;
@@ -297,8 +297,4 @@ function idleTooLong(): GatehouseError {
   return new GatehouseError('idle-session-timeout', {
     reply: 'terminating connection due to idle-session timeout',
   });
-}
-
-function isClosedEarly(error: unknown): boolean {
-  return error instanceof GatehouseError && error.code === 'upstream-closed-early';
 }

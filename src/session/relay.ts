@@ -2,7 +2,7 @@
 // sessions of the process share; nothing is allocated per chunk towards a TLS client that keeps up.
 
 import type { Socket } from 'node:net';
-import { BackendStream, FrontendStream, type BackendStatus } from '../protocol/message-boundary.ts';
+import { FrontendStream, type BackendStatus, type BackendStream } from '../protocol/message-boundary.ts';
 
 /**
  * How long a client may take to close once it has every byte and the end of the stream, and how long one that is being
@@ -30,6 +30,8 @@ export interface RelayUpstream {
 export interface RelayOptions {
   /** The TCP socket under `client`, or `client` itself where it speaks no TLS. */
   readonly raw: Socket;
+  /** Has followed everything that the client was sent so far. */
+  readonly said: BackendStream;
   /** 0 = never. */
   readonly idleTimeoutMs: number;
   /** Called once when the session has been idle for that long. */
@@ -45,9 +47,9 @@ export class Relay {
   readonly #upstream: RelayUpstream;
   readonly #options: RelayOptions;
   readonly #frontend = new FrontendStream();
-  readonly #backend = new BackendStream();
-  /** `frontend.requests` less `backend.ready` at the start, where a startup counts as one request. */
-  readonly #requestsBefore = 1;
+  readonly #backend: BackendStream;
+  /** The requests that were answered before the relay began: the startup is one. */
+  readonly #requestsBefore: number;
   /** What is being written to a client without TLS; a buffer a chunk would pile up until it is collected. */
   #plaintext: Buffer | null = null;
   #fullReads = 0;
@@ -58,23 +60,13 @@ export class Relay {
   #end: RelayEnd = 'closed';
   #finished: (() => void) | null = null;
 
-  /** From here on what the client sends goes to the upstream; what the upstream sends waits for `run`. */
+  /** Nothing is read or written before `start`. */
   constructor(client: Socket, upstream: RelayUpstream, options: RelayOptions) {
     this.#client = client;
     this.#upstream = upstream;
     this.#options = options;
-    client.on('data', this.#onClientData);
-    client.on('end', this.#onClientEnd);
-    upstream.socket.on('drain', this.#onUpstreamDrain);
-    // A client that closed its sending side behind its startup has had its `end` before anybody listened. The upstream
-    // hears of it behind the startup, which is written in this turn.
-    if (client.readableEnded) queueMicrotask(this.#onClientEnd);
-    client.resume();
-  }
-
-  /** The client has closed its sending side, or is gone. */
-  get clientHasClosed(): boolean {
-    return this.#client.readableEnded || this.#client.destroyed;
+    this.#backend = options.said;
+    this.#requestsBefore = options.said.ready;
   }
 
   /** What the session does, as pg_stat_activity.state words it. */
@@ -82,38 +74,46 @@ export class Relay {
     return this.#waitsForAnswer ? 'active' : this.#backend.status;
   }
 
-  /** Counts a message of the login that was sent to the client by others. */
-  sent(message: Buffer): void {
-    this.#backend.push(message, message.length);
-  }
-
   /**
-   * Relays until both sides have closed.
+   * Relays until both sides have closed. From here on, and not before, what the client has sent goes to the upstream.
    *
-   * @param first what the upstream sent behind its ReadyForQuery
+   * @param first what the upstream sent after its ReadyForQuery
    * @returns how it ended; both sockets are destroyed by then
    */
-  async run(first: Buffer): Promise<RelayEnd> {
-    const { socket } = this.#upstream;
+  async start(first: Buffer): Promise<RelayEnd> {
     const bothClosed = new Promise<void>((resolve) => (this.#finished = resolve));
+    this.#listen();
+    this.#armIdleTimer();
+    if (first.length > 0) {
+      this.#backend.push(first, first.length);
+      this.#client.write(first);
+    }
+    const { socket } = this.#upstream;
+    if (this.#client.destroyed) this.#abort('client-reset');
+    else if (socket.destroyed) this.#abort('upstream-reset');
+    else {
+      socket.resume();
+      this.#client.resume();
+      // A client that has closed its sending side already will not say so again.
+      if (this.#client.readableEnded) this.#onClientEnd();
+    }
+    this.#onClose();
+    await bothClosed;
+    return this.#end;
+  }
+
+  #listen(): void {
+    const { socket } = this.#upstream;
+    this.#client.on('data', this.#onClientData);
+    this.#client.on('end', this.#onClientEnd);
     this.#client.on('drain', this.#onClientDrain);
     this.#client.on('close', this.#onClose);
     this.#client.on('error', this.#onClientError);
+    socket.on('drain', this.#onUpstreamDrain);
     socket.on('end', this.#onUpstreamEnd);
     socket.on('close', this.#onClose);
     socket.on('error', this.#onUpstreamError);
     this.#upstream.receive = this.#onUpstreamBytes;
-    this.#armIdleTimer();
-    if (first.length > 0) {
-      this.sent(first);
-      this.#client.write(first);
-    }
-    if (this.#client.destroyed) this.#abort('client-reset');
-    else if (socket.destroyed) this.#abort('upstream-reset');
-    else socket.resume();
-    this.#onClose();
-    await bothClosed;
-    return this.#end;
   }
 
   /**

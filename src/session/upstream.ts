@@ -1,14 +1,36 @@
-// The login at the upstream: send the startup, watch its answers until it is ready. Every message of the login is read
-// before the client sees it, so that nothing weaker than the deciding line demands gets through.
+// The login at the upstream. It reads both sides: every message of the upstream before the client sees it, so that
+// nothing weaker than the deciding line demands gets through, and of the client only the answers that the upstream has
+// asked for, so that nobody speaks to the upstream who has proved nothing.
 
+import type { Socket } from 'node:net';
 import type { ByteString } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import { authentication } from '../protocol/codes.ts';
-import { decodeLoginMessage, LoginMessages, type LoginMessage } from '../protocol/login-messages.ts';
+import {
+  decodeLoginMessage,
+  LoginMessages,
+  requestedAnswer,
+  type LoginMessage,
+  type LoginPart,
+} from '../protocol/login-messages.ts';
+import type { BackendStream } from '../protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
+import { AnswerReader } from './answers.ts';
 import { destroyOnAbort } from './deadline.ts';
 import { readNoMore, type UpstreamLink } from './dial.ts';
 import { closedEarly } from './dial-errors.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** The client as the login needs it. */
+export interface LoginClient {
+  /** Paused, and read by nobody else until the login is over. */
+  readonly socket: Socket;
+  /** The TCP socket under `socket`, or `socket` itself where the client speaks no TLS. */
+  readonly raw: Socket;
+  /** Follows everything that the client is sent: an error may be sent only between two messages. */
+  readonly said: BackendStream;
+}
 
 export interface LoginOptions {
   /** The StartupMessage to send. */
@@ -17,8 +39,6 @@ export interface LoginOptions {
   readonly demand: UpstreamDemand;
   /** As the client named itself, for the text of a refusal. */
   readonly user: ByteString;
-  /** Sends one whole message to the client. */
-  readonly send: (message: Buffer) => void;
   /** AuthenticationOk has come and satisfies the demand; it has not been sent yet. */
   readonly onAuthenticated: () => void;
   /** Ends the login with its reason. */
@@ -29,76 +49,157 @@ export interface LoginOptions {
 export interface Login {
   /** Null when the upstream sent no BackendKeyData: nothing can be cancelled then. */
   readonly cancelKey: { readonly pid: number; readonly key: Buffer } | null;
-  /** What the upstream sent behind its ReadyForQuery; belongs to the client. */
+  /** What the upstream sent after its ReadyForQuery; belongs to the client. */
   readonly rest: Buffer;
 }
 
 /**
- * Sends the startup and relays the upstream's answers, each checked first, until ReadyForQuery. The link then holds
- * what comes next until its `receive` is replaced and its socket resumed.
+ * Sends the startup and relays the upstream's answers, each checked first, until ReadyForQuery. Of the client the
+ * upstream gets one `p` message for each request that wants an answer (contract §7.33). Everything else that the client
+ * sends stays in its socket. The link then holds what comes next until its `receive` is replaced and its socket resumed.
  *
  * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
  *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
- *   or whatever the socket was destroyed with
+ *   `invalid-authentication-message`, `client-gave-up`, or whatever the upstream's socket was destroyed with
  */
-export async function logIn(link: UpstreamLink, options: LoginOptions): Promise<Login> {
-  const messages = new LoginMessages();
-  const guard = new AuthenticationGuard(options.demand, options.user);
-  let cancelKey: Login['cancelKey'] = null;
+export async function logIn(client: LoginClient, link: UpstreamLink, options: LoginOptions): Promise<Login> {
+  return await new LoginExchange(client, link, options).run();
+}
 
-  /** Returns true for ReadyForQuery. */
-  const handle = (raw: Buffer): boolean => {
-    const message = decodeLoginMessage(raw);
-    guard.check(message);
-    if (message.kind === 'backend-key-data') cancelKey = { pid: message.pid, key: message.key };
-    if (message.kind === 'authentication' && message.code === authentication.ok) options.onAuthenticated();
-    options.send(Buffer.from(raw));
-    if (message.kind === 'error') throw refusedByUpstream(message);
-    return message.kind === 'ready-for-query';
-  };
+/** One login, from the startup to ReadyForQuery or its failure. */
+class LoginExchange {
+  readonly #client: LoginClient;
+  readonly #link: UpstreamLink;
+  readonly #options: LoginOptions;
+  readonly #messages = new LoginMessages();
+  readonly #guard: AuthenticationGuard;
+  readonly #answers: AnswerReader;
+  readonly #over = Promise.withResolvers<void>();
+  #isOver = false;
+  /** The message that the client is being sent. */
+  #message: LoginMessage = { kind: 'other' };
+  #cancelKey: Login['cancelKey'] = null;
 
-  /** Returns true once the login is over. */
-  const take = (bytes: Buffer): boolean => {
-    messages.push(bytes);
-    for (let raw = messages.next(); raw !== null; raw = messages.next()) {
-      if (handle(raw)) return true;
-    }
-    return false;
-  };
-
-  const { socket } = link;
-  const stopWatching = destroyOnAbort(socket, options.signal);
-  const { promise: loggedIn, resolve, reject } = Promise.withResolvers<void>();
-  const onClosed = (): void => reject(closedEarly());
-  const onError = (error: Error): void =>
-    reject(error instanceof GatehouseError ? error : closedEarly(error));
-  link.receive = (length, slab) => {
-    link.answered();
-    let over: boolean;
-    try {
-      over = take(slab.subarray(0, length));
-    } catch (error) {
-      reject(error);
-      return false;
-    }
-    if (!over) return true;
-    // What comes next waits in the kernel for the relay.
-    link.receive = readNoMore;
-    resolve();
-    return false;
-  };
-  socket.on('end', onClosed).on('close', onClosed).on('error', onError);
-  try {
-    if (socket.destroyed) onClosed();
-    socket.write(options.startup);
-    socket.resume();
-    await loggedIn;
-  } finally {
-    link.answered();
-    stopWatching();
-    socket.off('end', onClosed).off('close', onClosed).off('error', onError);
+  constructor(client: LoginClient, link: UpstreamLink, options: LoginOptions) {
+    this.#client = client;
+    this.#link = link;
+    this.#options = options;
+    this.#guard = new AuthenticationGuard(options.demand, options.user);
+    this.#answers = new AnswerReader(client.socket, options.user, {
+      onAnswer: (message) => void link.socket.write(message),
+      onEnd: this.#onClientEnd,
+      onFault: (error) => this.#fail(error),
+    });
   }
-  return { cancelKey, rest: messages.rest };
+
+  async run(): Promise<Login> {
+    const { socket } = this.#link;
+    const client = this.#client.socket;
+    const stopWatching = destroyOnAbort(socket, this.#options.signal);
+    this.#link.receive = this.#onUpstreamBytes;
+    socket.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed);
+    socket.on('error', this.#onUpstreamError);
+    client.on('drain', this.#onClientDrain);
+    try {
+      if (socket.destroyed) this.#onUpstreamClosed();
+      socket.write(this.#options.startup);
+      socket.resume();
+      this.#answers.start();
+      await this.#over.promise;
+    } finally {
+      this.#link.receive = readNoMore;
+      this.#link.answered();
+      stopWatching();
+      this.#answers.release();
+      client.off('drain', this.#onClientDrain);
+      socket.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed);
+      socket.off('error', this.#onUpstreamError);
+    }
+    return { cancelKey: this.#cancelKey, rest: this.#messages.rest };
+  }
+
+  // -- upstream to client
+
+  readonly #onUpstreamBytes = (length: number, slab: Buffer): boolean => {
+    this.#link.answered();
+    try {
+      this.#messages.push(slab.subarray(0, length));
+      while (!this.#isOver) {
+        const part = this.#messages.next();
+        if (part === null) return !this.#client.socket.writableNeedDrain;
+        this.#passOn(part);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    // What comes next waits in the kernel for the relay.
+    return false;
+  };
+
+  /** Judges a part, sends it to the client, and does what its message asks for. */
+  #passOn(part: LoginPart): void {
+    if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
+    const { said, socket } = this.#client;
+    said.push(part.bytes, part.bytes.length);
+    socket.write(Buffer.from(part.bytes));
+    const message = this.#message;
+    if (!part.ends) return;
+    if (message.kind === 'error') throw refusedByUpstream(message);
+    if (message.kind === 'authentication') {
+      const request = requestedAnswer(message, this.#answers.lastRequest);
+      if (request !== null) this.#answers.expect(request);
+    }
+    if (message.kind !== 'ready-for-query') return;
+    this.#isOver = true;
+    this.#over.resolve();
+  }
+
+  #judge(message: LoginMessage): void {
+    this.#message = message;
+    this.#guard.check(message, this.#answers.owed > 0);
+    if (message.kind === 'backend-key-data') this.#cancelKey = { pid: message.pid, key: message.key };
+    if (message.kind !== 'authentication' || message.code !== authentication.ok) return;
+    // An upstream that has not waited for the answer gets it as whatever it is after the login.
+    this.#answers.forgo();
+    this.#options.onAuthenticated();
+  }
+
+  /** The first failure stands, and nothing that follows it is judged or passed on. */
+  #fail(error: unknown): void {
+    this.#isOver = true;
+    this.#over.reject(error);
+  }
+
+  readonly #onClientDrain = (): void => {
+    this.#link.socket.resume();
+  };
+
+  readonly #onUpstreamClosed = (): void => this.#onUpstreamError();
+
+  readonly #onUpstreamError = (error?: Error): void => {
+    if (error instanceof GatehouseError) this.#fail(error);
+    // An upstream closes when the client does, so it is the client who ended such a login.
+    else if (this.#answers.hasEnded || this.#client.socket.destroyed) this.#fail(gaveUp());
+    else this.#fail(closedEarly(error));
+  };
+
+  // -- client to upstream
+
+  readonly #onClientEnd = (isOwing: boolean): void => {
+    if (isOwing) {
+      this.#fail(gaveUp());
+      return;
+    }
+    this.#link.socket.end();
+    // A reset may be reported as an end of stream. Writing nothing below TLS tells: a socket that was reset fails, and
+    // is closed.
+    const { raw, socket } = this.#client;
+    if (raw !== socket) raw.write(NOTHING);
+  };
+}
+
+function gaveUp(): GatehouseError {
+  return new GatehouseError('client-gave-up');
 }
 
 /** Weakest to strongest; what the upstream asked for must not stand before what the line demands. */
@@ -117,17 +218,22 @@ class AuthenticationGuard {
     this.#user = user;
   }
 
-  /** @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation` */
-  check(message: LoginMessage): void {
+  /**
+   * @param isOwed the client has yet to answer the last request
+   * @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation`
+   */
+  check(message: LoginMessage, isOwed: boolean): void {
     if (message.kind === 'ready-for-query' && !this.#authenticated) {
       throw violation('ReadyForQuery before AuthenticationOk');
     }
     if (message.kind !== 'authentication') return;
-    if (this.#authenticated) throw violation('an Authentication message behind AuthenticationOk');
+    if (this.#authenticated) throw violation('an Authentication message after AuthenticationOk');
     switch (message.code) {
       case authentication.ok:
         // SECURITY: a SASL exchange counts only once the upstream has proved that it knows the password too.
         if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';
+        // SECURITY: an upstream that does not wait for the answer has checked nothing.
+        if (isOwed) this.#asked = 'none';
         this.#require();
         this.#authenticated = true;
         return;
@@ -138,9 +244,8 @@ class AuthenticationGuard {
         this.#asked = 'md5';
         break;
       case authentication.sasl:
-        this.#asked = message.mechanisms.some((name) => name.startsWith('SCRAM-SHA-256'))
-          ? 'scram-sha-256'
-          : 'none';
+        this.#asked = isScram(message.mechanisms) ? 'scram-sha-256' : 'none';
+        this.#saslFinished = false;
         break;
       case authentication.saslContinue:
         return;
@@ -164,6 +269,11 @@ class AuthenticationGuard {
       hint: "Let the upstream server's own pg_hba.conf demand that method for connections from this host.",
     });
   }
+}
+
+/** SECURITY: the client chooses, so one weaker mechanism among them is what the upstream may turn out to have asked. */
+function isScram(mechanisms: readonly string[]): boolean {
+  return mechanisms.length > 0 && mechanisms.every((name) => name.startsWith('SCRAM-SHA-256'));
 }
 
 function violation(what: string): GatehouseError {

@@ -1,9 +1,13 @@
 // What a hostile or broken upstream may send during the login: every case ends in a verdict, at once.
 
 import * as fc from 'fast-check';
-import { test } from 'tap';
+import { test, type Test } from 'tap';
 import { GatehouseError } from '../../src/errors.ts';
-import { decodeLoginMessage, LoginMessages, MAX_LOGIN_LENGTH } from '../../src/protocol/login-messages.ts';
+import {
+  decodeLoginMessage,
+  LoginMessages,
+  MAX_LOGIN_MESSAGE_LENGTH,
+} from '../../src/protocol/login-messages.ts';
 
 function message(type: string, body: Buffer | string): Buffer {
   const bytes = Buffer.from(body);
@@ -90,23 +94,65 @@ await test('any message of any bytes comes back, as a meaning or as a violation'
   t.end();
 });
 
-await test('lengths and amounts are bounded', (t) => {
-  for (const length of [3, 0, 0x7fffffff, -1, 65_537]) {
-    const messages = new LoginMessages();
-    messages.push(Buffer.concat([Buffer.from('E'), int32(length)]));
-    t.throws(() => messages.next(), { code: 'upstream-protocol-violation' }, String(length));
+await test('a length that no message has is refused at its header', (t) => {
+  for (const type of ['E', 'N', 'S', 'R', 'K', 'Z', 'D']) {
+    for (const length of [3, 0, -1, -0x80000000]) refusesHeader(t, type, length);
   }
-  const endless = new LoginMessages();
-  const notice = message('N', Buffer.alloc(60_000, 0x41));
-  t.throws(
-    () => {
-      for (let sent = 0; sent <= MAX_LOGIN_LENGTH; sent += notice.length) {
-        endless.push(notice);
-        endless.next();
+  // What decides must be held whole, so it is bounded.
+  for (const type of ['R', 'K', 'Z', 'D']) {
+    for (const length of [MAX_LOGIN_MESSAGE_LENGTH + 1, 0x7fffffff]) refusesHeader(t, type, length);
+  }
+  t.end();
+});
+
+function refusesHeader(t: Pick<Test, 'throws'>, type: string, length: number): void {
+  const messages = new LoginMessages();
+  messages.push(Buffer.concat([Buffer.from(type), int32(length)]));
+  t.throws(() => messages.next(), { code: 'upstream-protocol-violation' }, `${type} of ${length}`);
+}
+
+await test('a long message that decides nothing comes in parts, however the stream is cut', (t) => {
+  for (const type of ['E', 'N', 'S']) {
+    for (const length of [MAX_LOGIN_MESSAGE_LENGTH, MAX_LOGIN_MESSAGE_LENGTH + 1, 300_000]) {
+      const long = message(type, Buffer.alloc(length - 4, 0x41));
+      const stream = Buffer.concat([message('R', int32(0)), long, message('Z', 'I')]);
+      for (const step of [1_000, 65_536, stream.length]) {
+        const { bytes, begins, ends, largest } = parts(stream, step);
+        const name = `${type} of ${length} in steps of ${step}`;
+        t.ok(bytes.equals(stream), `${name}: every byte`);
+        t.strictSame([begins, ends], ['R' + type + 'Z', 3], `${name}: each message begins and ends once`);
+        t.ok(largest <= MAX_LOGIN_MESSAGE_LENGTH + step, `${name}: ${largest} bytes held`);
       }
-    },
-    { code: 'upstream-protocol-violation' },
-  );
+    }
+  }
+  t.end();
+});
+
+/** All that is given out while the stream arrives in pieces of `step` bytes. */
+function parts(
+  stream: Buffer,
+  step: number,
+): { bytes: Buffer; begins: string; ends: number; largest: number } {
+  const messages = new LoginMessages();
+  const given: Buffer[] = [];
+  let [begins, ends, largest] = ['', 0, 0];
+  for (let at = 0; at < stream.length; at += step) {
+    messages.push(stream.subarray(at, at + step));
+    largest = Math.max(largest, messages.rest.length);
+    for (let part = messages.next(); part !== null; part = messages.next()) {
+      given.push(Buffer.from(part.bytes));
+      if (part.begins) begins += part.bytes.toString('latin1', 0, 1);
+      if (part.ends) ends++;
+    }
+  }
+  return { bytes: Buffer.concat(given), begins, ends, largest };
+}
+
+await test('the first part of a long error says what it is', (t) => {
+  const long = message('E', `SFATAL\0C28P01\0Mno\0D${'x'.repeat(300_000)}\0\0`);
+  const messages = new LoginMessages();
+  messages.push(long);
+  t.match(decodeLoginMessage(messages.next()!.bytes), { kind: 'error', sqlstate: '28P01', message: 'no' });
   t.end();
 });
 
@@ -118,7 +164,10 @@ await test('messages are whole however the stream is cut', (t) => {
     const got: Buffer[] = [];
     for (let at = 0; at < stream.length; at += step) {
       messages.push(stream.subarray(at, at + step));
-      for (let raw = messages.next(); raw !== null; raw = messages.next()) got.push(Buffer.from(raw));
+      for (let part = messages.next(); part !== null; part = messages.next()) {
+        t.ok(part.begins && part.ends);
+        got.push(Buffer.from(part.bytes));
+      }
     }
     t.same(got, all);
     t.equal(messages.rest.toString(), 'A');

@@ -70,6 +70,7 @@ const SHARED_BY_STEPS = [
   'judge.ts',
   'dial.ts',
   'dial-errors.ts',
+  'answers.ts',
   'upstream-address.ts',
   'certificate-fields.ts',
 ];
