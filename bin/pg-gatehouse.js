@@ -10,23 +10,43 @@ if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
   process.exit(1);
 }
 
-// What the gate runs best with (docs/decisions/0007): a small young generation, so that the buffers that TLS reads
-// come in are collected by cheap scavenges before they add up to a full collection.
-var flag = '--max-semi-space-size=1';
 var command = process.argv[2];
 var serves = command === undefined || command === 'serve' || command.charAt(0) === '-';
-var chosen = (process.execArgv.join(' ') + ' ' + process.env.NODE_OPTIONS).indexOf('semi-space-size') >= 0;
+
+// What the gate needs of Node, which takes it at its start only: a small young generation, so that the buffers that TLS
+// reads come in are collected by cheap scavenges (docs/decisions/0007), and no debugger on SIGUSR1, which would be every
+// user's of this machine (docs/decisions/0035).
+var flags = ['--max-semi-space-size=1', '--disable-sigusr1'];
+var given = process.execArgv.join(' ') + ' ' + process.env.NODE_OPTIONS;
+var missing = flags.filter(function (flag) {
+  return given.indexOf(flag.split('=')[0].slice(2)) < 0;
+});
 // A process that takes the place of this one keeps its PID and its standard streams, and loses sockets that systemd
-// has passed: config/systemd names the flag itself.
-if (serves && !chosen && process.execve && process.env.LISTEN_FDS === undefined) {
+// has passed: config/systemd names the flags itself.
+if (
+  (serves || command === 'demo') &&
+  missing.length > 0 &&
+  process.execve &&
+  process.env.LISTEN_FDS === undefined
+) {
   process.execve(
     process.execPath,
-    [process.execPath, flag].concat(process.execArgv, process.argv.slice(1)),
-    process.env,
+    [process.execPath].concat(missing, process.execArgv, process.argv.slice(1)),
+    // A file system that does not answer holds threads of this pool (docs/decisions/0036): there are some to spare.
+    Object.assign({ UV_THREADPOOL_SIZE: '8' }, process.env),
   );
 }
 
-import('../dist/cli.js').catch(function (error) {
+start().catch(function (error) {
   process.stderr.write(String((error && error.stack) || error) + '\n');
   process.exit(1);
 });
+
+async function start() {
+  if (serves) {
+    // Before the rest of the program is loaded: a signal that nobody listens for ends the process there and then.
+    var signals = await import('../dist/signals.js');
+    signals.holdSignals();
+  }
+  await import('../dist/cli.js');
+}

@@ -35,6 +35,8 @@ export interface RunningServer {
   /** The admin listener's URL; null = off. */
   readonly adminUrl: string | null;
   reload(): Promise<ReloadResult>;
+  /** Says in the log that a signal has come on which the gate does nothing. */
+  ignoreSignal(signal: string): void;
   /**
    * Ends the gate; a second call may only hasten.
    *
@@ -159,6 +161,10 @@ class Server implements RunningServer {
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     if (!this.#draining) this.#manager.ready(this.#statusText());
     return result;
+  }
+
+  ignoreSignal(signal: string): void {
+    this.#log.info(`received ${signal}: ignored`);
   }
 
   /** One line for `systemctl status`. */

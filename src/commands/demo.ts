@@ -53,7 +53,7 @@ async function demo(options: DemoOptions): Promise<number> {
   return exitStatus.fine;
 }
 
-const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 function endingSignal(): { readonly signal: AbortSignal; ignore(): void } {
   const ending = new AbortController();

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { LoadError } from '../errors.ts';
 import { describeLoadError, startServer, type RunningServer } from '../server.ts';
+import { followSignals } from '../signals.ts';
 import { action } from './action.ts';
 import { required } from './required.ts';
 
@@ -19,8 +20,7 @@ export function registerServe(program: Command): void {
 /** Runs a gate; returns the exit status: 0 after a drain, 1 when it could not start. */
 async function serve(configFile: string): Promise<number> {
   const starting = startServer({ configFile });
-  // Before the ready line at the latest: a signal that nobody listens for would end the process there and then.
-  const stopped = followSignals(starting);
+  const stopped = untilStopped(starting);
   try {
     await starting;
   } catch (error) {
@@ -33,7 +33,7 @@ async function serve(configFile: string): Promise<number> {
 }
 
 /** Does as the signals of contract §1 say, once the gate has started. Resolves when one of them has ended it. */
-async function followSignals(starting: Promise<RunningServer>): Promise<void> {
+async function untilStopped(starting: Promise<RunningServer>): Promise<void> {
   // Whoever awaits the start hears why it failed.
   const server = starting.catch(() => null);
   await new Promise<void>((resolve) => {
@@ -44,8 +44,21 @@ async function followSignals(starting: Promise<RunningServer>): Promise<void> {
       draining = true;
       void server.then(async (running) => await running?.stop(hasten ? 'fast' : 'drain')).then(resolve);
     };
-    process.on('SIGTERM', () => stop('drain'));
-    process.on('SIGINT', () => stop('fast'));
-    process.on('SIGHUP', () => void server.then(async (running) => await running?.reload()));
+    followSignals(({ signal, meaning }) => {
+      switch (meaning) {
+        case 'reload':
+          void server.then(async (running) => await running?.reload());
+          return;
+        case 'drain':
+        case 'fast':
+          stop(meaning);
+          return;
+        case 'nothing':
+          void server.then((running) => running?.ignoreSignal(signal));
+          return;
+        default:
+          meaning satisfies never;
+      }
+    });
   });
 }

@@ -17,6 +17,9 @@ import { WorkerProcess } from './worker-process.ts';
 const FIRST_RESTART_MS = 100;
 const MAX_RESTART_MS = 30_000;
 
+/** SECURITY: without it SIGUSR1 opens Node's debugger to every user of the machine, until the worker listens for it. */
+const NO_DEBUGGER = '--disable-sigusr1';
+
 /** A worker that has lived this long, in milliseconds, has started well. */
 const GOOD_START_MS = 10_000;
 
@@ -143,6 +146,7 @@ export class Fleet implements Backend {
 
   async #startWorker(): Promise<void> {
     const child = fork(workerFile(), {
+      execArgv: [...process.execArgv.filter((flag) => flag !== NO_DEBUGGER), NO_DEBUGGER],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -228,7 +232,7 @@ export class Fleet implements Backend {
 
 /** Runs from src/ and from dist/ alike. */
 function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+  return new URL(`./worker-start.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 }
 
 function unique(problems: readonly Problem[]): readonly Problem[] {

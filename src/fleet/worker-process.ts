@@ -34,7 +34,8 @@ export class WorkerProcess {
     this.#count = count;
     this.pid = child.pid ?? 0;
     this.exited = new Promise((resolve) => {
-      child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      // Every one: an error event that nobody listens for ends the process.
+      child.on('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('exit', (code, signal) =>
         resolve(signal === null ? `exited with exit code ${code}` : `was terminated by signal ${signal}`),
       );

@@ -2,14 +2,13 @@
 
 import { ConfigHolder, loadSnapshot } from '../config/snapshot.ts';
 import { GateProcess } from '../gate-process.ts';
-import { createLogger, logNodeWarnings } from '../log.ts';
+import { createLogger, logNodeWarnings, type Logger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { Quota, SessionLimits } from '../session/quota.ts';
+import { followSignals, type Received } from '../signals.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote } from './rpc.ts';
 
-// Signals are the first process's to understand; a terminal sends them to all.
-for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('disconnect', () => process.exit(1));
 
 const metrics = createMetrics();
@@ -22,6 +21,7 @@ const methods: WorkerMethods = {
     const { settings } = loaded.snapshot;
     const log = createLogger(settings.logLevel);
     logNodeWarnings(log);
+    followSignals((received) => logIgnored(log, received));
     const started = new GateProcess({ config, log, metrics, shared: { quota, hasCancelKey, onHandshakes } });
     metrics.bindGauges({
       sessions: () => started.live.size,
@@ -84,6 +84,11 @@ function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits):
 /** The settings that limits come from hold functions too, and those cannot be sent. */
 function onlyLimits({ maxConnections, maxConnectionsPerAddress }: SessionLimits): SessionLimits {
   return { maxConnections, maxConnectionsPerAddress };
+}
+
+/** What a signal asks for is the first process's to do; a terminal sends it to all. */
+function logIgnored(log: Logger, { signal, meaning }: Received): void {
+  if (meaning === 'nothing') log.info(`received ${signal}: ignored`);
 }
 
 function running(): GateProcess {

@@ -3,6 +3,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
 import { errorWords, type Refuse } from './refusal.ts';
 
 /** OpenSSL's own prompt, which `%p` stands for. */
@@ -30,10 +31,17 @@ export async function runPassphraseCommand(
   const command = expandPlaceholders(template, refuse);
   // A process group of its own, so that what the shell has started ends with it.
   const shell = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 'pipe', 'inherit'], detached: true });
+  // Before anything else: an error that nobody listens for ends the gate.
+  const exit = exitOf(shell, (error) =>
+    refuse(`could not execute command "${command}": ${errorWords(error, 'unknown error')}`),
+  );
   const output: Buffer[] = [];
   let length = 0;
-  shell.stdout.on('data', (chunk: Buffer) => {
-    // What comes behind the buffer's end is read and dropped: a pipe that is full or closed would fail the command.
+  // Without a free file descriptor there is no pipe, whatever the types say.
+  const stdout: Readable | null | undefined = shell.stdout;
+  stdout?.on('error', () => undefined);
+  stdout?.on('data', (chunk: Buffer) => {
+    // What comes after the buffer's end is read and dropped: a pipe that is full or closed would fail the command.
     if (length < MAX_PASSPHRASE_BYTES) output.push(chunk.subarray(0, MAX_PASSPHRASE_BYTES - length));
     length += chunk.length;
   });
@@ -43,9 +51,7 @@ export async function runPassphraseCommand(
     killGroup(shell);
   }, deadlineMs);
   try {
-    const { code, signal } = await exitOf(shell, (error) =>
-      refuse(`could not execute command "${command}": ${errorWords(error, 'unknown error')}`),
-    );
+    const { code, signal } = await exit;
     if (late) {
       throw refuse(`command "${command}" failed`, {
         detail: `It did not end within ${deadlineMs / 1000} s.`,
@@ -64,7 +70,7 @@ function exitOf(
   spawnFailure: (error: Error) => Error,
 ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
-    shell.once('error', (error) => reject(spawnFailure(error)));
+    shell.on('error', (error) => reject(spawnFailure(error)));
     shell.once('close', (code, signal) => resolve({ code, signal }));
   });
 }

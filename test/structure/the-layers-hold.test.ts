@@ -44,6 +44,7 @@ const TOP_LEVEL: Readonly<Record<string, Layer>> = {
   'bytestring.ts': 'ground',
   'errors.ts': 'ground',
   'regular-file.ts': 'ground',
+  'signals.ts': 'ground',
   'slices.ts': 'ground',
   'steps.ts': 'ground',
   'system-errors.ts': 'ground',
