@@ -173,6 +173,11 @@ export const codes = {
     'warn',
     "Judging the connection by the rules would cost too much: the certificate's names times the lines of the map.",
   ),
+  'host-name-timeout': entry(
+    null,
+    'error',
+    "A line names a host, and the resolver gave no answer about the client's name in time.",
+  ),
   // -- Limits and the gate\'s own state
   'too-many-connections': entry('53300', 'warn', 'max_connections sessions are running.'),
   'too-many-connections-per-address': entry(

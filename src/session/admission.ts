@@ -8,6 +8,7 @@ import type { Gate } from '../gate.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import type { Connection } from './connection.ts';
+import { endWhenGone } from './deadline.ts';
 import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { tooMany } from './quota.ts';
@@ -66,7 +67,7 @@ function refuseWhileDraining(gate: Gate): void {
 
 /** What the rules in force say. */
 async function askRules(
-  { life, known, address }: Connection,
+  { life, known, address, client }: Connection,
   snapshot: Snapshot,
   startup: StartupRequest,
 ): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
@@ -86,6 +87,7 @@ async function askRules(
       hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
     },
     life.signal,
+    () => endWhenGone(client, life),
   );
   known.record = verdict.record;
   return { verdict, facts };

@@ -38,6 +38,22 @@ export class Lifeline {
   }
 }
 
+/**
+ * Ends the connection when its client closes or is lost. Nothing is taken from the client: what it has sent stays in the
+ * socket's buffer, which reads no more than its high-water mark.
+ *
+ * @param client read by nobody else so long
+ * @returns stops watching
+ */
+export function endWhenGone(client: Socket, life: Lifeline): () => void {
+  const onGone = (): void => life.end(new GatehouseError('client-gave-up'));
+  // Lets a stream that has ended say so; takes nothing.
+  const onReadable = (): void => void client.read(0);
+  client.on('readable', onReadable).on('end', onGone).on('close', onGone);
+  if (client.destroyed || client.readableEnded) onGone();
+  return () => void client.off('readable', onReadable).off('end', onGone).off('close', onGone);
+}
+
 /** Why a lifeline's signal was aborted. */
 export function reasonOf(signal: AbortSignal): GatehouseError {
   const reason: unknown = signal.reason;

@@ -68,6 +68,7 @@ const SHARED_BY_STEPS = [
   'bytes.ts',
   'deadline.ts',
   'network.ts',
+  'look-ups.ts',
   'judge.ts',
   'dial.ts',
   'dial-errors.ts',

@@ -77,10 +77,12 @@ async function reportLeftovers(run: string): Promise<boolean> {
 function reportLeftOut(leftOut: readonly LeftOut[]): void {
   if (leftOut.length === 0) return;
   const bar = '*'.repeat(78);
-  print(`\n${bar}\nNOT EVERYTHING WAS TESTED: tools are missing on this machine.\n`);
+  print(`\n${bar}\nNOT EVERYTHING WAS TESTED: something is missing on this machine.\n`);
   for (const tests of Map.groupBy(leftOut, ({ test }) => test).values()) {
-    const tools = new Set(tests.flatMap((each) => each.tools));
-    print(`  ${tests[0]!.test}: ${tests.length} left out for want of ${[...tools].join(', ')}`);
+    const wanted = new Set(
+      tests.flatMap((each) => [...each.tools, ...(each.wants === undefined ? [] : [each.wants])]),
+    );
+    print(`  ${tests[0]!.test}: ${tests.length} left out for want of ${[...wanted].join(', ')}`);
   }
   print(`\nTo test everything: ${howToGet(leftOut.flatMap(({ tools }) => tools))}\n${bar}`);
 }

@@ -29,6 +29,10 @@ export const PACKAGES = {
   promtool: 'prometheus',
   'systemd-analyze': 'systemd',
   chromium: 'chromium',
+  ip: 'iproute2',
+  unshare: 'util-linux',
+  mount: 'mount',
+  python3: 'python3',
   isql: 'unixodbc',
   javac: 'default-jdk-headless',
   // Drivers are libraries: a file stands for each. Perl keeps its own under a folder that names Perl's version.
@@ -48,6 +52,8 @@ export type Tool = keyof typeof PACKAGES;
 export interface LeftOut {
   readonly test: string;
   readonly tools: readonly Tool[];
+  /** What else it needs, such as root's rights. */
+  readonly wants?: string;
 }
 
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
@@ -84,6 +90,13 @@ export function requireTools(t: TAP, ...tools: readonly Tool[]): void {
   const { skip } = needs(...tools);
   if (skip === undefined) return;
   t.plan(0, skip);
+  process.exit();
+}
+
+/** For a whole file that needs more than tools: it is skipped, says so, and ends here. */
+export function leftOutForWantOf(t: TAP, wants: string): never {
+  record({ test: relative(process.cwd(), process.argv[1] ?? ''), tools: [], wants });
+  t.plan(0, `needs ${wants}`);
   process.exit();
 }
 

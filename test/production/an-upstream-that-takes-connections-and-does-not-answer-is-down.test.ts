@@ -1,0 +1,68 @@
+// What counts as an upstream that answers: one byte, S or N. A postmaster that is stopped, whose kernel still takes
+// connections, is down; so is what answers otherwise, or not in time.
+
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { scriptedUpstream, scripts, type Script } from '../support/scripted-upstream.ts';
+
+const HBA = 'hostssl all all all cert\n';
+
+await test('a postmaster that is stopped is down', async (t) => {
+  await using server = await startPostgres({ version: 15 });
+  const gate = await startGate(t, {
+    hba: HBA,
+    upstream: server,
+    config: { upstream: { connect_timeout: '500ms' } },
+  });
+  process.kill(server.pid, 'SIGSTOP');
+  try {
+    const { status, body } = await gate.admin('/readyz');
+    t.equal(status, 503);
+    t.match(body, /the upstream server does not answer/);
+    t.equal((await gate.metrics()).value('upstream_up'), 0);
+  } finally {
+    process.kill(server.pid, 'SIGCONT');
+  }
+});
+
+const answers: Readonly<Record<string, readonly [script: Script, status: number]>> = {
+  'an upstream that says N': [async (connection) => connection.send(Buffer.from('N')), 200],
+  'an upstream that says another letter': [async (connection) => connection.send(Buffer.from('H')), 503],
+  'an upstream that says more': [async (connection) => connection.send(Buffer.from('NN')), 503],
+  'an upstream that says nothing': [scripts.stall, 503],
+  'an upstream that closes': [
+    async (connection) => {
+      await connection.read(8);
+      connection.halfClose();
+    },
+    503,
+  ],
+  'an upstream that resets': [
+    async (connection) => {
+      await connection.read(8);
+      connection.reset();
+    },
+    503,
+  ],
+  'an upstream that says S and then nothing': [
+    async (connection) => {
+      await connection.send(Buffer.from('S'));
+      await connection.stall();
+    },
+    200,
+  ],
+};
+for (const [name, [script, expected]] of Object.entries(answers)) {
+  await test(name, async (t) => {
+    const upstream = await scriptedUpstream(t, script);
+    const gate = await startGate(t, {
+      hba: HBA,
+      upstream,
+      config: { upstream: { connect_timeout: '500ms' } },
+    });
+    t.equal((await gate.admin('/readyz')).status, expected);
+    const [probe] = upstream.received;
+    t.equal(probe?.subarray(0, 8).toString('hex'), '0000000804d2162f', 'it is an SSLRequest');
+  });
+}
