@@ -150,13 +150,15 @@ class Server implements RunningServer {
   async reload(): Promise<ReloadResult> {
     this.#log.info('reloading configuration files');
     if (!this.#draining) this.#manager.reloading();
+    const { adminTls: adminTlsBefore } = this.#config.current;
     const result = await this.#backend.reload();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
     this.#showSnapshot();
     const { adminTls } = this.#config.current;
-    if (adminTls !== null) this.#admin?.renew(adminTls);
+    // Node reads the lists again for it: only where there is something new.
+    if (adminTls !== null && adminTls !== adminTlsBefore) this.#admin?.renew(adminTls);
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     if (!this.#draining) this.#manager.ready(this.#statusText());

@@ -6,8 +6,9 @@ import { dirname, resolve } from 'node:path';
 import { fromBytes, type ByteString } from '../bytestring.ts';
 import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../regular-file.ts';
 import { errorCode } from '../rules/problems.ts';
-import { readLines } from '../rules/tokens.ts';
+import { readLinesInSteps } from '../rules/tokens.ts';
 import type { FileSystem } from '../rules/types.ts';
+import { inSlices } from '../slices.ts';
 
 /** The YAML file and rule files are no larger; what is, is refused as EFBIG. */
 export const MAX_TEXT_BYTES = 16 * 1024 * 1024;
@@ -97,7 +98,7 @@ export class RecordingFileSystem implements FileSystem {
     if (main === undefined || !('value' in main) || !mayNameFiles(main.value)) return;
     for (;;) {
       const scout = new Scout(this, this.#files, this.#listings);
-      readLines(file, scout);
+      await inSlices(readLinesInSteps(file, scout));
       if (scout.files.size + scout.listings.size === 0) return;
       for (const path of scout.files) await this.fetch(path);
       for (const path of scout.listings) await this.#fetchListing(path);

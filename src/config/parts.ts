@@ -5,8 +5,9 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { LoadError, type Problem } from '../errors.ts';
 import { setsIntervalAndCount } from '../keep-alive.ts';
-import { loadHba } from '../rules/hba.ts';
-import { loadIdent } from '../rules/ident.ts';
+import { loadHbaInSteps } from '../rules/hba.ts';
+import { loadIdentInSteps } from '../rules/ident.ts';
+import { inSlices } from '../slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/context.ts';
 import type { TlsSource } from '../tls/refusal.ts';
@@ -51,7 +52,7 @@ export type Attempt<T> = LoadedPart<T> | FailedPart;
 export async function attemptSettings(file: string): Promise<Attempt<Settings>> {
   const fs = new RecordingFileSystem();
   await fs.fetch(file);
-  return attempt(file, fs, () => {
+  return await attempt(file, fs, async () => {
     const value = loadSettings(file, fs);
     return { value, warnings: keepAliveWarnings(value) };
   });
@@ -80,8 +81,8 @@ export async function attemptRules({
 }: Settings): Promise<Attempt<HbaRules>> {
   const fs = new RecordingFileSystem();
   await fs.gather(hbaFile);
-  const rules = attempt(hbaFile, fs, () => {
-    const value = loadHba(hbaFile, fs, { ssl: tls.enabled, roles });
+  const rules = await attempt(hbaFile, fs, async () => {
+    const value = await inSlices(loadHbaInSteps(hbaFile, fs, { ssl: tls.enabled, roles }));
     return { value, warnings: value.warnings };
   });
   const line = lineOf('hba_file');
@@ -130,8 +131,8 @@ export async function problemsBesideSettings(file: string): Promise<readonly Pro
 export async function attemptMaps({ identFile, roles }: Settings): Promise<Attempt<IdentMaps>> {
   const fs = new RecordingFileSystem();
   await fs.gather(identFile);
-  return attempt(identFile, fs, () => {
-    const value = loadIdent(identFile, fs, roles);
+  return await attempt(identFile, fs, async () => {
+    const value = await inSlices(loadIdentInSteps(identFile, fs, roles));
     return { value, warnings: value.warnings };
   });
 }
@@ -159,6 +160,13 @@ export async function attemptTls(
   } catch (error) {
     return { ok: false, problems: problemsOf(error, settings.file), sources };
   }
+}
+
+/** A part that has not been read again is told of as if it had been: what was far off may be near by now. */
+export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
+  if (!part.ok) return part;
+  const { material, admin } = part.value;
+  return { ...part, warnings: [material, admin].flatMap((side) => side?.warnings ?? []) };
 }
 
 /**
@@ -216,13 +224,13 @@ function hashOfTls(
   return sha256([...fingerprints, ...readable.map(([path, { digest }]) => `${path} ${digest}`)].join('\n'));
 }
 
-function attempt<T>(
+async function attempt<T>(
   file: string,
   fs: RecordingFileSystem,
-  load: () => { readonly value: T; readonly warnings: readonly Problem[] },
-): Attempt<T> {
+  load: () => Promise<{ readonly value: T; readonly warnings: readonly Problem[] }>,
+): Promise<Attempt<T>> {
   try {
-    const { value, warnings } = load();
+    const { value, warnings } = await load();
     return { ok: true, value, hash: hashOf(fs.seen), warnings, sources: fs.seen };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, file), sources: fs.seen };

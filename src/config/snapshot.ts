@@ -19,8 +19,17 @@ import {
   type LoadedPart,
   type Part,
   type TlsPart,
+  withWarningsOfNow,
 } from './parts.ts';
 import type { Settings } from './settings.ts';
+import {
+  inputsOfMaps,
+  inputsOfRules,
+  inputsOfTls,
+  needsPassphrase,
+  unlessUnchanged,
+  type Inputs,
+} from './unchanged.ts';
 
 export type { Part } from './parts.ts';
 
@@ -66,6 +75,15 @@ export interface LoadedConfiguration {
   readonly snapshot: Snapshot;
   readonly warnings: readonly Problem[];
   readonly parts: Parts;
+  /** What the parts were loaded by. */
+  readonly inputs: AllInputs;
+}
+
+/** What each part but the settings was loaded by. */
+interface AllInputs {
+  readonly tls: Inputs;
+  readonly rules: Inputs;
+  readonly maps: Inputs;
 }
 
 /**
@@ -77,6 +95,8 @@ export async function loadSnapshot(configFile: string): Promise<LoadedConfigurat
   const settings = await attemptSettings(resolve(configFile));
   if (!settings.ok)
     throw new LoadError([...settings.problems, ...(await problemsBesideSettings(resolve(configFile)))]);
+  // Before the files are read: what changes in between is then read again at the next reload.
+  const inputs = await inputsOf(settings.value);
   const tls = await attemptTls(settings.value, { reload: false });
   const rules = await attemptRules(settings.value);
   const maps = await attemptMaps(settings.value);
@@ -84,7 +104,7 @@ export async function loadSnapshot(configFile: string): Promise<LoadedConfigurat
     throw new LoadError([tls, rules, maps].flatMap((part) => (part.ok ? [] : part.problems)));
   }
   const loaded = { settings, tls, rules, maps };
-  return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded };
+  return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded, inputs };
 }
 
 /** Called after each swap; the reload is not over before it has resolved. */
@@ -94,14 +114,19 @@ export type ChangeListener = (snapshot: Snapshot, result: ReloadResult) => void 
 export class ConfigHolder {
   #current: Snapshot;
   #parts: Parts;
+  #inputs: AllInputs;
+  /** Before the settings that need a restart are put back. */
+  #settingsAsRead: LoadedPart<Settings>;
   #sources: Sources;
   readonly #listeners = new Set<ChangeListener>();
   #running: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | null = null;
 
-  constructor({ snapshot, parts: loaded }: LoadedConfiguration) {
+  constructor({ snapshot, parts: loaded, inputs }: LoadedConfiguration) {
     this.#current = snapshot;
     this.#parts = loaded;
+    this.#inputs = inputs;
+    this.#settingsAsRead = loaded.settings;
     this.#sources = mergeSources(Object.values(loaded));
   }
 
@@ -138,18 +163,23 @@ export class ConfigHolder {
   }
 
   async #reload(): Promise<ReloadResult> {
-    const attempted = await attemptSettings(this.#current.settings.file);
+    const { file } = this.#current.settings;
+    const attempted = await unlessUnchanged({ part: this.#settingsAsRead, inputs: [] }, [], () =>
+      attemptSettings(file),
+    );
+    if (attempted.ok) this.#settingsAsRead = attempted;
     const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
     const effective = settings.ok ? settings.value : this.#current.settings;
-    const attempts: Attempts = {
-      settings,
-      tls: await attemptTls(effective, { reload: true }),
-      rules: await attemptRules(effective),
-      maps: await attemptMaps(effective),
-    };
+    const inputs = await inputsOf(effective);
+    const attempts: Attempts = { settings, ...(await this.#attemptBeside(effective, inputs)) };
     this.#sources = mergeSources(Object.values(attempts));
     const result = resultOf(attempts, warnings, effective);
     if (result.reloaded.length === 0) return result;
+    this.#inputs = {
+      tls: attempts.tls.ok ? inputs.tls : this.#inputs.tls,
+      rules: attempts.rules.ok ? inputs.rules : this.#inputs.rules,
+      maps: attempts.maps.ok ? inputs.maps : this.#inputs.maps,
+    };
     this.#parts = {
       settings: attempts.settings.ok ? attempts.settings : this.#parts.settings,
       tls: attempts.tls.ok ? keepingWhatIsSame(attempts.tls, this.#parts.tls) : this.#parts.tls,
@@ -160,6 +190,30 @@ export class ConfigHolder {
     for (const listener of this.#listeners) await listener(this.#current, result);
     return result;
   }
+
+  /** What has not changed since it was loaded is not loaded again. */
+  async #attemptBeside(settings: Settings, inputs: AllInputs): Promise<Omit<Attempts, 'settings'>> {
+    const { tls, rules, maps } = this.#parts;
+    const before = this.#inputs;
+    const again = async (): Promise<Attempt<TlsPart>> => await attemptTls(settings, { reload: true });
+    return {
+      tls: needsPassphrase(tls.value)
+        ? await again()
+        : withWarningsOfNow(await unlessUnchanged({ part: tls, inputs: before.tls }, inputs.tls, again)),
+      rules: await unlessUnchanged({ part: rules, inputs: before.rules }, inputs.rules, () =>
+        attemptRules(settings),
+      ),
+      maps: await unlessUnchanged({ part: maps, inputs: before.maps }, inputs.maps, () => attemptMaps(settings)),
+    };
+  }
+}
+
+async function inputsOf(settings: Settings): Promise<AllInputs> {
+  return {
+    tls: await inputsOfTls(settings),
+    rules: inputsOfRules(settings),
+    maps: inputsOfMaps(settings),
+  };
 }
 
 type Attempts = { readonly [Name in Part]: Attempt<Parts[Name]['value']> };

@@ -3,11 +3,12 @@
 
 import { toText } from '../bytestring.ts';
 import { LoadError } from '../errors.ts';
+import { runToEnd, type Steps } from '../steps.ts';
 import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';
 import { BadLine } from './problems.ts';
 import { isKeyword, parseDatabase, parseUser, PatternCache } from './specs.ts';
-import { parseRecords, readLines } from './tokens.ts';
+import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type {
   AddressSpec,
   ConnectionType,
@@ -32,16 +33,21 @@ export interface HbaOptions {
  * Throws LoadError with all problems: PostgreSQL's texts, each with its own file and line.
  */
 export function loadHba(file: string, fs: FileSystem, options: HbaOptions): HbaRules {
-  const { entries, files, warnings } = readLines(file, fs);
+  return runToEnd(loadHbaInSteps(file, fs, options));
+}
+
+/** The same as work that may be interrupted. */
+export function* loadHbaInSteps(file: string, fs: FileSystem, options: HbaOptions): Steps<HbaRules> {
+  const { entries, files, warnings } = yield* readLinesInSteps(file, fs);
   const patterns = new PatternCache();
-  const { records, problems } = parseRecords(entries, (line) => parseHbaLine(line, patterns));
+  const { records, problems } = yield* parseRecords(entries, (line) => parseHbaLine(line, patterns));
   // SECURITY: never go on with the lines that could be read; a reject line may be among the others.
   if (problems.length > 0) throw new LoadError(problems, files);
   if (records.length === 0) {
     const message = `configuration file "${file}" contains no entries`;
     throw new LoadError([{ file, line: null, message }], files);
   }
-  return { file, records, files, warnings: [...warnings, ...findWarnings(records, options)] };
+  return { file, records, files, warnings: [...warnings, ...(yield* findWarnings(records, options))] };
 }
 
 /** A record as one line, for people: the raw logical line without its margins. */

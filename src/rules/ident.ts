@@ -2,9 +2,10 @@
 // empty one (contract §7.1); a bad line refuses the whole.
 
 import { LoadError } from '../errors.ts';
+import { runToEnd, type Steps } from '../steps.ts';
 import { BadLine } from './problems.ts';
 import { parsePattern, parseUser, PatternCache } from './specs.ts';
-import { parseRecords, readLines } from './tokens.ts';
+import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type { FileSystem, IdentMaps, IdentRecord, Line, Roles, Token } from './types.ts';
 import { warnOfUsers } from './warnings.ts';
 
@@ -13,10 +14,15 @@ import { warnOfUsers } from './warnings.ts';
  * Throws LoadError with all problems: PostgreSQL's texts, each with its own file and line.
  */
 export function loadIdent(file: string, fs: FileSystem, roles?: Roles): IdentMaps {
-  const { entries, files, warnings, missing } = readLines(file, fs);
+  return runToEnd(loadIdentInSteps(file, fs, roles));
+}
+
+/** The same as work that may be interrupted. */
+export function* loadIdentInSteps(file: string, fs: FileSystem, roles?: Roles): Steps<IdentMaps> {
+  const { entries, files, warnings, missing } = yield* readLinesInSteps(file, fs);
   if (missing) return { file, records: [], files, warnings: [] };
   const patterns = new PatternCache();
-  const { records, problems } = parseRecords(entries, (line) => parseIdentLine(line, patterns));
+  const { records, problems } = yield* parseRecords(entries, (line) => parseIdentLine(line, patterns));
   if (problems.length > 0) throw new LoadError(problems, files);
   const roleWarnings = records.flatMap((record) =>
     roles === undefined || record.databaseUser.kind !== 'member'

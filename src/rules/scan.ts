@@ -114,6 +114,9 @@ export class Scanner {
     while (at < line.length && (isBlank(line.charCodeAt(at)) || line.charCodeAt(at) === COMMA)) at += 1;
 
     let text = '';
+    /** Where the characters begin that are not in `text` yet: they are copied at once, not one by one. */
+    let from = at;
+    let end = -1;
     let inQuote = false;
     let justClosed = false;
     let sawQuote = false;
@@ -123,6 +126,7 @@ export class Scanner {
       if (!inQuote) {
         if (isBlank(code)) break;
         if (code === HASH) {
+          end = at;
           at = line.length;
           break;
         }
@@ -132,16 +136,18 @@ export class Scanner {
         }
       }
       if (code !== QUOTE) {
-        text += line[at];
         justClosed = false;
         continue;
       }
+      text += line.slice(from, at);
+      from = at + 1;
       if (justClosed) text += '"'; // a doubled quote is one
       justClosed = inQuote;
       inQuote = !inQuote;
       sawQuote = true;
       if (text === '') quoted = true; // only a quote before the first character takes the meaning away (T6)
     }
+    text += line.slice(from, end === -1 ? at : end);
     this.#at = at;
     return sawQuote || text !== '' ? { text, quoted } : null;
   }

@@ -10,14 +10,25 @@ const MAX_PAIRS = 64;
 /** Candidates compared in full for one record, and distinct masks remembered. Beyond them nothing is reported. */
 const MAX_CANDIDATES = 64;
 const MAX_MASKS = 160;
+/** Comparisons made for one file: a second of work. Beyond them nothing is reported, so that no file takes minutes. */
+const MAX_COMPARISONS = 4_000_000;
+
+/** A record that may shadow later ones, with the keys of what it matches. */
+interface Candidate {
+  readonly record: HbaRecord;
+  readonly databases: ReadonlySet<string>;
+  readonly users: ReadonlySet<string>;
+}
 
 /** The records so far, able to name the one that leaves a further record nothing to match. */
 export class Shadows {
-  readonly #candidates = new Map<string, HbaRecord[]>();
+  readonly #candidates = new Map<string, Candidate[]>();
+  #comparisons = 0;
   readonly #masks = new Map<string, IpAddress>();
 
   /** Returns the earlier record that matches everything `record` does; null when none is sure to. */
   add(record: HbaRecord): HbaRecord | null {
+    if (this.#comparisons > MAX_COMPARISONS) return null;
     const shadow = this.#find(record);
     // What a shadowed record covers, its shadow covers too.
     if (shadow === null) this.#keep(record);
@@ -28,12 +39,17 @@ export class Shadows {
     const [database, user] = [record.databases[0], record.users[0]];
     if (database === undefined || user === undefined || record.address === null) return null;
     const addresses = this.#widerAddressKeys(record.address);
+    const [databases, users] = [record.databases.map(specKey), record.users.map(specKey)];
     for (const databaseKey of new Set(['all', specKey(database)])) {
       for (const userKey of new Set(['all', specKey(user)])) {
         for (const address of addresses) {
-          const candidates = this.#candidates.get(`${databaseKey}\n${userKey}\n${address}`);
-          const shadow = candidates?.find((candidate) => coversAllButAddress(candidate, record));
-          if (shadow !== undefined) return shadow;
+          this.#comparisons += 1;
+          for (const candidate of this.#candidates.get(`${databaseKey}\n${userKey}\n${address}`) ?? []) {
+            this.#comparisons += databases.length + users.length;
+            const { record: wide } = candidate;
+            if (!coversType(wide.type, record.type)) continue;
+            if (covers(candidate.databases, databases) && covers(candidate.users, users)) return wide;
+          }
         }
       }
     }
@@ -47,12 +63,18 @@ export class Shadows {
     if (databases.length * users.length > MAX_PAIRS) return;
     const address = this.#keepAddress(record.address);
     if (address === null) return;
+    const candidate = {
+      record,
+      databases: new Set(record.databases.map(specKey)),
+      users: new Set(record.users.map(specKey)),
+    };
     for (const database of databases) {
       for (const user of users) {
+        this.#comparisons += 1;
         const key = `${database}\n${user}\n${address}`;
         const candidates = this.#candidates.get(key);
-        if (candidates === undefined) this.#candidates.set(key, [record]);
-        else if (candidates.length < MAX_CANDIDATES) candidates.push(record);
+        if (candidates === undefined) this.#candidates.set(key, [candidate]);
+        else if (candidates.length < MAX_CANDIDATES) candidates.push(candidate);
       }
     }
   }
@@ -125,24 +147,12 @@ function distinctKeys(specs: readonly (DatabaseSpec | UserSpec)[]): string[] {
   return keys.has('all') ? [...keys].filter((key) => key === 'all' || key === 'replication') : [...keys];
 }
 
-function coversAllButAddress(wide: HbaRecord, narrow: HbaRecord): boolean {
-  return (
-    coversType(wide.type, narrow.type) &&
-    coversSpecs(wide.databases, narrow.databases) &&
-    coversSpecs(wide.users, narrow.users)
-  );
-}
-
 function coversType(wide: HbaRecord['type'], narrow: HbaRecord['type']): boolean {
   // GSSAPI encryption is never in use here, so hostnogssenc is host.
   return wide === 'host' || wide === 'hostnogssenc' || wide === narrow;
 }
 
-/** `all` covers every token but `replication`, which alone matches physical replication. */
-function coversSpecs(
-  wide: readonly (DatabaseSpec | UserSpec)[],
-  narrow: readonly (DatabaseSpec | UserSpec)[],
-): boolean {
-  const keys = new Set(wide.map(specKey));
-  return narrow.every((spec) => keys.has(specKey(spec)) || (keys.has('all') && spec.kind !== 'replication'));
+/** By their keys. `all` covers every token but `replication`, which alone matches physical replication. */
+function covers(wide: ReadonlySet<string>, narrow: readonly string[]): boolean {
+  return narrow.every((key) => wide.has(key) || (wide.has('all') && key !== 'replication'));
 }

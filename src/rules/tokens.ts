@@ -4,6 +4,7 @@
 import { toText } from '../bytestring.ts';
 import type { ByteString } from '../bytestring.ts';
 import type { Problem } from '../errors.ts';
+import { runToEnd, type Steps } from '../steps.ts';
 import { BadLine, errorCode, problemAt, systemErrorText } from './problems.ts';
 import { logicalLines, Scanner } from './scan.ts';
 import type { FileSystem, Line, Place, Token } from './types.ts';
@@ -18,6 +19,8 @@ const MIN_FILE_BYTES = 1024;
 const MAX_TOKENS = 1_000_000;
 /** Lines whose `include` or `@file` cannot be followed: a file that includes itself a few times has millions. */
 const MAX_UNREADABLE = 1_000;
+/** A line may hold a million tokens: after so many of them the reading may be interrupted. */
+const TOKENS_A_STEP = 256;
 /** Errors of one load. */
 const MAX_PROBLEMS = 10_000;
 
@@ -37,17 +40,23 @@ export interface TokenizedFile {
 
 /** Reads `file` (an absolute path) and everything it names. Never throws: errors are entries. */
 export function readLines(file: string, fs: FileSystem): TokenizedFile {
+  return runToEnd(readLinesInSteps(file, fs));
+}
+
+/** The same as work that may be interrupted. */
+export function readLinesInSteps(file: string, fs: FileSystem): Steps<TokenizedFile> {
   return new Reader(fs).read(file);
 }
 
 /** Parses every record; `parse` throws BadLine for one that is wrong. All problems are collected, in order. */
-export function parseRecords<R>(
+export function* parseRecords<R>(
   entries: readonly Entry[],
   parse: (line: Line) => R,
-): { readonly records: readonly R[]; readonly problems: readonly Problem[] } {
+): Steps<{ readonly records: readonly R[]; readonly problems: readonly Problem[] }> {
   const records: R[] = [];
   const problems: Problem[] = [];
   for (const entry of entries) {
+    yield;
     if ('problem' in entry) {
       problems.push(entry.problem);
       continue;
@@ -95,10 +104,10 @@ class Reader {
     this.#fs = fs;
   }
 
-  read(file: string): TokenizedFile {
+  *read(file: string): Steps<TokenizedFile> {
     let missing = false;
     try {
-      this.#readFile(file, this.#open(file, 0), 0, this.#entries);
+      yield* this.#readFile(file, this.#open(file, 0), 0, this.#entries);
     } catch (error) {
       if (!(error instanceof BadLine) && !(error instanceof TooLarge)) throw error;
       const line = error instanceof TooLarge ? error.line : null;
@@ -130,13 +139,15 @@ class Reader {
   }
 
   /** Appends the records of an opened file, and what is wrong in it, to `entries`. */
-  #readFile(file: string, content: ByteString, depth: number, entries: Entry[]): void {
+  *#readFile(file: string, content: ByteString, depth: number, entries: Entry[]): Steps<void> {
     for (const { raw, line } of logicalLines(content)) {
       const place = { file, line };
+      yield;
       try {
-        const fields = this.#fields(raw, place, depth);
+        const fields = yield* this.#fields(raw, place, depth);
         if (fields.length === 0) continue;
-        if (!this.#include(fields, place, depth, entries)) entries.push({ line: { ...place, raw, fields } });
+        if (!(yield* this.#include(fields, place, depth, entries)))
+          entries.push({ line: { ...place, raw, fields } });
       } catch (error) {
         if (error instanceof TooLarge) error.line = line; // the outermost file's line is set last
         if (!(error instanceof BadLine)) throw error;
@@ -147,7 +158,7 @@ class Reader {
   }
 
   /** The fields of one logical line. A field whose `@file` holds no token is not there at all. */
-  #fields(raw: ByteString, place: Place, depth: number): Token[][] {
+  *#fields(raw: ByteString, place: Place, depth: number): Steps<Token[][]> {
     // C ends a line at a NUL byte and would splice the next one on; no file that holds one is meant as text.
     if (raw.includes('\0')) throw new BadLine('line contains a NUL byte');
     const scanner = new Scanner(raw);
@@ -158,9 +169,9 @@ class Reader {
         const token = scanner.next();
         if (token === null) break;
         if (!token.quoted && token.text.length > 1 && token.text.startsWith('@')) {
-          this.#expand(token.text.slice(1), place, depth + 1, field);
+          yield* this.#expand(token.text.slice(1), place, depth + 1, field);
         } else {
-          this.#countToken();
+          if (this.#countToken() % TOKENS_A_STEP === 0) yield;
           field.push(token);
         }
       } while (scanner.endedInComma);
@@ -170,10 +181,10 @@ class Reader {
   }
 
   /** Replaces `@name` by all tokens of that file (T8). The first error in it becomes the naming line's. */
-  #expand(name: ByteString, place: Place, depth: number, field: Token[]): void {
+  *#expand(name: ByteString, place: Place, depth: number, field: Token[]): Steps<void> {
     const file = this.#fs.resolve(place.file, toText(name));
     const entries: Entry[] = [];
-    this.#readFile(file, this.#open(file, depth), depth, entries);
+    yield* this.#readFile(file, this.#open(file, depth), depth, entries);
     for (const entry of entries) {
       if ('problem' in entry) throw new BadLine(entry.problem.message);
       for (const tokens of entry.line.fields) {
@@ -183,30 +194,30 @@ class Reader {
   }
 
   /** Carries out a directive; false = the line is an ordinary record (T9 to T11). */
-  #include(fields: readonly Token[][], place: Place, depth: number, entries: Entry[]): boolean {
+  *#include(fields: readonly Token[][], place: Place, depth: number, entries: Entry[]): Steps<boolean> {
     const directive = fields[0]?.[0]?.text ?? '';
     const target = fields[1]?.[0]?.text;
     if (fields.length !== 2 || target === undefined) return false;
     switch (directive) {
       case 'include':
-        this.#includeFile(this.#fs.resolve(place.file, toText(target)), depth + 1, entries);
+        yield* this.#includeFile(this.#fs.resolve(place.file, toText(target)), depth + 1, entries);
         return true;
       case 'include_if_exists':
-        this.#includeIfExists(this.#fs.resolve(place.file, toText(target)), place, depth + 1, entries);
+        yield* this.#includeIfExists(this.#fs.resolve(place.file, toText(target)), place, depth + 1, entries);
         return true;
       case 'include_dir':
-        this.#includeDirectory(target, place, depth + 1, entries);
+        yield* this.#includeDirectory(target, place, depth + 1, entries);
         return true;
       default:
         return false;
     }
   }
 
-  #includeFile(file: string, depth: number, entries: Entry[]): void {
-    this.#readFile(file, this.#open(file, depth), depth, entries);
+  *#includeFile(file: string, depth: number, entries: Entry[]): Steps<void> {
+    yield* this.#readFile(file, this.#open(file, depth), depth, entries);
   }
 
-  #includeIfExists(file: string, place: Place, depth: number, entries: Entry[]): void {
+  *#includeIfExists(file: string, place: Place, depth: number, entries: Entry[]): Steps<void> {
     let content: ByteString;
     try {
       content = this.#open(file, depth);
@@ -215,17 +226,17 @@ class Reader {
       this.#warnings.push(problemAt(place, `skipping missing authentication file "${file}"`));
       return;
     }
-    this.#readFile(file, content, depth, entries);
+    yield* this.#readFile(file, content, depth, entries);
   }
 
-  #includeDirectory(name: ByteString, place: Place, depth: number, entries: Entry[]): void {
+  *#includeDirectory(name: ByteString, place: Place, depth: number, entries: Entry[]): Steps<void> {
     // An empty name would mean the naming file's own directory, and that file again.
     if (/^[ \t\r\n]*$/.test(name)) throw new BadLine(`empty configuration directory name: "${toText(name)}"`);
     const directory = this.#fs.resolve(place.file, toText(name));
     this.#watched.add(directory);
     for (const file of this.#configurationFiles(directory)) {
       try {
-        this.#includeFile(this.#fs.resolve(place.file, `${toText(name)}/${file}`), depth, entries);
+        yield* this.#includeFile(this.#fs.resolve(place.file, `${toText(name)}/${file}`), depth, entries);
       } catch (error) {
         if (!(error instanceof BadLine)) throw error;
         entries.push({ problem: problemAt(place, error.message) });
@@ -246,8 +257,9 @@ class Reader {
       .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   }
 
-  #countToken(): void {
+  #countToken(): number {
     this.#tokens += 1;
     if (this.#tokens > MAX_TOKENS) throw new TooLarge(`the rules expand to more than ${MAX_TOKENS} tokens`);
+    return this.#tokens;
   }
 }

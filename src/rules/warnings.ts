@@ -4,6 +4,7 @@
 import { MAX_NAME_BYTES, toText } from '../bytestring.ts';
 import type { ByteString } from '../bytestring.ts';
 import type { Problem } from '../errors.ts';
+import type { Steps } from '../steps.ts';
 import { never } from './never.ts';
 import { problemAt } from './problems.ts';
 import { roleExists } from './roles.ts';
@@ -11,28 +12,37 @@ import { Shadows } from './shadows.ts';
 import type { HbaRecord, Place, Roles, UserSpec } from './types.ts';
 
 /** All warnings, in the order of the records. */
-export function findWarnings(
+export function* findWarnings(
   records: readonly HbaRecord[],
   options: { readonly ssl: boolean; readonly roles: Roles },
-): Problem[] {
+): Steps<Problem[]> {
   const shadows = new Shadows();
-  return records.flatMap((record) => {
-    const typeWarnings = warnOfType(record, options.ssl);
-    if (typeWarnings.length > 0) return typeWarnings;
-    const warnings = [
-      ...warnOfDatabases(record, options.roles),
-      ...warnOfUsers(record, record.users, options.roles),
-    ];
-    const shadow = shadows.add(record);
-    if (shadow !== null) {
-      const where =
-        shadow.file === record.file ? `line ${shadow.line}` : `line ${shadow.line} of file "${shadow.file}"`;
-      warnings.push(
-        problemAt(record, `record cannot match because ${where} matches everything that it does`),
-      );
-    }
-    return warnings;
-  });
+  const warnings: Problem[] = [];
+  for (const record of records) {
+    yield;
+    for (const warning of warningsOf(record, options, shadows)) warnings.push(warning);
+  }
+  return warnings;
+}
+
+function warningsOf(
+  record: HbaRecord,
+  options: { readonly ssl: boolean; readonly roles: Roles },
+  shadows: Shadows,
+): Problem[] {
+  const typeWarnings = warnOfType(record, options.ssl);
+  if (typeWarnings.length > 0) return typeWarnings;
+  const warnings = [
+    ...warnOfDatabases(record, options.roles),
+    ...warnOfUsers(record, record.users, options.roles),
+  ];
+  const shadow = shadows.add(record);
+  if (shadow !== null) {
+    const where =
+      shadow.file === record.file ? `line ${shadow.line}` : `line ${shadow.line} of file "${shadow.file}"`;
+    warnings.push(problemAt(record, `record cannot match because ${where} matches everything that it does`));
+  }
+  return warnings;
 }
 
 function warnOfType(record: HbaRecord, ssl: boolean): Problem[] {

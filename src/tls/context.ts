@@ -77,6 +77,14 @@ export async function loadTls(
     tls.caFile,
   );
   const certificates = [...serverFacts.certificates, ...caFacts.certificates];
+  const lasting = [
+    ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
+    ...server.warnings,
+    ...serverFacts.problems,
+    ...beside.warnings,
+    ...caFacts.problems,
+    ...revocation.warnings,
+  ];
   return {
     context: createSecureContext(options),
     options,
@@ -89,16 +97,14 @@ export async function loadTls(
       ...[tls.certFile, tls.keyFile, tls.dhParamsFile, tls.caFile].filter((file) => file !== ''),
       ...revocation.files,
     ],
-    warnings: [
-      ...validityWarnings(certificates, new Date()),
-      ...revocationWarnings(revocation.crls, new Date()),
-      ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
-      ...server.warnings,
-      ...serverFacts.problems,
-      ...beside.warnings,
-      ...caFacts.problems,
-      ...revocation.warnings,
-    ],
+    get warnings() {
+      const now = new Date();
+      return [
+        ...validityWarnings(certificates, now),
+        ...revocationWarnings(revocation.crls, now),
+        ...lasting,
+      ];
+    },
     minProtocolVersion: tls.minProtocolVersion,
     maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
   };

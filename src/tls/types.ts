@@ -63,7 +63,7 @@ export interface TlsMaterial {
   readonly crls: readonly CrlInUse[];
   /** Files and directories that were read, for the watcher. */
   readonly files: readonly string[];
-  /** Certificates about to expire, Ed25519 keys, … */
+  /** Certificates about to expire by the clock of now, Ed25519 keys, … */
   readonly warnings: readonly Problem[];
   readonly minProtocolVersion: string;
   readonly maxProtocolVersion: string;

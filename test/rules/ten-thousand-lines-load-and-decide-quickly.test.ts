@@ -21,6 +21,7 @@ const kinds: readonly [what: string, line: (i: number) => string][] = [
   ['different databases', (i) => `host "d ${i}" all 0.0.0.0/0 trust`],
   ['different addresses', (i) => `host all all 11.${i >> 8}.${i & 255}.1/32 reject`],
   ['roles', (i) => `host all +r${i} 0.0.0.0/0 trust`],
+  ['lines that nearly shadow each other', (i) => `hostnossl a,x${i} u,v${i} 10.0.0.0/${8 + (i % 24)} trust`],
   ['regular expressions', (i) => `host all /^u${i}$ 0.0.0.0/0 trust`],
 ];
 

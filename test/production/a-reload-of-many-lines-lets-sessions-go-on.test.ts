@@ -1,0 +1,56 @@
+// A pg_hba.conf and a pg_ident.conf of 20,000 lines each are read again while a session runs: its bytes go back and forth
+// many times before the reload is over, because the lines are parsed in slices of a few milliseconds.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { connectRaw } from '../support/raw-client.ts';
+import { scriptedUpstream } from '../support/scripted-upstream.ts';
+
+const LINES = 20_000;
+/** With slices there are some hundred. A reload in one go leaves a few, while the files themselves are read. */
+const MIN_ROUND_TRIPS = 40;
+
+const rules = (round: number): string =>
+  [
+    ...Array.from(
+      { length: LINES },
+      (_, i) => `host db${i} u${i},v${round} 10.${i >> 8}.${i & 255}.0/24 reject`,
+    ),
+    'host all all all trust',
+  ].join('\n');
+const maps = (round: number): string =>
+  Array.from({ length: LINES }, (_, i) => `m${round} /^user${i}$ u${i}`).join('\n');
+
+await test('a session during reloads', async (t) => {
+  const upstream = await scriptedUpstream(t, async (connection) => {
+    await connection.readStartup();
+    await connection.acceptLogin();
+    for (;;) await connection.send(await connection.read(1));
+  });
+  const gate = await startGate(t, {
+    hba: rules(0),
+    ident: maps(0),
+    upstream,
+    config: { reload: { watch: 'off' } },
+  });
+  const client = await connectRaw(t, gate.port);
+  t.equal((await client.login({ user: 'u', database: 'd' })).error, null);
+
+  for (let round = 1; round <= 2; round += 1) {
+    writeFileSync(join(gate.directory, 'pg_hba.conf'), rules(round));
+    writeFileSync(join(gate.directory, 'pg_ident.conf'), maps(round));
+    let isOver = false;
+    const reload = gate.admin('/reload', { method: 'POST' }).finally(() => (isOver = true));
+    let roundTrips = 0;
+    while (!isOver) {
+      await client.send(Buffer.from('x'));
+      t.equal((await client.read(1)).toString(), 'x');
+      roundTrips += 1;
+    }
+    t.equal((await reload).status, 200);
+    t.comment(`${roundTrips} round trips in reload ${round}`);
+    t.ok(roundTrips >= MIN_ROUND_TRIPS);
+  }
+});
