@@ -73,9 +73,19 @@ export const codes = {
     'authentication_timeout passed before the upstream accepted the client.',
   ),
   'handshake-evicted': entry(
-    null,
+    '53300',
     'warn',
     'max_handshakes was reached and this connection had gone longest without progress.',
+  ),
+  'handshake-too-expensive': entry(
+    null,
+    'warn',
+    "Failed handshakes of the client's address have cost too much processor time, so it is refused for a while.",
+  ),
+  'opening-too-large': entry(
+    null,
+    'warn',
+    'The client sent more bytes below TLS than any opening takes, without a step forward.',
   ),
   // -- TLS: semantics §2
   'tls-eof': entry(null, 'info', 'The client closed the connection during the TLS handshake.'),

@@ -16,9 +16,9 @@ import type { Metrics, MetricsJson, RuleHits } from './metrics.ts';
 import { SessionsJudge } from './rejudge.ts';
 import { serveConnection } from './session/connection.ts';
 import { Dialer } from './session/dial.ts';
-import { Handshakes } from './session/handshakes.ts';
 import { LocalQuota, type Quota } from './session/quota.ts';
 import { Sessions, terminatedByAdministrator } from './session/registry.ts';
+import { Strangers } from './session/strangers.ts';
 import { sessionRow } from './session-row.ts';
 import { orAfter } from './wait.ts';
 
@@ -47,11 +47,13 @@ export interface SharedState {
   readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
   /** The number of unadmitted connections has changed. */
   readonly onHandshakes: () => void;
+  /** An address has been charged for a failed opening: the other workers refuse it too. */
+  readonly onCharge?: (address: string, ms: number) => void;
 }
 
 /** The connections of one process. */
 export class GateProcess implements Backend {
-  readonly handshakes: Handshakes;
+  readonly strangers: Strangers;
   readonly live = new Sessions();
   readonly #config: ConfigHolder;
   readonly #log: Logger;
@@ -70,11 +72,11 @@ export class GateProcess implements Backend {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
-    this.handshakes = new Handshakes(shared?.onHandshakes);
+    this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
     this.#gate = {
       log,
       metrics,
-      handshakes: this.handshakes,
+      strangers: this.strangers,
       sessions: this.live,
       enlist: (session, decidedBy) => {
         this.live.add(session);
@@ -115,7 +117,15 @@ export class GateProcess implements Backend {
 
   /** SECURITY: near the limit of open files a stranger gives way, so that silent ones never keep clients out. */
   #makeRoom(): boolean {
-    return this.#connections.size < this.#capacity || this.handshakes.evictOldest();
+    if (this.#connections.size < this.#capacity) return true;
+    return this.strangers.handshakes.evict(
+      new GatehouseError('too-many-open-files', {
+        reply: 'sorry, too many clients already',
+        message:
+          `the limit of open files leaves room for ${this.#capacity} connections: ` +
+          'the one that had gone longest without progress was dropped for a new one',
+      }),
+    );
   }
 
   async sessions(): Promise<readonly SessionRow[]> {
@@ -155,7 +165,7 @@ export class GateProcess implements Backend {
   async finish(): Promise<void> {
     this.#draining = true;
     for (const session of this.live) session.end(terminatedByAdministrator('the gate is shutting down'));
-    this.handshakes.endAll(
+    this.strangers.handshakes.endAll(
       new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
     );
     // Resolves only when the connections are closed, which are waited for below.

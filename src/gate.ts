@@ -5,14 +5,14 @@ import type { Snapshot } from './config/snapshot.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Dialer } from './session/dial.ts';
-import type { Handshakes } from './session/handshakes.ts';
 import type { Quota } from './session/quota.ts';
 import type { Session, Sessions } from './session/registry.ts';
+import type { Strangers } from './session/strangers.ts';
 
 export interface Gate {
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly handshakes: Handshakes;
+  readonly strangers: Strangers;
   readonly sessions: Sessions;
   /**
    * Lists an admitted session. SECURITY: one that was decided on by a state that is no longer in force has missed the

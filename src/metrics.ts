@@ -173,8 +173,11 @@ class ProcessMetrics implements Metrics {
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
     this.#readAtScrape('sessions', 'Sessions being relayed.', 'sum', (source) => source.sessions());
-    this.#readAtScrape('handshakes_in_progress', 'Connections no rule has admitted yet.', 'sum', (source) =>
-      source.handshakesInProgress(),
+    this.#readAtScrape(
+      'handshakes_in_progress',
+      'Connections that have yet to prove themselves.',
+      'sum',
+      (source) => source.handshakesInProgress(),
     );
     this.#readAtScrape(
       'sessions_no_longer_admitted',

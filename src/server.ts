@@ -230,7 +230,7 @@ async function startBackend(
   const gate = new GateProcess({ config, log, metrics });
   metrics.bindGauges({
     sessions: () => gate.live.size,
-    handshakesInProgress: () => gate.handshakes.size,
+    handshakesInProgress: () => gate.strangers.handshakes.size,
     sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
     upstreamUp,
   });

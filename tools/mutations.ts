@@ -30,8 +30,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the second decision after a reload during the wait for a place',
-    from: 'if (gate.snapshot() !== snapshot) {\n      if (exhausted',
-    to: 'if (false) {\n      if (exhausted',
+    from: 'if (gate.snapshot() !== snapshot) {\n      if (isProven',
+    to: 'if (false) {\n      if (isProven',
     tests: ['session/a-reload-during-a-decision-makes-it-be-made-again.test.ts'],
   },
   {
@@ -334,5 +334,19 @@ export const mutations: readonly Mutation[] = [
     from: 'if (!stats.isFile() && !isNull) throw',
     to: 'if (false) throw',
     tests: ['config/only-regular-files-are-read-and-no-other-is-waited-for.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
+    removes: 'the wait for its password before a stranger takes a place among the sessions',
+    from: "const isProven = verdict.demand === 'none';",
+    to: 'const isProven = true;',
+    tests: ['session/strangers-at-a-password-line-take-nobody-s-place.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
+    removes: 'the end of a terminated session for every limit',
+    from: "life.signal.addEventListener('abort', () => delist(connection), { once: true });",
+    to: '',
+    tests: ['session/a-terminated-session-is-gone-at-once.test.ts'],
   },
 ];

@@ -137,7 +137,7 @@ class House {
     const gate = new GateProcess({ config, log, metrics: this.#metrics });
     this.#metrics.bindGauges({
       sessions: () => gate.live.size,
-      handshakesInProgress: () => gate.handshakes.size,
+      handshakesInProgress: () => gate.strangers.handshakes.size,
       upstreamUp: () => true,
       sessionsNoLongerAdmitted: () => 0,
     });
@@ -225,7 +225,7 @@ class House {
     const gate = this.#gate;
     const isOver = (): boolean =>
       gate !== null &&
-      gate.handshakes.size === 0 &&
+      gate.strangers.handshakes.size === 0 &&
       gate.live.size === 0 &&
       this.#lines.some(isEnding) &&
       this.#upstream.open === 0;

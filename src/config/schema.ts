@@ -56,10 +56,10 @@ const connections = {
     doc: 'The most sessions at one time from one client address. 0 is no limit.',
   }),
   max_handshakes: integer({
-    default: '256',
+    default: '1000',
     min: 0,
     max: MAX_BACKENDS,
-    doc: 'The most connections at one time that no rule has admitted yet. When one more arrives, the one that has gone longest without progress is dropped, so that silent strangers keep nobody out. 0 is no limit.',
+    doc: 'The most connections at one time that have yet to prove themselves: until AuthenticationOk where a password is asked for, else until a rule admits them. When one more arrives, one of them is dropped: first whoever keeps the gate waiting, then whoever takes more than the share of an address, so that silent strangers keep nobody out. The default fits 1,000 clients that come back at once. 0 is no limit.',
   }),
   authentication_timeout: duration({
     default: '60s',

@@ -159,6 +159,9 @@ export class Fleet implements Backend {
           )
         ).includes(true),
       onHandshakes: () => void this.#limitHandshakes(),
+      onCharge: (by, address, ms) => {
+        for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
+      },
     });
     this.#workers.add(worker);
     void worker.exited.then((exit) => this.#onExit(worker, exit));
@@ -194,12 +197,12 @@ export class Fleet implements Backend {
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }
 
-  /** max_handshakes is global: of all workers' connections the one longest without progress goes. */
+  /** max_handshakes is global: of all workers' connections the one that has to go first goes. */
   async #limitHandshakes(): Promise<void> {
     const limit = this.#config.current.settings.maxHandshakes;
     if (limit === 0 || this.#evicting) return;
     this.#evicting = true;
-    while (this.#handshakes() > limit && (await this.#evictOldestHandshake(limit)));
+    while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));
     this.#evicting = false;
   }
 
@@ -207,15 +210,17 @@ export class Fleet implements Backend {
    * Asks the workers anew, for what they have told may be old by now and one connection too many must not cost two.
    * Returns false when there are no more than `limit`; where something else was told, the truth is under way.
    */
-  async #evictOldestHandshake(limit: number): Promise<boolean> {
+  async #evictHandshake(limit: number): Promise<boolean> {
     const answers = await this.#askAll(async (worker) => ({
       worker,
       ...(await worker.remote.call('handshakes')),
     }));
     const count = answers.reduce((sum, answer) => sum + answer.count, 0);
-    const oldest = answers.toSorted((a, b) => b.oldestMs - a.oldestMs)[0];
-    if (oldest === undefined || count <= limit) return false;
-    await Promise.allSettled([oldest.worker.remote.call('evictOldestHandshake')]);
+    const first = answers
+      .flatMap((answer) => (answer.first === null ? [] : [{ worker: answer.worker, ...answer.first }]))
+      .toSorted((a, b) => a.rank - b.rank || b.silentMs - a.silentMs)[0];
+    if (first === undefined || count <= limit) return false;
+    await Promise.allSettled([first.worker.remote.call('evictHandshake')]);
     return true;
   }
 

@@ -4,13 +4,14 @@ import type { SessionRow } from '../admin/gate-view.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../metrics.ts';
+import type { Candidate } from '../session/handshakes.ts';
 import type { Exhausted, SessionLimits } from '../session/quota.ts';
 
-/** A worker's connections that no rule has admitted yet. */
+/** A worker's connections that have yet to prove themselves. */
 export interface WorkerHandshakes {
   readonly count: number;
-  /** For how long the one longest without progress has made none, in milliseconds; 0 when there is none. */
-  readonly oldestMs: number;
+  /** The one that would have to go first. */
+  readonly first: Candidate | null;
 }
 
 /** A worker's methods. */
@@ -23,10 +24,12 @@ export interface WorkerMethods {
   ruleHits(): Promise<readonly RuleHits[]>;
   reload(): Promise<ReloadResult>;
   hasCancelKey(pid: number, key: Buffer): boolean;
-  /** The connections that no rule has admitted yet, as they are now. */
-  handshakes(): WorkerHandshakes;
-  /** Ends the one longest without progress. */
-  evictOldestHandshake(): void;
+  /** The connections that have yet to prove themselves, once what has arrived is read. */
+  handshakes(): Promise<WorkerHandshakes>;
+  /** Ends the one that has to go first. */
+  evictHandshake(): void;
+  /** Another worker has charged this address for a failed opening. */
+  charged(address: string, ms: number): void;
   drain(): Promise<void>;
   /** Ends everything; the worker then exits. */
   finish(): Promise<void>;
@@ -41,8 +44,10 @@ export interface PrimaryMethods {
   /** Counts a session where no limit is set, so nobody waits for an answer. */
   add(address: string): void;
   release(address: string): void;
-  /** How many connections of the worker no rule has admitted yet. */
+  /** How many connections of the worker have yet to prove themselves. */
   handshakes(count: number): void;
+  /** The worker has charged this address for a failed opening. */
+  charge(address: string, ms: number): void;
   /** Whether a worker other than the one that asks relays a session with this key. */
   hasCancelKey(pid: number, key: Buffer): Promise<boolean>;
 }

@@ -12,6 +12,8 @@ export interface WorkerOptions {
   readonly hasCancelKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
   /** The number of the worker's unadmitted connections has changed. */
   readonly onHandshakes: () => void;
+  /** It has charged an address for a failed opening. */
+  readonly onCharge: (by: WorkerProcess, address: string, ms: number) => void;
 }
 
 export class WorkerProcess {
@@ -30,7 +32,7 @@ export class WorkerProcess {
   /** Its sessions, by client address. */
   readonly #sessions = new Map<string, number>();
 
-  constructor(child: ChildProcess, { count, hasCancelKey, onHandshakes }: WorkerOptions) {
+  constructor(child: ChildProcess, { count, hasCancelKey, onHandshakes, onCharge }: WorkerOptions) {
     this.#count = count;
     this.pid = child.pid ?? 0;
     this.exited = new Promise((resolve) => {
@@ -53,6 +55,7 @@ export class WorkerProcess {
         this.handshakes = size;
         onHandshakes();
       },
+      charge: (address, ms) => onCharge(this, address, ms),
       hasCancelKey: async (pid, key) => await hasCancelKey(this, pid, key),
     };
     this.remote = new Remote(child, methods);

@@ -1,9 +1,11 @@
 // A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
 
+import { setImmediate } from 'node:timers/promises';
 import { ConfigHolder, loadSnapshot } from '../config/snapshot.ts';
 import { GateProcess } from '../gate-process.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
+import { evicted } from '../session/handshakes.ts';
 import type { Quota, SessionLimits } from '../session/quota.ts';
 import { followSignals, type Received } from '../signals.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
@@ -22,10 +24,15 @@ const methods: WorkerMethods = {
     const log = createLogger(settings.logLevel);
     logNodeWarnings(log);
     followSignals((received) => logIgnored(log, received));
-    const started = new GateProcess({ config, log, metrics, shared: { quota, hasCancelKey, onHandshakes } });
+    const started = new GateProcess({
+      config,
+      log,
+      metrics,
+      shared: { quota, hasCancelKey, onHandshakes, onCharge },
+    });
     metrics.bindGauges({
       sessions: () => started.live.size,
-      handshakesInProgress: () => started.handshakes.size,
+      handshakesInProgress: () => started.strangers.handshakes.size,
       upstreamUp: () => null,
       sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
     });
@@ -38,13 +45,19 @@ const methods: WorkerMethods = {
   ruleHits: async () => await running().ruleHits(),
   reload: async () => await running().reload(),
   hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
-  handshakes: () => ({ count: gate?.handshakes.size ?? 0, oldestMs: gate?.handshakes.oldestAgeMs ?? 0 }),
-  evictOldestHandshake: () => void gate?.handshakes.evictOldest(),
+  handshakes: async () => {
+    // What the kernel holds of their bytes is read first.
+    await setImmediate();
+    const handshakes = gate?.strangers.handshakes;
+    return { count: handshakes?.size ?? 0, first: handshakes?.candidate ?? null };
+  },
+  evictHandshake: () => void gate?.strangers.handshakes.evict(evicted()),
+  charged: (address, ms) => gate?.strangers.watch.charged(address, ms),
   drain: async () => await running().drain(),
   finish: async () => {
     await gate?.finish();
     // After the answer to this very call has been sent.
-    setImmediate(() => process.disconnect?.());
+    void setImmediate().then(() => process.disconnect?.());
   },
 };
 
@@ -65,16 +78,23 @@ async function hasCancelKey(pid: number, key: Buffer): Promise<boolean> {
   return await primary.call('hasCancelKey', pid, key);
 }
 
+function onCharge(address: string, ms: number): void {
+  primary.tell('charge', address, ms);
+}
+
 let handshakesTold = true;
 
 /** At most one message a turn of the event loop, however many connections come and go in it. */
 function onHandshakes(): void {
   if (!handshakesTold) return;
   handshakesTold = false;
-  setImmediate(() => {
-    handshakesTold = true;
-    primary.tell('handshakes', gate?.handshakes.size ?? 0);
-  });
+  void tellHandshakes();
+}
+
+async function tellHandshakes(): Promise<void> {
+  await setImmediate();
+  handshakesTold = true;
+  primary.tell('handshakes', gate?.strangers.handshakes.size ?? 0);
 }
 
 function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits): boolean {

@@ -167,6 +167,13 @@ export function clientAddress(text: string): ClientAddress | null {
   return { address: ipv4, text: formatAddress(ipv4) };
 }
 
+/** Whom an address counts with where addresses share something: itself, or its /64, which one IPv6 client has whole. */
+export function addressBlock({ family, bytes }: IpAddress): string {
+  return family === 4
+    ? formatAddress({ family, bytes })
+    : `${formatAddress({ family, bytes: Uint8Array.from(bytes, (byte, index) => (index < 8 ? byte : 0)) })}/64`;
+}
+
 /** An address as inet_ntop writes it: the longest run of zero groups shortened, an embedded IPv4 address dotted. */
 export function formatAddress({ family, bytes }: IpAddress): string {
   if (family === 4) return bytes.join('.');

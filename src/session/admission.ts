@@ -13,7 +13,7 @@ import { judge } from './judge.ts';
 import { interfaceAddresses } from './network.ts';
 import { tooMany } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
-import type { Session } from './registry.ts';
+import { createSession, type Session } from './registry.ts';
 import { logAuthenticated, relayedBytes } from './report.ts';
 
 /**
@@ -39,16 +39,51 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     const { verdict, facts } = await askRules(connection, snapshot, startup);
     if (gate.snapshot() !== snapshot) continue;
     if (verdict.kind === 'refuse') throw refusedByRules(connection, startup, verdict);
-    const exhausted = await gate.quota.take(known.host, snapshot.settings);
+    // SECURITY: strangers who are asked for a password and say nothing must not fill max_connections (contract §7.34).
+    const isProven = verdict.demand === 'none';
+    const exhausted = isProven ? await gate.quota.take(known.host, snapshot.settings) : null;
     if (gate.snapshot() !== snapshot) {
-      if (exhausted === null) gate.quota.release(known.host);
+      if (isProven && exhausted === null) gate.quota.release(known.host);
       continue;
     }
     countHit(connection, verdict);
     if (exhausted !== null) throw tooMany(exhausted);
-    gate.enlist(enter(connection, startup, verdict, facts), snapshot);
+    connection.session = enter(connection, startup, verdict, facts);
+    connection.decidedBy = snapshot;
+    if (isProven) list(connection, connection.session, snapshot);
+    else gate.strangers.progress(connection.life);
     return verdict;
   }
+}
+
+/**
+ * Makes a session of a client that has proved its password. Nothing happens where it is one already.
+ *
+ * @throws GatehouseError `too-many-connections`, `too-many-connections-per-address`, or the life's reason
+ */
+export async function enlist(connection: Connection): Promise<void> {
+  const { gate, known, session, decidedBy, settings } = connection;
+  if (session === null || decidedBy === null || gate.sessions.get(session.id) !== undefined) return;
+  const exhausted = await gate.quota.take(known.host, settings);
+  if (exhausted !== null) throw tooMany(exhausted);
+  list(connection, session, decidedBy);
+  connection.life.signal.throwIfAborted();
+}
+
+/** From here on the connection is a session: listed, limited, and a stranger no longer. Its place has been taken. */
+function list(connection: Connection, session: Session, decidedBy: Snapshot): void {
+  const { gate, life } = connection;
+  gate.strangers.leave(life, { failed: false });
+  gate.enlist(session, decidedBy);
+  connection.decidedBy = null;
+  // SECURITY: one that is ended is gone from every limit at once, however long its client stays (contract §7.29).
+  life.signal.addEventListener('abort', () => delist(connection), { once: true });
+  if (life.signal.aborted) delist(connection);
+}
+
+/** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */
+export function delist({ gate, known, session }: Connection): void {
+  if (session !== null && gate.sessions.remove(session)) gate.quota.release(known.host);
 }
 
 /**
@@ -109,36 +144,26 @@ function refusedByRules(connection: Connection, startup: StartupRequest, verdict
   return new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
 }
 
-/** From here on the connection is a session: limited, and no longer a handshake. The caller lists it. */
+/** The session that the connection becomes, now or once its password has been proved. */
 function enter(connection: Connection, startup: StartupRequest, admission: Admission, facts: Facts): Session {
   const { gate, life, known, settings } = connection;
   // A session is judged again by the state that a later reload brings, so it keeps none of the earlier ones alive.
   connection.material = null;
   // The handshake is over for good: a session need not carry its ClientHello to the end.
   if (known.tls !== null) known.tls = { ...known.tls, hello: () => null };
-  const session: Session = {
+  const session = createSession({
+    life,
     id: known.id,
     user: startup.user,
     database: startup.database,
     applicationName: startup.applicationName,
     clientAddress: known.host,
     clientPort: known.port,
-    startedAt: new Date(),
     facts,
     record: admission.record,
     tls: known.tls,
-    cancelKey: null,
-    status: () => 'active',
     bytes: () => relayedBytes(connection),
-    judgement: { kind: 'admitted' },
-    terminating: false,
-    end: (reason) => {
-      session.terminating = true;
-      life.end(reason);
-    },
-  };
-  connection.session = session;
-  gate.handshakes.leave(life);
+  });
   if (known.tls?.certificate.state === 'verified') {
     const { notAfter } = known.tls.certificate.identity.facts;
     // It may have expired since the handshake, or the clock has jumped; a sum that falls is no counter.

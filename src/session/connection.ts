@@ -5,14 +5,15 @@ import type { Socket } from 'node:net';
 import { GatehouseError } from '../errors.ts';
 import type { Gate } from '../gate.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Snapshot } from '../config/snapshot.ts';
 import { offeredFields } from '../protocol/client-hello.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
-import { clientAddress } from '../rules/address.ts';
+import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { Admission, IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { admit, isStale } from './admission.ts';
+import { admit, delist, enlist, isStale } from './admission.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
 import { Lifeline, orAborted, reasonOf } from './deadline.ts';
@@ -43,6 +44,8 @@ export interface Connection {
   material: TlsMaterial | null;
   readonly raw: Socket;
   readonly address: IpAddress;
+  /** What the address counts with: itself, or its /64. */
+  readonly block: string;
   readonly life: Lifeline;
   readonly known: Known;
   /** What the client is spoken to through: `raw`, then the TLS socket above it. */
@@ -51,6 +54,8 @@ export interface Connection {
   session: Session | null;
   /** What the client has been sent of the upstream's messages. */
   readonly said: BackendStream;
+  /** The state that has admitted it, until it is listed. */
+  decidedBy: Snapshot | null;
 }
 
 /** How a connection ended that did not fail. */
@@ -77,6 +82,7 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     material: null,
     raw,
     address: peer.address,
+    block: addressBlock(peer.address),
     life: new Lifeline(),
     known: {
       id: gate.nextId(),
@@ -92,6 +98,7 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     upstream: null,
     session: null,
     said: new BackendStream(),
+    decidedBy: null,
   };
   const { life, known } = connection;
   if (settings.logConnections) logReceived(gate, known);
@@ -102,28 +109,28 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
         message: 'canceling authentication due to timeout',
       }),
   );
-  gate.handshakes.enter(life, settings.maxHandshakes);
+  let failed = true;
   try {
+    gate.strangers.enter(life, connection.block, () => raw.bytesRead, settings.maxHandshakes);
     const end = await live(connection);
+    failed = false;
     reportEnd(gate, known, end, relayedBytes(connection), settings.logDisconnections);
   } catch (error) {
-    const failure =
-      error instanceof GatehouseError ? error : new GatehouseError('internal-error', { cause: error });
+    const failure = asFailure(error);
     connection.upstream?.socket.destroy();
     reportFailure(gate, known, failure, relayedBytes(connection));
-    // Who was dropped for taking too long is not waited for. Nor is who was ended before the startup packet: there an
-    // error would stand where the client awaits the answer to its SSLRequest (CVE-2024-10977) or TLS records.
-    const silent = life.signal.aborted && (failure.reply === null || known.startup === null);
+    // A client that took too long is not waited for. Nor is one that was ended before its startup packet: in clear an
+    // error would stand where the client awaits the answer to its SSLRequest (CVE-2024-10977) or TLS records. Inside
+    // TLS one that is shed for others is told so (contract §7.34).
+    const mayBeTold = known.startup !== null || (known.tls !== null && failure.code === 'handshake-evicted');
+    const silent = life.signal.aborted && (failure.reply === null || !mayBeTold);
     // An ErrorResponse is never spliced into a long message of the upstream's that was being passed on.
     const answer = connection.said.atBoundary ? errorResponse(failure) : null;
     if (!silent) await sendAndClose(connection.client, answer, life.signal);
   } finally {
     life.clear();
-    gate.handshakes.leave(life);
-    if (connection.session !== null) {
-      gate.sessions.remove(connection.session);
-      gate.quota.release(known.host);
-    }
+    gate.strangers.leave(life, { failed });
+    delist(connection);
     connection.upstream?.socket.destroy();
     connection.client.destroy();
     raw.destroy();
@@ -140,7 +147,7 @@ async function live(connection: Connection): Promise<End> {
   }
   const startup = acceptStartup(opening.code, opening.body, (bytes) => connection.client.write(bytes));
   known.startup = startup;
-  gate.handshakes.progress(life);
+  gate.strangers.working(life);
   return await serve(connection, startup, await admit(connection, startup));
 }
 
@@ -163,7 +170,7 @@ async function open(connection: Connection): Promise<Extract<Opening, { kind: 'c
     }
     for (;;) {
       const opening = await readOpening(reader, state);
-      gate.handshakes.progress(life);
+      gate.strangers.progress(life);
       switch (opening.kind) {
         case 'ssl-request':
           if (gate.snapshot().terminator === null || connection.known.tls !== null) {
@@ -200,12 +207,13 @@ async function startTls(connection: Connection): Promise<void> {
   const { terminator, tls: material } = gate.snapshot();
   if (terminator === null) throw new GatehouseError('direct-tls-disabled');
   const begin = performance.now();
-  const tls = await terminator.accept(raw, { signal: life.signal });
+  const tls = await gate.strangers.handshake(life, connection.block, (ready) =>
+    terminator.accept(raw, { signal: life.signal, ready }),
+  );
   connection.material = material;
   connection.client = tls.socket;
   known.tls = tls;
   logTls(gate, known, tls);
-  gate.handshakes.progress(life);
   gate.metrics.tlsHandshake((performance.now() - begin) / 1000, tls.version, tls.cipher);
 }
 
@@ -225,6 +233,7 @@ async function serve(
   connection.upstream = link;
   gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
 
+  let enlisted = Promise.resolve();
   const login = await logIn({ socket: client, raw: connection.raw, said: connection.said }, link, {
     startup: encodeStartupMessage(startup),
     demand: admission.demand,
@@ -232,12 +241,15 @@ async function serve(
     signal: life.signal,
     onAuthenticated: () => {
       life.clear();
+      enlisted = enlist(connection).catch((error: unknown) => life.end(asFailure(error)));
       if (!settings.logConnections) return;
       if (admission.demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
       logAuthorized(gate, known, startup);
     },
   });
   client.off('close', onClientClosed);
+  // Nothing is relayed for a client before it has its place among the sessions.
+  await enlisted;
   life.signal.throwIfAborted();
 
   const relay = new Relay(client, link, {
@@ -291,6 +303,10 @@ async function cancel(connection: Connection, request: CancelKey): Promise<void>
   life.signal.throwIfAborted();
   const { id, host, port } = known;
   gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
+}
+
+function asFailure(error: unknown): GatehouseError {
+  return error instanceof GatehouseError ? error : new GatehouseError('internal-error', { cause: error });
 }
 
 function idleTooLong(): GatehouseError {

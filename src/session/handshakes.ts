@@ -1,17 +1,41 @@
-// max_handshakes: the connections that no rule has admitted yet. When one too many comes, the one that has gone longest
-// without progress goes, so that silent or slow strangers never keep clients out (contract §7.20).
+// max_handshakes: the connections that have yet to prove themselves. When there is one too many, somebody goes: first
+// whoever is silent, then whoever takes more than the share of an address (contract §7.20, §7.34).
 
 import { GatehouseError } from '../errors.ts';
 import type { Lifeline } from './deadline.ts';
 
-/** The process's unadmitted connections, the one longest without progress first. */
+/** A client that has kept us waiting for this long goes before any other, in milliseconds: several slow round trips. */
+const PATIENCE_MS = 2_000;
+
+/** Whose turn it is: who waits for the client may be silent, who waits for the gate or the upstream is not. */
+type Turn = 'client' | 'gate';
+
+interface Waiting {
+  /** Whose share it takes: an address, of IPv6 the /64. */
+  readonly group: string;
+  /** performance.now() at its last step. */
+  since: number;
+  turn: Turn;
+  /** Its certificate has verified. */
+  proven: boolean;
+}
+
+/** Who would go first; several workers' are compared. */
+export interface Candidate {
+  /** The lower, the sooner. */
+  readonly rank: number;
+  /** For how long it has made no progress, in milliseconds. */
+  readonly silentMs: number;
+}
+
+/** The process's unproven connections. */
 export class Handshakes {
-  /**
-   * When each made progress last, by performance.now(). A Map keeps the order of insertion, so taking a connection out
-   * and in again moves it to the end.
-   */
-  readonly #waiting = new Map<Lifeline, number>();
+  /** The one longest without progress first: taking an entry out of a Map and in again moves it to the end. */
+  readonly #waiting = new Map<Lifeline, Waiting>();
+  readonly #groups = new Map<string, number>();
   readonly #onChange: () => void;
+  #limit = 0;
+  #checking = false;
 
   /** @param onChange called after the size has changed */
   constructor(onChange: () => void = () => {}) {
@@ -22,31 +46,46 @@ export class Handshakes {
     return this.#waiting.size;
   }
 
-  /** For how long the one longest without progress has made none, in milliseconds; 0 when there is none. */
-  get oldestAgeMs(): number {
-    const [oldest] = this.#waiting.values();
-    return oldest === undefined ? 0 : performance.now() - oldest;
-  }
-
-  /** Takes a new connection in, and ends the one longest without progress where `limit` (0 = none) is passed. */
-  enter(life: Lifeline, limit: number): void {
-    this.#waiting.set(life, performance.now());
+  /** Takes a new connection in. Where `limit` (0 = none) is passed, somebody goes within a turn of the event loop. */
+  enter(life: Lifeline, limit: number, group = ''): void {
+    this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven: false });
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+    this.#limit = limit;
     this.#onChange();
-    if (limit > 0 && this.#waiting.size > limit) this.evictOldest();
+    if (limit === 0 || this.#waiting.size <= limit || this.#checking) return;
+    this.#checking = true;
+    // Not at once: many are accepted in a row, and what they have sent already is read only after that.
+    setImmediate(() => {
+      this.#checking = false;
+      while (this.#limit > 0 && this.#waiting.size > this.#limit && this.evict(evicted()));
+    });
   }
 
-  /** Ends the connection longest without progress; false = there is none. */
-  evictOldest(): boolean {
-    const [oldest] = this.#waiting.keys();
-    if (oldest === undefined) return false;
-    this.leave(oldest);
-    oldest.end(new GatehouseError('handshake-evicted'));
+  /** Ends the connection that has to go first; false = there is none. */
+  evict(reason: GatehouseError): boolean {
+    const [life] = this.#first() ?? [];
+    if (life === undefined) return false;
+    this.leave(life);
+    life.end(reason);
     return true;
   }
 
-  /** A step of the opening is done: TLS, the startup packet. Single bytes are no progress. */
-  progress(life: Lifeline): void {
-    if (this.#waiting.delete(life)) this.#waiting.set(life, performance.now());
+  /** Who would go first, or null. */
+  get candidate(): Candidate | null {
+    const [, waiting, rank] = this.#first() ?? [];
+    if (waiting === undefined || rank === undefined) return null;
+    return { rank, silentMs: performance.now() - waiting.since };
+  }
+
+  /** A step is done: a packet, TLS, a certificate. Single bytes are no progress. */
+  progress(life: Lifeline, { turn = 'client', proven }: { turn?: Turn; proven?: boolean } = {}): void {
+    const waiting = this.#waiting.get(life);
+    if (waiting === undefined) return;
+    waiting.since = performance.now();
+    waiting.turn = turn;
+    waiting.proven = proven ?? waiting.proven;
+    this.#waiting.delete(life);
+    this.#waiting.set(life, waiting);
   }
 
   /** Ends every one of them: the gate is closing. */
@@ -56,6 +95,44 @@ export class Handshakes {
 
   /** Admitted, refused or gone. */
   leave(life: Lifeline): void {
-    if (this.#waiting.delete(life)) this.#onChange();
+    const waiting = this.#waiting.get(life);
+    if (waiting === undefined) return;
+    this.#waiting.delete(life);
+    const left = (this.#groups.get(waiting.group) ?? 1) - 1;
+    if (left === 0) this.#groups.delete(waiting.group);
+    else this.#groups.set(waiting.group, left);
+    this.#onChange();
   }
+
+  /** The first of those with the lowest rank, which has gone longest without progress among them. */
+  #first(): [Lifeline, Waiting, number] | null {
+    const share = Math.max(this.#limit, this.#waiting.size) / Math.max(1, this.#groups.size);
+    const now = performance.now();
+    let first: [Lifeline, Waiting, number] | null = null;
+    for (const [life, waiting] of this.#waiting) {
+      const rank = this.#rank(waiting, now, share);
+      if (first === null || rank < first[2]) first = [life, waiting, rank];
+      if (rank === 0) break;
+    }
+    return first;
+  }
+
+  /**
+   * SECURITY: silent and slow strangers go first, or they would keep clients out. A client that makes progress, whose
+   * address takes no more than its share, is not dropped for a stranger that came later.
+   */
+  #rank({ group, since, turn, proven }: Waiting, now: number, share: number): number {
+    if (turn === 'gate') return 4;
+    if (now - since > PATIENCE_MS) return 0;
+    if (proven) return 3;
+    return (this.#groups.get(group) ?? 0) > share ? 1 : 2;
+  }
+}
+
+/** Too many handshakes: in PostgreSQL's words for too many of anything. */
+export function evicted(): GatehouseError {
+  return new GatehouseError('handshake-evicted', {
+    reply: 'sorry, too many clients already',
+    message: 'max_handshakes was reached and this connection had gone longest without progress',
+  });
 }

@@ -7,6 +7,7 @@ import { GatehouseError } from '../errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Facts, HbaRecord } from '../rules/types.ts';
 import type { TlsSession } from '../tls/types.ts';
+import type { Lifeline } from './deadline.ts';
 
 /** One admitted session. */
 export interface Session {
@@ -42,6 +43,38 @@ export type SessionJudgement =
   /** Nobody can say, for this reason; it goes on. */
   | { readonly kind: 'not-judged'; readonly reason: string };
 
+/** What a session is made from. */
+export type SessionOptions = Pick<
+  Session,
+  | 'id'
+  | 'user'
+  | 'database'
+  | 'applicationName'
+  | 'clientAddress'
+  | 'clientPort'
+  | 'facts'
+  | 'record'
+  | 'tls'
+  | 'bytes'
+> & { readonly life: Lifeline };
+
+/** A session that is not listed yet. */
+export function createSession({ life, ...options }: SessionOptions): Session {
+  const session: Session = {
+    ...options,
+    startedAt: new Date(),
+    cancelKey: null,
+    status: () => 'active',
+    judgement: { kind: 'admitted' },
+    terminating: false,
+    end: (reason) => {
+      session.terminating = true;
+      life.end(reason);
+    },
+  };
+  return session;
+}
+
 /** All sessions of this process. */
 export class Sessions {
   readonly #byId = new Map<string, Session>();
@@ -64,9 +97,11 @@ export class Sessions {
     this.#byId.set(session.id, session);
   }
 
-  /** Forgets a session; nothing happens when it is not there. */
-  remove(session: Session): void {
-    if (this.#byId.delete(session.id) && this.#byId.size === 0) this.#onEmpty?.();
+  /** Forgets a session; false = it was not there. */
+  remove(session: Session): boolean {
+    const wasThere = this.#byId.delete(session.id);
+    if (wasThere && this.#byId.size === 0) this.#onEmpty?.();
+    return wasThere;
   }
 
   /**

@@ -30,6 +30,11 @@ interface Handshake {
   readonly reject: (reason: unknown) => void;
 }
 
+export interface AcceptOptions {
+  readonly signal: AbortSignal;
+  readonly ready?: () => Promise<void>;
+}
+
 /** Accepts TLS on connections that somebody else has accepted, with one state of the ssl_* files. */
 export class Terminator {
   readonly #material: TlsMaterial;
@@ -56,13 +61,15 @@ export class Terminator {
    * @param raw a TCP connection, paused; what was read of it before has been unshifted. It is destroyed when the
    *   handshake fails, and belongs to the session's socket when it succeeds.
    * @param options.signal ends the handshake; its reason is what is then thrown
+   * @param options.ready called when the ClientHello is there; the handshake goes on when it has resolved
    * @throws GatehouseError `tls-…`, with what the client offered in its fields (semantics §2.10)
    */
-  async accept(raw: Socket, { signal }: { readonly signal: AbortSignal }): Promise<TlsSession> {
+  async accept(raw: Socket, { signal, ready }: AcceptOptions): Promise<TlsSession> {
     raw.on('error', ignore);
     try {
       const { bytes, ended } = await peekOpeningBytes(raw, signal);
       if (ended) throw handshakeFailure(null, bytes, this.#material);
+      await ready?.();
       return await this.#handshake(raw, bytes, signal);
     } catch (error) {
       raw.destroy();

@@ -43,7 +43,7 @@ t.same(defaults, {
   workers: 1,
   maxConnections: 0,
   maxConnectionsPerAddress: 0,
-  maxHandshakes: 256,
+  maxHandshakes: 1000,
   authenticationTimeoutMs: 60_000,
   idleSessionTimeoutMs: 0,
   shutdownTimeoutMs: 30_000,

@@ -1,11 +1,12 @@
 // Handshakes: whoever counts over several workers hears of every connection that comes, leaves or is evicted, and the
 // number that is told is right when it is. A number that stayed too high would be too many for ever.
 
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { Lifeline } from '../../src/session/deadline.ts';
-import { Handshakes } from '../../src/session/handshakes.ts';
+import { evicted, Handshakes } from '../../src/session/handshakes.ts';
 
-await test('coming, leaving, evicted for another, evicted by hand', (t) => {
+await test('coming, leaving, evicted for another, evicted by hand', async (t) => {
   const told: number[] = [];
   const handshakes = new Handshakes(() => told.push(handshakes.size));
   const [first, second, third] = [new Lifeline(), new Lifeline(), new Lifeline()];
@@ -13,12 +14,43 @@ await test('coming, leaving, evicted for another, evicted by hand', (t) => {
   handshakes.enter(second, 2);
   handshakes.progress(first);
   handshakes.enter(third, 2);
+  t.strictSame(told, [1, 2, 3], 'what has arrived already is read before anybody goes');
+  await setImmediate();
   t.strictSame(told, [1, 2, 3, 2]);
   t.match(second.signal.reason, { code: 'handshake-evicted' }, 'the one longest without progress');
   handshakes.leave(second);
   handshakes.leave(first);
-  t.ok(handshakes.evictOldest());
-  t.notOk(handshakes.evictOldest());
+  t.ok(handshakes.evict(evicted()));
+  t.notOk(handshakes.evict(evicted()));
   t.strictSame(told, [1, 2, 3, 2, 1, 0]);
-  t.end();
+});
+
+await test('who goes first', async (t) => {
+  const handshakes = new Handshakes();
+  const names = new Map<Lifeline, string>();
+  const come = (name: string, group: string): Lifeline => {
+    const life = new Lifeline();
+    names.set(life, name);
+    life.signal.addEventListener('abort', () => names.delete(life));
+    handshakes.enter(life, 0, group);
+    return life;
+  };
+  handshakes.progress(come('waits for the upstream', 'a'), { turn: 'gate' });
+  handshakes.progress(come('has a certificate', 'a'), { proven: true });
+  come('a second of the same address', 'a');
+  come('alone at its address', 'b');
+  come('a fourth of the first address', 'a');
+  const gone: string[] = [];
+  for (;;) {
+    const before = [...names.values()];
+    if (!handshakes.evict(evicted())) break;
+    gone.push(...before.filter((name) => ![...names.values()].includes(name)));
+  }
+  t.strictSame(gone, [
+    'a second of the same address',
+    'a fourth of the first address',
+    'alone at its address',
+    'has a certificate',
+    'waits for the upstream',
+  ]);
 });

@@ -70,6 +70,10 @@ const SHARED_BY_STEPS = [
   'network.ts',
   'look-ups.ts',
   'judge.ts',
+  // What strangers.ts is made of, none of them a step.
+  'handshakes.ts',
+  'opening-watch.ts',
+  'turns.ts',
   'dial.ts',
   'dial-errors.ts',
   'answers.ts',

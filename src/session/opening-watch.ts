@@ -1,0 +1,219 @@
+// What strangers cost before they have proved anything: bytes below TLS, and the thread's processor time. Node has no
+// hook around the part of a TLS handshake that costs, no limit on the length of a chain and none on KeyUpdates, so both
+// are measured from outside: a clock that ticks while anybody is in the opening, and the bytes that each has sent.
+
+import { GatehouseError } from '../errors.ts';
+import type { Lifeline } from './deadline.ts';
+
+/** How often the clock ticks, in milliseconds. */
+const TICK_MS = 10;
+
+/** Less than this between two looks, in milliseconds, is what a few ordinary handshakes cost, and is nobody's. */
+const ORDINARY_MS = 10;
+
+/** What a handshake may cost, in milliseconds, for its address to be allowed more of them at one time. */
+const USUAL_MS = 50;
+
+/** An address whose failed openings have cost more than this, in milliseconds, is refused (contract §7.35). */
+const MAX_COST_MS = 250;
+
+/** For how many times what it has cost an address is refused. */
+const PENANCE = 10;
+
+/**
+ * The most that one sent byte can cost, in milliseconds: twice what RSA-3072 keys with exponents of 3,072 bits do on a
+ * slow machine. Work of the gate itself that falls into the same tick is so never put on a client of ordinary size.
+ */
+const MAX_COST_PER_BYTE_MS = 0.04;
+
+/** SECURITY: addresses that are remembered; the one that was charged first is forgotten for one too many. */
+const MAX_ADDRESSES = 4096;
+
+/**
+ * Bytes below TLS that one step of an opening may take: a ClientHello of 128 KiB and the 100 KiB to which OpenSSL
+ * limits a chain. Where a step takes a packet alone, it may take less.
+ */
+const MAX_STEP_BYTES = 256 * 1024;
+export const MAX_PACKET_STEP_BYTES = 64 * 1024;
+
+interface Opening {
+  readonly life: Lifeline;
+  readonly address: string;
+  /** Bytes received so far, below TLS. */
+  readonly received: () => number;
+  /** `received()` at the last tick. */
+  seen: number;
+  /** `received()` at the last step. */
+  stepAt: number;
+  maxStepBytes: number;
+  costMs: number;
+  /** Its handshake is over: what is charged from here on ends it alone. */
+  established: boolean;
+}
+
+interface Debt {
+  /** What failed openings have cost, less what time has paid back, at `at`. */
+  ms: number;
+  at: number;
+  refused: boolean;
+}
+
+export interface OpeningWatchOptions {
+  /** An address has been charged, for whoever shares what is known. */
+  readonly onCharge?: (address: string, ms: number) => void;
+  /** Processor time of this thread, in milliseconds. */
+  readonly processorMs?: () => number;
+}
+
+/** All openings of a process, and what the addresses owe that have failed. */
+export class OpeningWatch {
+  readonly #openings = new Map<Lifeline, Opening>();
+  readonly #debts = new Map<string, Debt>();
+  readonly #onCharge: (address: string, ms: number) => void;
+  readonly #processorMs: () => number;
+  #lastMs = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor({ onCharge = () => {}, processorMs = threadProcessorMs }: OpeningWatchOptions = {}) {
+    this.#onCharge = onCharge;
+    this.#processorMs = processorMs;
+  }
+
+  /** Whether connections of this address are refused as soon as they are accepted. Loopback is no exception. */
+  refuses(address: string): boolean {
+    const debt = this.#debts.get(address);
+    if (debt === undefined) return false;
+    payBack(debt);
+    if (debt.ms <= 0) this.#debts.delete(address);
+    return debt.ms > 0 && debt.refused;
+  }
+
+  /** Watches a connection from here on, until `end`. */
+  begin(life: Lifeline, address: string, received: () => number): void {
+    const seen = received();
+    this.#openings.set(life, {
+      life,
+      address,
+      received,
+      seen,
+      stepAt: seen,
+      maxStepBytes: MAX_STEP_BYTES,
+      costMs: 0,
+      established: false,
+    });
+    if (this.#timer !== null) return;
+    this.#lastMs = this.#processorMs();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** A step of the opening is done; the next one may take so many bytes. */
+  step(life: Lifeline, maxStepBytes = MAX_STEP_BYTES): void {
+    const opening = this.#openings.get(life);
+    if (opening === undefined) return;
+    opening.stepAt = opening.received();
+    opening.maxStepBytes = maxStepBytes;
+  }
+
+  /**
+   * The handshake is over, which is where it has cost: looks at once, before the next socket is read.
+   *
+   * @param failed its certificate does not verify
+   * @returns whether it has cost no more than is usual
+   */
+  handshakeDone(life: Lifeline, failed: boolean): boolean {
+    this.#look();
+    const opening = this.#openings.get(life);
+    if (opening === undefined) return true;
+    opening.established = true;
+    const isUsual = opening.costMs <= USUAL_MS;
+    if (failed) this.#charge(opening);
+    return isUsual;
+  }
+
+  /** Forgets a connection; one that has failed is charged for what it has cost. */
+  end(life: Lifeline, failed: boolean): void {
+    const opening = this.#openings.get(life);
+    if (opening === undefined) return;
+    this.#look();
+    if (failed) this.#charge(opening);
+    this.#openings.delete(life);
+    if (this.#openings.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Another process has charged this address. */
+  charged(address: string, ms: number): void {
+    const debt = this.#debts.get(address) ?? { ms: 0, at: performance.now(), refused: false };
+    payBack(debt);
+    debt.ms = Math.max(0, debt.ms) + ms;
+    debt.refused ||= debt.ms > MAX_COST_MS;
+    // The last one charged is the last one forgotten.
+    this.#debts.delete(address);
+    this.#debts.set(address, debt);
+    const [oldest] = this.#debts.keys();
+    if (this.#debts.size > MAX_ADDRESSES && oldest !== undefined) this.#debts.delete(oldest);
+  }
+
+  #tick(): void {
+    this.#look();
+    this.#lastMs = this.#processorMs();
+    for (const opening of this.#openings.values()) {
+      opening.seen = opening.received();
+      // SECURITY: KeyUpdates are no data, so nothing else limits how many of them come, and each is answered.
+      if (opening.seen - opening.stepAt > opening.maxStepBytes) {
+        this.#charge(opening);
+        opening.life.end(new GatehouseError('opening-too-large'));
+      }
+    }
+  }
+
+  /** Puts the time since the last look on those who have sent something in it, by how much they have sent in all. */
+  #look(): void {
+    const spentMs = this.#processorMs() - this.#lastMs;
+    if (spentMs < ORDINARY_MS) return;
+    this.#lastMs += spentMs;
+    const active = [...this.#openings.values()].filter((opening) => opening.received() > opening.seen);
+    const bytes = active.reduce((sum, opening) => sum + opening.received(), 0);
+    for (const opening of active) {
+      opening.seen = opening.received();
+      const share = (spentMs * opening.seen) / bytes;
+      opening.costMs += Math.min(share, opening.seen * MAX_COST_PER_BYTE_MS);
+    }
+    // SECURITY: an opening that alone costs that much has failed; one that is kept unfinished is charged all the same.
+    for (const opening of active) {
+      if (opening.costMs <= MAX_COST_MS) continue;
+      this.#charge(opening);
+      opening.life.end(tooExpensive());
+    }
+  }
+
+  #charge(opening: Opening): void {
+    const { address, costMs } = opening;
+    opening.costMs = 0;
+    if (costMs === 0) return;
+    this.charged(address, costMs);
+    this.#onCharge(address, costMs);
+    if (!this.refuses(address)) return;
+    // SECURITY: one such handshake at a time for each address. The others would cost as much, one after the other.
+    for (const other of this.#openings.values())
+      if (other !== opening && other.address === address && !other.established)
+        other.life.end(tooExpensive());
+  }
+}
+
+/** The refusal of an address; nothing is said to it. */
+export function tooExpensive(): GatehouseError {
+  return new GatehouseError('handshake-too-expensive');
+}
+
+function payBack(debt: Debt): void {
+  const now = performance.now();
+  debt.ms -= (now - debt.at) / PENANCE;
+  debt.at = now;
+}
+
+function threadProcessorMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}

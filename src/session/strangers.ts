@@ -1,0 +1,86 @@
+// Connections that have yet to prove themselves, from accept until they are sessions: how many there may be, what they
+// may cost, and how many of one address may be in a TLS handshake at one time.
+
+import type { TlsSession } from '../tls/types.ts';
+import type { Lifeline } from './deadline.ts';
+import { Handshakes } from './handshakes.ts';
+import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
+import { Turns } from './turns.ts';
+
+export interface StrangersOptions {
+  /** The number of connections has changed. */
+  readonly onHandshakes?: (() => void) | undefined;
+  /** An address has been charged for a failed opening. */
+  readonly onCharge?: ((address: string, ms: number) => void) | undefined;
+}
+
+/** All strangers of one process. */
+export class Strangers {
+  readonly handshakes: Handshakes;
+  readonly watch: OpeningWatch;
+  readonly #turns = new Turns();
+
+  constructor({ onHandshakes, onCharge }: StrangersOptions = {}) {
+    this.handshakes = new Handshakes(onHandshakes);
+    this.watch = new OpeningWatch(onCharge === undefined ? {} : { onCharge });
+  }
+
+  /**
+   * Takes in a connection that was just accepted.
+   *
+   * @param block the address, or what it counts with
+   * @param received bytes that have come so far, below TLS
+   * @param limit max_handshakes
+   * @throws GatehouseError `handshake-too-expensive`
+   */
+  enter(life: Lifeline, block: string, received: () => number, limit: number): void {
+    if (this.watch.refuses(block)) throw tooExpensive();
+    this.handshakes.enter(life, limit, block);
+    this.watch.begin(life, block, received);
+  }
+
+  /** A packet of the opening has come. */
+  progress(life: Lifeline): void {
+    this.handshakes.progress(life);
+    this.watch.step(life);
+  }
+
+  /** The startup packet has come: the rules and the upstream are next, and nobody waits for the client. */
+  working(life: Lifeline): void {
+    this.handshakes.progress(life, { turn: 'gate' });
+    this.watch.step(life);
+  }
+
+  /**
+   * Runs a TLS handshake when it is its address's turn.
+   *
+   * @param accept calls `ready` once the ClientHello is there, and goes on when that has resolved
+   * @throws what `accept` throws, or the life's reason
+   */
+  async handshake(
+    life: Lifeline,
+    block: string,
+    accept: (ready: () => Promise<void>) => Promise<TlsSession>,
+  ): Promise<TlsSession> {
+    let isUsual: boolean | null = null;
+    try {
+      const session = await accept(async () => {
+        await this.#turns.take(life, block);
+        this.handshakes.progress(life);
+      });
+      const { state } = session.certificate;
+      isUsual = this.watch.handshakeDone(life, state === 'unverified');
+      this.watch.step(life, MAX_PACKET_STEP_BYTES);
+      this.handshakes.progress(life, { proven: state === 'verified' });
+      return session;
+    } finally {
+      this.#turns.done(life, block, isUsual);
+    }
+  }
+
+  /** The connection is a session now, or over. Nothing happens where it is not here. */
+  leave(life: Lifeline, { failed }: { readonly failed: boolean }): void {
+    this.handshakes.leave(life);
+    this.watch.end(life, failed);
+  }
+}

@@ -1,0 +1,93 @@
+// A client that a rule has let come as far as its password has proved nothing yet: it is a handshake, which may be shed,
+// and takes no place of max_connections. From AuthenticationOk on it is a session.
+
+import { test } from 'tap';
+import { startGate, type Gate } from '../support/gate.ts';
+import {
+  authenticationCleartextPassword,
+  connectRaw,
+  passwordMessage,
+  startupMessage,
+  type RawClient,
+} from '../support/raw-client.ts';
+import type { Scope } from '../support/scope.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+import { codedLines, until } from './clients.ts';
+
+const TOO_MANY = { S: 'FATAL', C: '53300', M: 'sorry, too many clients already' };
+const HBA = 'host all all all password\n';
+
+async function asking(connection: UpstreamConnection): Promise<void> {
+  await connection.readStartup();
+  await connection.send(authenticationCleartextPassword());
+  await connection.readMessage();
+  await connection.acceptLogin();
+  await connection.stall();
+}
+
+async function asked(t: Scope, gate: Gate): Promise<RawClient> {
+  const client = await connectRaw(t, gate.port);
+  await client.send(startupMessage({ user: 'alice' }));
+  await client.readMessagesUntil('R');
+  return client;
+}
+
+for (const workers of [1, 2]) {
+  await test(`max_connections silent ones, workers: ${workers}`, async (t) => {
+    const upstream = await scriptedUpstream(t, asking);
+    const limits = { max_connections: 3, max_connections_per_address: 3 };
+    const gate = await startGate(t, { hba: HBA, upstream, config: { workers, ...limits } });
+    for (let count = 0; count < 5; count++) await asked(t, gate);
+    t.strictSame(await gate.sessions(), [], 'none of them is a session');
+    for (let count = 0; count < 3; count++) {
+      const client = await asked(t, gate);
+      await client.send(passwordMessage('secret'));
+      t.equal((await client.readLogin()).error, null, 'a client with a password gets in');
+    }
+    t.equal((await gate.sessions()).length, 3);
+    const metrics = await gate.metrics();
+    t.equal(metrics.value('sessions'), 3);
+    t.equal(metrics.value('handshakes_in_progress'), 5);
+
+    const late = await connectRaw(t, gate.port);
+    t.match((await late.login({ user: 'alice' })).error, TOO_MANY, 'one too many is not even asked');
+  });
+
+  await test(`the last place is taken while it is asked, workers: ${workers}`, async (t) => {
+    const upstream = await scriptedUpstream(t, asking);
+    const gate = await startGate(t, { hba: HBA, upstream, config: { workers, max_connections: 1 } });
+    const [first, second] = [await asked(t, gate), await asked(t, gate)];
+    await first.send(passwordMessage('secret'));
+    t.equal((await first.readLogin()).error, null);
+    await second.send(passwordMessage('secret'));
+    const answers = await second.readMessagesUntil('E');
+    t.equal(answers.at(-1)?.type, 'E');
+    await second.expectClosed();
+    await until('it has ended', async () => codedLines(gate).length > 0);
+    t.strictSame(
+      codedLines(gate).map(({ code }) => code),
+      ['too-many-connections'],
+    );
+    t.equal((await gate.sessions()).length, 1);
+  });
+}
+
+await test('above max_handshakes the one that is silent longest goes, in words', async (t) => {
+  const upstream = await scriptedUpstream(t, asking);
+  const gate = await startGate(t, { hba: HBA, upstream, config: { max_handshakes: 2 } });
+  const first = await asked(t, gate);
+  const second = await asked(t, gate);
+  await asked(t, gate);
+  t.match((await first.readLogin()).error, TOO_MANY);
+  t.match(await gate.waitForLog({ code: 'handshake-evicted' }), { user: 'alice' });
+  t.notOk(second.isClosed);
+});
+
+await test('a line without a password makes a session at once', async (t) => {
+  const upstream = await scriptedUpstream(t, (connection) => connection.stall());
+  const gate = await startGate(t, { hba: 'host all all all trust\n', upstream });
+  const client = await connectRaw(t, gate.port);
+  await client.send(startupMessage({ user: 'alice' }));
+  await until('it is listed', async () => (await gate.sessions()).length === 1);
+  t.equal((await gate.metrics()).value('handshakes_in_progress'), 0);
+});
