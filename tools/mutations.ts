@@ -349,4 +349,11 @@ export const mutations: readonly Mutation[] = [
     to: '',
     tests: ['session/a-terminated-session-is-gone-at-once.test.ts'],
   },
+  {
+    file: 'pki/folder.ts',
+    removes: 'the index that a certificate is written to before it exists',
+    from: 'await writeWhole(this.authorityFiles.index, formatIndex(entries), PUBLIC_MODE);',
+    to: 'formatIndex(entries);',
+    tests: ['pki/nothing-that-was-issued-is-forgotten.test.ts'],
+  },
 ];

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { inDays } from '../pki/authority.ts';
 import type { AltName, KeyType } from '../pki/authority.ts';
 import { FolderError, PkiFolder } from '../pki/folder.ts';
-import { action, CommandError, exitStatus } from './action.ts';
+import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 interface FolderOptions {
   readonly dir: string;
@@ -71,8 +71,13 @@ export function registerPki(program: Command): void {
     .action(action(client));
 
   withFolder(pki.command('revoke'))
-    .description('add NAME.crt to ca.crl')
-    .argument('<name>', 'as given to "pki client", or "server"', fileName)
+    .description('add to ca.crl all certificates that were issued for NAME, or the one of a serial number')
+    .argument('[name]', 'as given to "pki client", or "server"', fileName)
+    .option(
+      '--serial <number>',
+      'this certificate only: decimal, as in the log, or 0x and hexadecimal',
+      serial,
+    )
     .action(action(revoke));
 }
 
@@ -134,11 +139,19 @@ async function client(name: string, options: ClientOptions): Promise<number> {
   return exitStatus.fine;
 }
 
-async function revoke(name: string, options: FolderOptions): Promise<number> {
+async function revoke(
+  name: string | undefined,
+  options: FolderOptions & { readonly serial?: bigint },
+): Promise<number> {
   const folder = folderOf(options);
-  const added = await saying(folder.revoke(name));
+  const { serial: number } = options;
+  if ((name === undefined) === (number === undefined)) throw new UsageError('give either a name or --serial');
+  const which = number === undefined ? { name: name ?? '' } : { serial: number };
+  const what = name ?? `certificate ${number}`;
+  const added = await saying(folder.revoke(which));
+  const several = added > 1 ? `: ${added} certificates` : '';
   print(
-    added ? `${name} is revoked` : `${name} was revoked before`,
+    added > 0 ? `${what} is revoked${several}` : `${what} was revoked before`,
     `ssl_crl_file: ${folder.authorityFiles.crl}`,
   );
   return exitStatus.fine;
@@ -166,6 +179,13 @@ function collect(
   parse: (value: string) => string,
 ): (value: string, before: readonly string[]) => readonly string[] {
   return (value, before) => [...before, parse(value)];
+}
+
+function serial(value: string): bigint {
+  const digits = value.replaceAll(':', '');
+  if (!/^(?:\d{1,50}|0x[0-9a-f]{1,40})$/i.test(digits))
+    throw new InvalidArgumentError('It must be a decimal number, or 0x and hexadecimal digits.');
+  return BigInt(digits);
 }
 
 /** A hundred years. */

@@ -98,6 +98,7 @@ void t.test('from nothing to a revoked client', async (test) => {
     'alice.key',
     'ca.crl',
     'ca.crt',
+    'ca.index',
     'ca.key',
     'server.crt',
     'server.key',
