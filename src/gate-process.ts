@@ -4,8 +4,8 @@
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import type { SessionRow } from './admin/gate-view.ts';
-import type { Backend } from './backend.ts';
-import type { ConfigHolder, ReloadResult } from './config/snapshot.ts';
+import type { Backend, Staffing } from './backend.ts';
+import type { Snapshot } from './config/snapshot.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import { GatehouseError } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -33,7 +33,8 @@ const LAST_WORDS_MS = 2_000;
 const HEAP_GROWTH = '--heap-growing-percent=300';
 
 export interface GateProcessOptions {
-  readonly config: ConfigHolder;
+  /** Holds the state in force. */
+  readonly config: { readonly current: Snapshot };
   readonly log: Logger;
   readonly metrics: Metrics;
   /** What a worker shares with the others; a gate of one process needs nothing. */
@@ -55,7 +56,7 @@ export interface SharedState {
 export class GateProcess implements Backend {
   readonly strangers: Strangers;
   readonly live = new Sessions();
-  readonly #config: ConfigHolder;
+  readonly #config: GateProcessOptions['config'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #gate: Gate;
@@ -146,15 +147,18 @@ export class GateProcess implements Backend {
     return this.#metrics.ruleHits();
   }
 
-  async reload(): Promise<ReloadResult> {
-    const result = await this.#config.reload();
+  /** A process that could not serve could not say so either. */
+  get staffing(): Staffing {
+    return { wanted: 1, serving: 1 };
+  }
+
+  async adopt(): Promise<void> {
     this.#log.level = this.#config.current.settings.logLevel;
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);
     // As PostgreSQL's assign hooks do, for the connections that are open too.
     for (const raw of this.#connections.keys()) keepAlive(raw, this.#config.current.settings);
     this.#sessionsJudge.judge(this.#config.current);
-    return result;
   }
 
   async drain(): Promise<void> {

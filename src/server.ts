@@ -18,7 +18,7 @@ import { Dialer } from './session/dial.ts';
 import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
 import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
-import { createGateView } from './view.ts';
+import { createGateView, isAlive } from './view.ts';
 import { orAfter } from './wait.ts';
 
 export interface ServerOptions {
@@ -103,7 +103,11 @@ class Server implements RunningServer {
     this.#metrics = metrics;
     this.#backend = backend;
     this.#health = health;
-    this.#manager = createServiceManager({ env: process.env, log });
+    this.#manager = createServiceManager({
+      env: process.env,
+      log,
+      isAlive: () => isAlive(backend),
+    });
   }
 
   get addresses(): readonly ListenAddress[] {
@@ -151,7 +155,8 @@ class Server implements RunningServer {
     this.#log.info('reloading configuration files');
     if (!this.#draining) this.#manager.reloading();
     const { adminTls: adminTlsBefore } = this.#config.current;
-    const result = await this.#backend.reload();
+    const result = await this.#config.reload();
+    await this.#backend.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);

@@ -39,11 +39,16 @@ export function createGateView(sources: ViewSources): GateView {
     readiness: async () => {
       const reasons = [
         ...(draining() ? ['draining'] : []),
+        ...(backend.staffing.serving === 0 ? [NOBODY_SERVES] : []),
         ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
         ...expired(config),
       ];
       const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
-      return { ready: reasons.length === 0, reasons: [...reasons, ...failed] };
+      return { ready: reasons.length === 0, reasons: [...reasons, ...shortOfWorkers(backend), ...failed] };
+    },
+    health: async () => {
+      const alive = isAlive(backend);
+      return { alive, reasons: alive ? shortOfWorkers(backend) : [NOBODY_SERVES] };
     },
     certificates: async () => certificatesInUse(config.current),
     rules: async () => {
@@ -65,6 +70,17 @@ function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, numbe
       }
     },
   };
+}
+
+const NOBODY_SERVES = 'no worker process serves';
+
+/** Some process serves clients: what the process that is asked says for all. */
+export function isAlive({ staffing }: Backend): boolean {
+  return staffing.serving > 0;
+}
+
+function shortOfWorkers({ staffing: { serving, wanted } }: Backend): string[] {
+  return serving > 0 && serving < wanted ? [`${serving} of ${wanted} worker processes serve`] : [];
 }
 
 /**

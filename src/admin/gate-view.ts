@@ -62,7 +62,14 @@ export interface RuleRows extends Iterable<RuleRow> {
 /** What GET /readyz answers. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Why not; and parts whose last reload failed, which alone leave the gate ready. */
+  /** Why not; and parts whose last reload failed and workers that are missing, which alone leave the gate ready. */
+  readonly reasons: readonly string[];
+}
+
+/** What GET /healthz answers: whether any process serves, which the one that is asked says for all. */
+export interface Health {
+  readonly alive: boolean;
+  /** Why not; and workers that are missing, which alone leave the gate alive. */
   readonly reasons: readonly string[];
 }
 
@@ -87,6 +94,7 @@ export interface GateView {
   /** Resolves when every new connection, of every worker, sees the new state (contract §7.2). */
   reload(): Promise<ReloadResult>;
   readiness(): Promise<Readiness>;
+  health(): Promise<Health>;
   certificates(): Promise<{
     readonly certificates: readonly CertificateInUse[];
     readonly crls: readonly CrlInUse[];

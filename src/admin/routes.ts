@@ -14,8 +14,10 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
     return reply.type(contentType).send(body);
   });
 
-  // The process answers: that is the whole question.
-  app.get('/healthz', async () => ({ ok: true }));
+  app.get('/healthz', async (_request, reply) => {
+    const { alive, reasons } = await view.health();
+    return reply.code(alive ? 200 : 503).send({ ok: alive, ...(reasons.length === 0 ? {} : { reasons }) });
+  });
 
   app.get('/readyz', async (_request, reply) => {
     const { ready, reasons } = await view.readiness();

@@ -3,7 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { fromBytes, type ByteString } from '../bytestring.ts';
+import { fromBytes, toBytes, type ByteString } from '../bytestring.ts';
+import { messageOf } from '../errors.ts';
 import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../regular-file.ts';
 import { errorCode } from '../rules/problems.ts';
 import { readLinesInSteps } from '../rules/tokens.ts';
@@ -59,6 +60,17 @@ function digestOfListing(names: readonly string[]): string {
 /** What a path holds, or why it could not be had. */
 type Read<T> = { readonly value: T } | { readonly error: unknown };
 
+/** What one load has read of the disk, as plain data: another process loads the same from it. */
+export interface Recording {
+  readonly files: ReadonlyMap<string, Recorded<ByteString>>;
+  readonly listings: ReadonlyMap<string, Recorded<readonly string[]>>;
+}
+
+/** An error is kept by what the loaders look at: errno's name, and words where strerror has none. */
+type Recorded<T> =
+  | { readonly value: T }
+  | { readonly code: string | null; readonly message: string; readonly reason: string | null };
+
 /**
  * The disk as one load sees it (semantics T10, T11). The parsers of rules are pure and synchronous, so everything
  * that they will ask for is read before: `gather` for rule files, `fetch` for one file.
@@ -68,6 +80,25 @@ export class RecordingFileSystem implements FileSystem {
   readonly seen = new Map<string, Source>();
   readonly #files = new Map<string, Read<ByteString>>();
   readonly #listings = new Map<string, Read<readonly string[]>>();
+  /** All of it comes from a recording: nothing else may be read. */
+  #isReplay = false;
+
+  /** SECURITY: a replay never looks at the disk, where by now a draft may lie that nobody has reloaded. */
+  static replaying({ files, listings }: Recording): RecordingFileSystem {
+    const fs = new RecordingFileSystem();
+    for (const [path, recorded] of files) fs.#noteFile(path, play(recorded));
+    for (const [path, recorded] of listings) fs.#noteListing(path, play(recorded));
+    fs.#isReplay = true;
+    return fs;
+  }
+
+  /** Everything that was read so far. */
+  get recording(): Recording {
+    return {
+      files: new Map([...this.#files].map(([path, read]) => [path, record(read)])),
+      listings: new Map([...this.#listings].map(([path, read]) => [path, record(read)])),
+    };
+  }
 
   readFile(path: string): ByteString {
     return valueOf(path, this.#files.get(path));
@@ -83,12 +114,11 @@ export class RecordingFileSystem implements FileSystem {
 
   /** Reads one file. Never rejects: what is wrong is thrown by `readFile`. */
   async fetch(path: string): Promise<void> {
-    if (this.#files.has(path)) return;
-    const read = await attemptRead(() => readRegularFile(path, { limit: MAX_TEXT_BYTES }));
-    const digest = 'value' in read ? sha256(read.value) : errorCode(read.error);
-    // The watcher sees more of a file that is too large here: its digest is not known yet.
-    noteSource(this.seen, path, { kind: 'file', digest: digest === TOO_LARGE ? null : digest });
-    this.#files.set(path, 'value' in read ? { value: fromBytes(read.value) } : read);
+    if (this.#isReplay || this.#files.has(path)) return;
+    this.#noteFile(
+      path,
+      await attemptRead(async () => fromBytes(await readRegularFile(path, { limit: MAX_TEXT_BYTES }))),
+    );
   }
 
   /** Reads a rule file and all that it names: level by level, as what was read shows what else there is. */
@@ -106,7 +136,17 @@ export class RecordingFileSystem implements FileSystem {
   }
 
   async #fetchListing(path: string): Promise<void> {
-    const read = await attemptRead(() => listDirectory(path));
+    if (!this.#isReplay) this.#noteListing(path, await attemptRead(() => listDirectory(path)));
+  }
+
+  #noteFile(path: string, read: Read<ByteString>): void {
+    const digest = 'value' in read ? sha256(toBytes(read.value)) : errorCode(read.error);
+    // The watcher sees more of a file that is too large here: its digest is not known yet.
+    noteSource(this.seen, path, { kind: 'file', digest: digest === TOO_LARGE ? null : digest });
+    this.#files.set(path, read);
+  }
+
+  #noteListing(path: string, read: Read<readonly string[]>): void {
     const digest = 'value' in read ? digestOfListing(read.value) : errorCode(read.error);
     noteSource(this.seen, path, { kind: 'listing', digest });
     this.#listings.set(path, read);
@@ -151,6 +191,23 @@ class Scout implements FileSystem {
 /** Whether a rule file can lead to another: most lead to none, and need not be read a second time to see it. */
 function mayNameFiles(content: ByteString): boolean {
   return content.includes('@') || content.includes('include');
+}
+
+function record<T>(read: Read<T>): Recorded<T> {
+  if ('value' in read) return read;
+  const { error } = read;
+  const reason: unknown = error instanceof Error ? Reflect.get(error, 'reason') : null;
+  return {
+    code: errorCode(error),
+    message: messageOf(error),
+    reason: typeof reason === 'string' ? reason : null,
+  };
+}
+
+function play<T>(read: Recorded<T>): Read<T> {
+  if ('value' in read) return read;
+  const { code, message, reason } = read;
+  return { error: Object.assign(new Error(message), { code, ...(reason === null ? {} : { reason }) }) };
 }
 
 async function attemptRead<T>(read: () => Promise<T>): Promise<Read<T>> {

@@ -14,7 +14,15 @@ import type { TlsSource } from '../tls/refusal.ts';
 import { Terminator } from '../tls/terminator.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { listDirectory } from '../regular-file.ts';
-import { digestSource, RecordingFileSystem, sha256, type Source, type Sources } from './files.ts';
+import {
+  digestSource,
+  noteSource,
+  RecordingFileSystem,
+  sha256,
+  type Recording,
+  type Source,
+  type Sources,
+} from './files.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import type { Settings, TlsSettings } from './settings.ts';
 
@@ -38,6 +46,8 @@ export interface LoadedPart<T> {
   readonly hash: string;
   readonly warnings: readonly Problem[];
   readonly sources: Sources;
+  /** What was read, for another process to load the same from; absent where its value is handed over itself. */
+  readonly recording?: Recording;
 }
 
 /** A part that could not. */
@@ -72,14 +82,11 @@ function keepAliveWarnings(settings: Settings): readonly Problem[] {
   return [{ file: settings.file, line: settings.lineOf(first), message, hint: 'Node 26.10 can.' }];
 }
 
-export async function attemptRules({
-  file,
-  hbaFile,
-  tls,
-  roles,
-  lineOf,
-}: Settings): Promise<Attempt<HbaRules>> {
-  const fs = new RecordingFileSystem();
+/** @param fs what to read from: the disk, or a recording of it */
+export async function attemptRules(
+  { file, hbaFile, tls, roles, lineOf }: Settings,
+  fs = new RecordingFileSystem(),
+): Promise<Attempt<HbaRules>> {
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
     const value = await inSlices(loadHbaInSteps(hbaFile, fs, { ssl: tls.enabled, roles }));
@@ -127,9 +134,14 @@ export async function problemsBesideSettings(file: string): Promise<readonly Pro
   return attempts.flatMap((part) => (part.ok ? [] : part.problems));
 }
 
-/** A missing ident_file is an empty one (contract §7.1), which loadIdent sees to. */
-export async function attemptMaps({ identFile, roles }: Settings): Promise<Attempt<IdentMaps>> {
-  const fs = new RecordingFileSystem();
+/**
+ * A missing ident_file is an empty one (contract §7.1), which loadIdent sees to.
+ * @param fs as attemptRules
+ */
+export async function attemptMaps(
+  { identFile, roles }: Settings,
+  fs = new RecordingFileSystem(),
+): Promise<Attempt<IdentMaps>> {
   await fs.gather(identFile);
   return await attempt(identFile, fs, async () => {
     const value = await inSlices(loadIdentInSteps(identFile, fs, roles));
@@ -150,6 +162,9 @@ export async function attemptTls(
     const material = sides.clients === null ? null : await loadTls(sides.clients, options);
     const admin = sides.admin === null ? null : await loadTls(sides.admin, options);
     const loaded = [material, admin].filter((side) => side !== null);
+    // SECURITY: what was read may be neither what lay there before nor what lies there now. It passes for changed, so
+    // that the next reload reads it again.
+    for (const [path, source] of await digestTlsFiles(used)) noteSource(sources, path, source);
     return {
       ok: true,
       value: { material, terminator: material === null ? null : new Terminator(material), admin },
@@ -183,7 +198,7 @@ function adminTlsSource({ file, admin, tls, lineOf }: Settings): TlsSource | nul
   };
 }
 
-async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Sources> {
+async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Map<string, Source>> {
   const sources = new Map<string, Source>();
   for (const tls of used) {
     const named = [tls.certFile, tls.keyFile, tls.caFile, tls.crlFile, tls.dhParamsFile];
@@ -231,14 +246,16 @@ async function attempt<T>(
 ): Promise<Attempt<T>> {
   try {
     const { value, warnings } = await load();
-    return { ok: true, value, hash: hashOf(fs.seen), warnings, sources: fs.seen };
+    return { ok: true, value, hash: hashOf(fs.seen), warnings, sources: fs.seen, recording: fs.recording };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, file), sources: fs.seen };
   }
 }
 
+/** In the order of the paths, whatever the order in which they were read. */
 function hashOf(sources: Sources): string {
-  return sha256([...sources].map(([path, { digest }]) => `${path} ${digest}`).join('\n'));
+  const lines = [...sources].map(([path, { digest }]) => `${path} ${digest}`);
+  return sha256(lines.toSorted().join('\n'));
 }
 
 /** A reload must never end the process, so a loader's defect is one more reason to keep the old state. */

@@ -63,12 +63,15 @@ export interface ReloadResult {
 }
 
 /** The parts in force. */
-interface Parts {
+export interface Parts {
   readonly settings: LoadedPart<Settings>;
   readonly tls: LoadedPart<TlsPart>;
   readonly rules: LoadedPart<HbaRules>;
   readonly maps: LoadedPart<IdentMaps>;
 }
+
+/** As much of each part as a snapshot is made of. */
+export type SnapshotParts = { readonly [Name in Part]: Pick<Parts[Name], 'value' | 'hash'> };
 
 /** A configuration as loaded at start: what ConfigHolder begins with. */
 export interface LoadedConfiguration {
@@ -132,6 +135,11 @@ export class ConfigHolder {
 
   get current(): Snapshot {
     return this.#current;
+  }
+
+  /** What the snapshot is made of, for handing it over to another process. */
+  get parts(): Parts {
+    return this.#parts;
   }
 
   /** Every file that the last load read or looked for, as it found it. A new object after each reload. */
@@ -307,7 +315,8 @@ export function certificatesInUse({
   };
 }
 
-function snapshotOf({ settings, tls, rules, maps }: Parts): Snapshot {
+/** The parts as one object, with the hash over theirs. */
+export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts): Snapshot {
   return Object.freeze({
     settings: deepFreeze(settings.value),
     tls: tls.value.material,

@@ -3,9 +3,9 @@
 
 import { fork } from 'node:child_process';
 import type { SessionRow } from '../admin/gate-view.ts';
-import type { Backend } from '../backend.ts';
-import type { ConfigHolder, ReloadResult } from '../config/snapshot.ts';
-import { messageOf, type Problem } from '../errors.ts';
+import type { Backend, Staffing } from '../backend.ts';
+import type { ConfigHolder } from '../config/snapshot.ts';
+import { messageOf } from '../errors.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../metrics.ts';
@@ -40,7 +40,10 @@ export class Fleet implements Backend {
   #addresses: readonly ListenAddress[] = [];
   #restartMs = FIRST_RESTART_MS;
   #restartTimer: NodeJS.Timeout | null = null;
+  /** No worker is replaced any more. */
   #ending = false;
+  /** Every worker is to end. */
+  #finishing = false;
   #evicting = false;
 
   private constructor({ config, log, metrics }: FleetOptions) {
@@ -90,6 +93,7 @@ export class Fleet implements Backend {
     const living = [...this.#workers];
     const asked = await Promise.allSettled(
       living.map(async (worker) => {
+        if (!worker.serves) throw new Error('it does not serve');
         [worker.metrics, worker.ruleHits] = await Promise.all([
           worker.remote.call('metrics'),
           worker.remote.call('ruleHits'),
@@ -98,7 +102,7 @@ export class Fleet implements Backend {
     );
     const theirs = living.map((worker, index) => {
       if (asked[index]?.status === 'fulfilled') return worker.metrics;
-      // It is dying. Whether its rule hits are this process's already depends on whether its end has been seen.
+      // It is dying, or hangs. Whether its rule hits are this process's already depends on whether its end has been seen.
       return countsOf(worker.metrics, { ruleHits: this.#workers.has(worker) });
     });
     return [...theirs, dead];
@@ -117,31 +121,51 @@ export class Fleet implements Backend {
     return [...sums.values()];
   }
 
-  /** This process's own state first: what it cannot load, no worker need try to. */
-  async reload(): Promise<ReloadResult> {
-    const result = await this.#config.reload();
-    this.#log.level = this.#config.current.settings.logLevel;
-    this.#metrics.rules(this.#config.current.rules.records);
-    const others = await this.#askAll((worker) => worker.remote.call('reload'));
-    const failed = others.find((other) => !other.ok);
-    // A file may have changed between two processes' reading it: then the worse news counts.
-    return result.ok && failed !== undefined
-      ? { ...failed, errors: unique(others.flatMap(({ errors }) => errors)) }
-      : result;
+  get staffing(): Staffing {
+    const serving = [...this.#workers].filter((worker) => worker.serves).length;
+    return { wanted: this.#config.current.settings.workers, serving };
+  }
+
+  /** A worker that cannot take the state over is replaced by one that starts with it. */
+  async adopt(): Promise<void> {
+    const { settings, rules } = this.#config.current;
+    this.#log.level = settings.logLevel;
+    this.#metrics.rules(rules.records);
+    await Promise.all(
+      [...this.#workers].map(async (worker) => {
+        await worker.adopt(this.#config).catch((error: unknown) => {
+          this.#log.error(
+            { worker: worker.pid },
+            `a worker could not take over the state: ${messageOf(error)}`,
+          );
+        });
+      }),
+    );
   }
 
   async drain(): Promise<void> {
-    this.#ending = true;
-    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
-    await this.#askAll((worker) => worker.remote.call('drain'));
+    this.#stopReplacing();
+    const workers = [...this.#workers];
+    // One that is still starting has nobody to say goodbye to.
+    for (const worker of workers) if (worker.startedAt === null) worker.kill();
+    await Promise.all(
+      workers.map(async (worker) => {
+        // A late answer is one too: the call itself waits in the channel.
+        await worker.remote.call('drain').catch(() => undefined);
+        await Promise.race([worker.drained, worker.exited]);
+      }),
+    );
   }
 
   async finish(): Promise<void> {
+    this.#stopReplacing();
+    this.#finishing = true;
+    await Promise.all([...this.#workers].map(async (worker) => await worker.finish()));
+  }
+
+  #stopReplacing(): void {
     this.#ending = true;
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
-    const workers = [...this.#workers];
-    await this.#askAll((worker) => worker.remote.call('finish'));
-    await Promise.all(workers.map((worker) => worker.exited));
   }
 
   async #startWorker(): Promise<void> {
@@ -162,11 +186,15 @@ export class Fleet implements Backend {
       onCharge: (by, address, ms) => {
         for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
       },
+      onHung: ({ pid }, seconds) =>
+        this.#log.error(
+          { worker: pid },
+          `server process (PID ${pid}) has not answered for ${seconds} s and is killed`,
+        ),
     });
     this.#workers.add(worker);
     void worker.exited.then((exit) => this.#onExit(worker, exit));
-    await worker.remote.call('start', this.#config.current.settings.file, this.#addresses);
-    worker.startedAt = performance.now();
+    await worker.start(this.#config, this.#addresses);
     this.#log.info({ worker: worker.pid }, `worker started with PID ${worker.pid}`);
   }
 
@@ -175,26 +203,35 @@ export class Fleet implements Backend {
     const lost = worker.forget();
     this.#countedByTheDead = this.#countedByTheDead.then((before) => addCounts([before, worker.metrics]));
     for (const { file, line, hits } of worker.ruleHits) this.#metrics.ruleHit(file, line, hits);
-    if (this.#ending) return;
-    for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
-    this.#log.error(
-      { code: 'worker-lost', worker: worker.pid, sessions: lost },
-      `server process (PID ${worker.pid}) ${exit}`,
-    );
-    if (worker.startedAt !== null && performance.now() - worker.startedAt > GOOD_START_MS)
-      this.#restartMs = FIRST_RESTART_MS;
-    // A worker that has never started is the start's own failure.
-    if (worker.startedAt !== null) this.#restartLater();
+    if (this.#finishing) return;
+    if (worker.startedAt !== null) {
+      for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
+      this.#log.error(
+        { code: 'worker-lost', worker: worker.pid, sessions: lost },
+        `server process (PID ${worker.pid}) ${exit}`,
+      );
+      if (performance.now() - worker.startedAt > GOOD_START_MS) this.#restartMs = FIRST_RESTART_MS;
+    }
+    this.#replaceLater();
   }
 
-  #restartLater(): void {
+  /** One timer for all that are missing: workers that fail again and again cost one attempt each time it has run. */
+  #replaceLater(): void {
+    if (this.#ending || this.#restartTimer !== null) return;
     this.#restartTimer = setTimeout(() => {
-      this.#startWorker().catch((error: unknown) => {
-        this.#log.error(`could not start a worker: ${messageOf(error)}`);
-        if (!this.#ending) this.#restartLater();
-      });
+      this.#restartTimer = null;
+      for (let missing = this.#missing; missing > 0; missing--) {
+        this.#startWorker().catch((error: unknown) => {
+          this.#log.error(`could not start a worker: ${messageOf(error)}`);
+          this.#replaceLater();
+        });
+      }
     }, this.#restartMs);
     this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
+  }
+
+  get #missing(): number {
+    return this.#config.current.settings.workers - this.#workers.size;
   }
 
   /** max_handshakes is global: of all workers' connections the one that has to go first goes. */
@@ -228,9 +265,9 @@ export class Fleet implements Backend {
     return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
   }
 
-  /** What every worker answers; one that dies meanwhile has nothing to say. */
+  /** What every worker that serves answers; one that dies or falls silent meanwhile has nothing to say. */
   async #askAll<T>(ask: (worker: WorkerProcess) => Promise<T>): Promise<T[]> {
-    const answers = await Promise.allSettled([...this.#workers].map(ask));
+    const answers = await Promise.allSettled([...this.#workers].filter(({ serves }) => serves).map(ask));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 }
@@ -238,8 +275,4 @@ export class Fleet implements Backend {
 /** Runs from src/ and from dist/ alike. */
 function workerFile(): URL {
   return new URL(`./worker-start.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
-}
-
-function unique(problems: readonly Problem[]): readonly Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }

@@ -1,7 +1,7 @@
 // What the first process and its workers may ask of each other.
 
 import type { SessionRow } from '../admin/gate-view.ts';
-import type { ReloadResult } from '../config/snapshot.ts';
+import type { SentState } from '../config/handover.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../metrics.ts';
 import type { Candidate } from '../session/handshakes.ts';
@@ -16,13 +16,16 @@ export interface WorkerHandshakes {
 
 /** A worker's methods. */
 export interface WorkerMethods {
-  /** Loads the configuration and listens on these addresses, beside the other workers. */
-  start(configFile: string, addresses: readonly ListenAddress[]): Promise<void>;
+  /** Puts this state in force and listens on these addresses, beside the other workers. */
+  start(state: SentState, addresses: readonly ListenAddress[]): Promise<void>;
+  /** Puts this state in force; when it returns, every decision is made by it. */
+  adopt(state: SentState): Promise<void>;
+  /** Answers, as a worker does that does not hang. */
+  ping(): void;
   sessions(): Promise<readonly SessionRow[]>;
   terminate(id: string): Promise<boolean>;
   metrics(): Promise<MetricsJson>;
   ruleHits(): Promise<readonly RuleHits[]>;
-  reload(): Promise<ReloadResult>;
   hasCancelKey(pid: number, key: Buffer): boolean;
   /** The connections that have yet to prove themselves, once what has arrived is read. */
   handshakes(): Promise<WorkerHandshakes>;
@@ -30,7 +33,8 @@ export interface WorkerMethods {
   evictHandshake(): void;
   /** Another worker has charged this address for a failed opening. */
   charged(address: string, ms: number): void;
-  drain(): Promise<void>;
+  /** New clients are told 57P03 from here on; `drained` is told when no session is left. */
+  drain(): void;
   /** Ends everything; the worker then exits. */
   finish(): Promise<void>;
 }
@@ -48,6 +52,8 @@ export interface PrimaryMethods {
   handshakes(count: number): void;
   /** The worker has charged this address for a failed opening. */
   charge(address: string, ms: number): void;
+  /** No session is left since `drain`. */
+  drained(): void;
   /** Whether a worker other than the one that asks relays a session with this key. */
   hasCancelKey(pid: number, key: Buffer): Promise<boolean>;
 }

@@ -21,25 +21,38 @@ type Message =
 
 type Method = (...args: readonly unknown[]) => unknown;
 
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** How long an answer may take, in milliseconds: for each method that needs its own time, and for all others. */
+export type Limits<Theirs extends Methods> = Readonly<
+  Partial<Record<keyof Theirs & string, number>> & { readonly otherwise: number }
+>;
+
 /** The other side's methods, called from here. */
 export class Remote<Theirs extends Methods> {
   readonly #channel: Channel;
-  readonly #waiting = new Map<
-    number,
-    { resolve: (value: unknown) => void; reject: (error: Error) => void }
-  >();
+  readonly #limits: Limits<Theirs>;
+  readonly #waiting = new Map<number, Waiting>();
   #last = 0;
   #gone = false;
 
-  /** @param ours what the other side may call */
-  constructor(channel: Channel, ours: Methods) {
+  /**
+   * @param ours what the other side may call
+   * @param limits how long the other side may take: a process that hangs must not make this one wait for ever
+   */
+  constructor(channel: Channel, ours: Methods, limits: Limits<Theirs>) {
     this.#channel = channel;
+    this.#limits = limits;
     const methods = new Map(Object.entries(ours));
     channel.on('message', (message) => void this.#receive(message, methods));
     channel.on('disconnect', () => this.#disconnected());
   }
 
-  /** Calls a method and waits for what it returns. Rejects when it throws or the other side is gone. */
+  /** Calls a method and waits for what it returns. Rejects when it throws, takes too long, or the other side is gone. */
   async call<Name extends keyof Theirs & string>(
     method: Name,
     ...args: Theirs[Name] extends (...args: infer Args) => unknown ? Args : never
@@ -47,7 +60,9 @@ export class Remote<Theirs extends Methods> {
     if (this.#gone) throw new Error('the other process is gone');
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, { resolve, reject });
+    const limitMs: number = this.#limits[method] ?? this.#limits.otherwise;
+    const timer = setTimeout(() => this.#overdue(id, method, limitMs), limitMs);
+    this.#waiting.set(id, { resolve, reject, timer });
     this.#send({ kind: 'call', id, method, args });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
     return (await promise) as never;
@@ -80,8 +95,17 @@ export class Remote<Theirs extends Methods> {
     }
   }
 
-  #settle(id: number): { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined {
+  /** After a stop of this very process the answer may have been there for long: it is read first. */
+  #overdue(id: number, method: string, limitMs: number): void {
+    setImmediate(() =>
+      this.#settle(id)?.reject(new Error(`the other process has not answered ${method} in ${limitMs} ms`)),
+    );
+  }
+
+  /** What waits for an answer, once; undefined for an answer that came too late. */
+  #settle(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id);
+    if (waiting !== undefined) clearTimeout(waiting.timer);
     this.#waiting.delete(id);
     return waiting;
   }
@@ -92,8 +116,7 @@ export class Remote<Theirs extends Methods> {
 
   #disconnected(): void {
     this.#gone = true;
-    for (const { reject } of this.#waiting.values()) reject(new Error('the other process is gone'));
-    this.#waiting.clear();
+    for (const id of this.#waiting.keys()) this.#settle(id)?.reject(new Error('the other process is gone'));
   }
 }
 

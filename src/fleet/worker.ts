@@ -1,8 +1,9 @@
 // A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
 
 import { setImmediate } from 'node:timers/promises';
-import { ConfigHolder, loadSnapshot } from '../config/snapshot.ts';
+import { ReceivedState, type SentState } from '../config/handover.ts';
 import { GateProcess } from '../gate-process.ts';
+import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { evicted } from '../session/handshakes.ts';
@@ -14,36 +15,26 @@ import { Remote } from './rpc.ts';
 process.on('disconnect', () => process.exit(1));
 
 const metrics = createMetrics();
+const state = new ReceivedState();
 let gate: GateProcess | null = null;
+/** One state after the other, in the order in which they were sent. */
+let taking: Promise<void> = Promise.resolve();
+
+/** What this process may wait for an answer of the first one, in milliseconds. */
+const ANSWER_MS = 10_000;
 
 const methods: WorkerMethods = {
-  start: async (configFile, addresses) => {
-    const loaded = await loadSnapshot(configFile);
-    const config = new ConfigHolder(loaded);
-    const { settings } = loaded.snapshot;
-    const log = createLogger(settings.logLevel);
-    logNodeWarnings(log);
-    followSignals((received) => logIgnored(log, received));
-    const started = new GateProcess({
-      config,
-      log,
-      metrics,
-      shared: { quota, hasCancelKey, onHandshakes, onCharge },
-    });
-    metrics.bindGauges({
-      sessions: () => started.live.size,
-      handshakesInProgress: () => started.strangers.handshakes.size,
-      upstreamUp: () => null,
-      sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
-    });
-    await started.listen({ settings, log, addresses });
-    gate = started;
-  },
+  start: async (sent, addresses) => await inTurn(async () => await start(sent, addresses)),
+  adopt: async (sent) =>
+    await inTurn(async () => {
+      await state.take(sent);
+      await running().adopt();
+    }),
+  ping: () => {},
   sessions: async () => await running().sessions(),
   terminate: async (id) => await running().terminate(id),
   metrics: async () => await metrics.json(),
   ruleHits: async () => await running().ruleHits(),
-  reload: async () => await running().reload(),
   hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
   handshakes: async () => {
     // What the kernel holds of their bytes is read first.
@@ -53,7 +44,10 @@ const methods: WorkerMethods = {
   },
   evictHandshake: () => void gate?.strangers.handshakes.evict(evicted()),
   charged: (address, ms) => gate?.strangers.watch.charged(address, ms),
-  drain: async () => await running().drain(),
+  drain: () =>
+    void running()
+      .drain()
+      .then(() => primary.tell('drained')),
   finish: async () => {
     await gate?.finish();
     // After the answer to this very call has been sent.
@@ -61,7 +55,35 @@ const methods: WorkerMethods = {
   },
 };
 
-const primary = new Remote<PrimaryMethods>(process, methods);
+const primary = new Remote<PrimaryMethods>(process, methods, { otherwise: ANSWER_MS });
+
+async function start(sent: SentState, addresses: readonly ListenAddress[]): Promise<void> {
+  await state.take(sent);
+  const { settings } = state.current;
+  const log = createLogger(settings.logLevel);
+  logNodeWarnings(log);
+  followSignals((received) => logIgnored(log, received));
+  const started = new GateProcess({
+    config: state,
+    log,
+    metrics,
+    shared: { quota, hasCancelKey, onHandshakes, onCharge },
+  });
+  metrics.bindGauges({
+    sessions: () => started.live.size,
+    handshakesInProgress: () => started.strangers.handshakes.size,
+    upstreamUp: () => null,
+    sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
+  });
+  await started.listen({ settings, log, addresses });
+  gate = started;
+}
+
+async function inTurn(take: () => Promise<void>): Promise<void> {
+  const taken = taking.then(take);
+  taking = taken.catch(() => undefined);
+  await taken;
+}
 
 const quota: Quota = {
   check: async (address, limits) =>

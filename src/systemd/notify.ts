@@ -26,13 +26,54 @@ export interface ServiceManagerOptions {
   /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are read from it. */
   readonly env: NodeJS.ProcessEnv;
   readonly log: Pick<Logger, 'warn'>;
+  /** Asked before each message of the watchdog: a gate whose processes do not serve stays silent. */
+  readonly isAlive?: () => boolean;
   readonly send?: Send;
 }
 
 /** The service manager that started this process; one that hears nothing where none has. */
-export function createServiceManager({ env, log, send }: ServiceManagerOptions): ServiceManager {
+export function createServiceManager({
+  env,
+  log,
+  send,
+  isAlive = () => true,
+}: ServiceManagerOptions): ServiceManager {
   if (!env['NOTIFY_SOCKET']) return new Notifier(async () => {}, null, log);
-  return new Notifier(send ?? systemdNotify, watchdogMs(env), log);
+  const watchdog = new Watchdog(watchdogMs(env), isAlive);
+  return new Notifier(send ?? systemdNotify, watchdog, log);
+}
+
+/** While it waits for the gate to be alive again it looks this often in each half of the time that is allowed. */
+const LOOKS = 10;
+
+/** Says when the manager must hear of the gate: in half the time that is allowed, as sd_watchdog_enabled(3) recommends. */
+class Watchdog {
+  readonly #periodMs: number | null;
+  readonly #isAlive: () => boolean;
+  #timer: NodeJS.Timeout | null = null;
+  /** Looks since the last message. */
+  #looks = 0;
+
+  /** @param periodMs null = nobody wants to hear */
+  constructor(periodMs: number | null, isAlive: () => boolean) {
+    this.#periodMs = periodMs;
+    this.#isAlive = isAlive;
+  }
+
+  /** A process that hangs, or whose workers do not serve, sends nothing. One that is late sends as soon as it can. */
+  start(tell: () => void): void {
+    if (this.#periodMs === null) return;
+    const look = (): void => {
+      if (++this.#looks < LOOKS || !this.#isAlive()) return;
+      this.#looks = 0;
+      tell();
+    };
+    this.#timer = setInterval(look, this.#periodMs / 2 / LOOKS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
 }
 
 /**
@@ -50,18 +91,15 @@ async function systemdNotify(assignments: readonly string[]): Promise<void> {
 class Notifier implements ServiceManager {
   readonly #send: Send;
   readonly #log: Pick<Logger, 'warn'>;
-  readonly #watchdog: NodeJS.Timeout | null;
+  readonly #watchdog: Watchdog | null;
   #sent: Promise<void> = Promise.resolve();
   #complained = false;
 
-  constructor(send: Send, watchdogPeriodMs: number | null, log: Pick<Logger, 'warn'>) {
+  constructor(send: Send, watchdog: Watchdog | null, log: Pick<Logger, 'warn'>) {
     this.#send = send;
     this.#log = log;
-    // Half the time that is allowed, as sd_watchdog_enabled(3) recommends. A process that hangs sends nothing.
-    this.#watchdog =
-      watchdogPeriodMs === null
-        ? null
-        : setInterval(() => this.#tell('WATCHDOG=1'), watchdogPeriodMs / 2).unref();
+    this.#watchdog = watchdog;
+    watchdog?.start(() => this.#tell('WATCHDOG=1'));
   }
 
   ready(status: string): void {
@@ -79,7 +117,7 @@ class Notifier implements ServiceManager {
   }
 
   async close(): Promise<void> {
-    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#watchdog?.stop();
     await this.#sent;
   }
 

@@ -107,6 +107,7 @@ export function exampleGate(
         return exampleReload();
       },
       readiness: async () => ({ ready: true, reasons: [] }),
+      health: async () => ({ alive: true, reasons: [] }),
       certificates: async () => ({ certificates: [exampleCertificate()], crls: [exampleCrl()] }),
       rules: async () => [
         { file: '/etc/gatehouse/pg_hba.conf', line: 4, rule: 'hostssl all all all cert', hits: 12_345 },
