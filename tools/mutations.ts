@@ -117,6 +117,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {
+    file: 'protocol/startup-message.ts',
+    removes: 'the user as he was judged from what the upstream gets',
+    from: "sent.set('user', user);",
+    to: '',
+    tests: ['session/the-names-that-were-judged-are-the-names-that-are-sent.test.ts'],
+  },
+  {
     file: 'protocol/login-messages.ts',
     removes: 'the end of every search in a message without its NUL',
     from: 'Buffer.concat([raw, Buffer.alloc(4)])',

@@ -95,8 +95,15 @@ function checkForwarded(request: StartupRequest): void {
   for (const key of ['user', 'database', 'replication', 'applicationName'] as const) {
     promise(again[key] === request[key], `the upstream reads the same ${key}`);
   }
+  for (const name of ['user', 'database']) {
+    promise(
+      (again.parameters.get(name)?.length ?? 0) <= 63,
+      `the upstream gets a ${name} of 63 bytes at most`,
+    );
+  }
   for (const [name, value] of request.parameters) {
-    if (name === 'database' && value === '') continue;
+    // The names that were judged are compared above; a standby's database is judged by nobody.
+    if (name === 'user' || name === 'database') continue;
     promise(again.parameters.get(name) === value, 'the upstream reads the same parameters');
   }
 }

@@ -94,15 +94,22 @@ export function decodeStartupMessage(
 }
 
 /**
- * The StartupMessage that the upstream gets: protocol 3.0, the client's parameters with repeated names folded
- * and an absent database filled in, no `_pq_.` options (contract §7.14). No longer than a client's may be.
+ * The StartupMessage that the upstream gets: protocol 3.0, the client's parameters with repeated names folded, user and
+ * database as they were judged, an absent database filled in, no `_pq_.` options (contract §7.14, §7.31). No longer than
+ * a client's may be.
  */
-export function encodeStartupMessage(request: StartupRequest): Buffer {
-  const parameters = new Map(request.parameters);
-  if (!parameters.get('database')) parameters.set('database', request.user);
-  const packet = encodeParameters(parameters);
+export function encodeStartupMessage({ parameters, user, database }: StartupRequest): Buffer {
+  const asked = parameters.get('database') ?? '';
+  const sent = new Map(parameters);
+  // SECURITY: a server that cuts names elsewhere, or not at all, must not take the user for another than the rules did.
+  sent.set('user', user);
+  // No rule sees the database of a physical replication connection, so there it is the one that was asked for.
+  sent.set('database', database || asked.slice(0, MAX_NAME_BYTES) || user);
+  const packet = encodeParameters(sent);
+  if (packet.length <= MAX_STARTUP_PACKET_LENGTH || asked !== '') return packet;
   // Where the client has left no room for it, the upstream fills it in itself: it would refuse a longer packet.
-  return packet.length <= MAX_STARTUP_PACKET_LENGTH ? packet : encodeParameters(request.parameters);
+  sent.delete('database');
+  return encodeParameters(sent);
 }
 
 function encodeParameters(parameters: ReadonlyMap<ByteString, ByteString>): Buffer {

@@ -108,7 +108,7 @@ const rows: readonly Row[] = [
     name: 'a user of 64 bytes is seen as its first 63, so the line with all 64 never matches',
     parameters: { user: `${A63}x`, database: 'bob' },
     expected: [
-      ['user', `${A63}x`],
+      ['user', A63],
       ['database', 'bob'],
     ],
   },
@@ -117,7 +117,7 @@ const rows: readonly Row[] = [
     parameters: { user: 'bob', database: `${A63}x` },
     expected: [
       ['user', 'bob'],
-      ['database', `${A63}x`],
+      ['database', A63],
     ],
   },
   {
