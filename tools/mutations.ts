@@ -16,8 +16,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the refusal of a certificate that does not verify',
-    from: "if (known.tls?.certificate.state === 'unverified')\n      throw",
-    to: 'if (false)\n      throw',
+    from: "if (known.tls?.certificate.state === 'unverified') {",
+    to: "if (known.tls?.certificate.state === 'unverified' && Boolean(false)) {",
     tests: ['opening/each-client-certificate-meets-each-kind-of-rule.test.ts'],
   },
   {
@@ -115,6 +115,13 @@ export const mutations: readonly Mutation[] = [
     from: 'const login = await logIn(',
     to: "client.on('data', (chunk: Buffer) => void link.socket.write(chunk));\n  const login = await logIn(",
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
+  },
+  {
+    file: 'session/refuse.ts',
+    removes: 'the silence towards a client that an error would send back in clear text',
+    from: '...(silent || inClear !== null',
+    to: '...(silent',
+    tests: ['attacks/no-refusal-of-a-certificate-tells-a-client-to-come-back-in-clear.test.ts'],
   },
   {
     file: 'protocol/startup-message.ts',

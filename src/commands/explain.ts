@@ -8,7 +8,7 @@ import { GatehouseError } from '../errors.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
-import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import { judge } from '../session/judge.ts';
 import { interfaceAddresses } from '../session/network.ts';
 import { startupOf } from '../session/startup.ts';
@@ -39,6 +39,8 @@ interface Answer {
   readonly verdict: Admission | Refusal | null;
   readonly considered: readonly Considered[];
   readonly reply: { readonly sqlstate: string; readonly message: string } | null;
+  /** The client is refused without a word, since this line would admit it without TLS. */
+  readonly untold?: HbaRecord;
 }
 
 /** A look-up of the client's host name may take this long, in milliseconds. */
@@ -127,7 +129,11 @@ async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, aske
     return { certificate, verdict: null, considered: [], reply: null };
   if (certificate?.outcome.kind === 'refused') {
     const reply = `client certificate verification failed: ${certificate.outcome.reason}`;
-    return refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
+    const refused = refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
+    const inClear = { ...asked, tls: false, certificate: null };
+    const { verdict } = await judge(snapshot, inClear, AbortSignal.timeout(LOOK_UP_MS));
+    // The gate says nothing to a client that an error would make come back in clear text (contract §7.38).
+    return verdict.kind === 'admit' ? { ...refused, reply: null, untold: verdict.record } : refused;
   }
   const { verdict, facts } = await judge(snapshot, asked, AbortSignal.timeout(LOOK_UP_MS));
   const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
@@ -162,7 +168,7 @@ function verdictWord({ certificate, verdict, reply }: Answer): 'admit' | 'reject
 }
 
 function asText(answer: Answer): string {
-  const { certificate, verdict, considered, reply } = answer;
+  const { certificate, verdict, considered, reply, untold } = answer;
   const lines = [
     ...(certificate === null ? [] : certificateLines(certificate)),
     ...considered.map(({ file, line, why }) => `${file}:${line}: passed over: ${why}`),
@@ -172,6 +178,8 @@ function asText(answer: Answer): string {
   else if (verdict !== null) lines.push('no line matches');
   if (verdict?.kind === 'admit') lines.push(...admissionLines(verdict));
   else lines.push(...(verdict?.notes ?? []).map(toText));
+  if (untold !== undefined)
+    lines.push(`rejected without a word: ${untold.file}:${untold.line} would admit the client without TLS`);
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
   return lines.map((line) => `${line}\n`).join('');
 }

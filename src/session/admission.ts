@@ -6,7 +6,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Gate } from '../gate.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
-import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import type { Connection } from './connection.ts';
 import { endWhenGone } from './deadline.ts';
 import { judge } from './judge.ts';
@@ -30,8 +30,11 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     connection.settings = snapshot.settings;
     if (isStale(connection, snapshot)) throw staleHandshake(known.tls?.hello() ?? null);
     // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
-    if (known.tls?.certificate.state === 'unverified')
-      throw unverifiedCertificate(known.tls.certificate, known.tls.hello());
+    if (known.tls?.certificate.state === 'unverified') {
+      const inClear = await lineInClear(connection, snapshot, startup);
+      if (gate.snapshot() !== snapshot) continue;
+      throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { inClear });
+    }
     refuseWhileDraining(gate);
     const full = await gate.quota.check(known.host, snapshot.settings);
     if (gate.snapshot() !== snapshot) continue;
@@ -102,30 +105,52 @@ function refuseWhileDraining(gate: Gate): void {
 
 /** What the rules in force say. */
 async function askRules(
-  { life, known, address, client }: Connection,
+  connection: Connection,
   snapshot: Snapshot,
   startup: StartupRequest,
 ): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
-  const certificate = known.tls?.certificate;
-  const { verdict, facts } = await judge(
-    snapshot,
-    {
-      user: startup.user,
-      database: startup.database,
-      replication: startup.replication,
-      tls: known.tls !== null,
-      address,
-      addressText: known.host,
-      hostName: { state: 'unknown' },
-      interfaces: interfaceAddresses,
-      certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
-      hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
-    },
-    life.signal,
-    () => endWhenGone(client, life),
+  const { life, known, client } = connection;
+  const { verdict, facts } = await judge(snapshot, factsOf(connection, snapshot, startup), life.signal, () =>
+    endWhenGone(client, life),
   );
   known.record = verdict.record;
   return { verdict, facts };
+}
+
+/** The line that would admit the same user, database and address without TLS; null where none would. */
+async function lineInClear(
+  connection: Connection,
+  snapshot: Snapshot,
+  startup: StartupRequest,
+): Promise<HbaRecord | null> {
+  const { client, life } = connection;
+  const facts = { ...factsOf(connection, snapshot, startup), tls: false, certificate: null };
+  try {
+    const { verdict } = await judge(snapshot, facts, life.signal, () => endWhenGone(client, life));
+    return verdict.kind === 'admit' ? verdict.record : null;
+  } catch (error) {
+    life.signal.throwIfAborted();
+    // A decision that cannot be made admits nobody, in clear no more than inside TLS.
+    if (error instanceof GatehouseError) return null;
+    throw error;
+  }
+}
+
+/** The connection as the rules see it. */
+function factsOf({ known, address }: Connection, { tls }: Snapshot, startup: StartupRequest): Facts {
+  const certificate = known.tls?.certificate;
+  return {
+    user: startup.user,
+    database: startup.database,
+    replication: startup.replication,
+    tls: known.tls !== null,
+    address,
+    addressText: known.host,
+    hostName: { state: 'unknown' },
+    interfaces: interfaceAddresses,
+    certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
+    hasRootCertificates: tls?.requestsClientCertificate ?? false,
+  };
 }
 
 function countHit({ gate }: Connection, { record }: Admission | Refusal): void {

@@ -5,6 +5,7 @@ import { fromText } from '../bytestring.ts';
 import { GatehouseError } from '../errors.ts';
 import { offeredFields } from '../protocol/client-hello.ts';
 import { encodeFatal } from '../protocol/replies.ts';
+import type { HbaRecord } from '../rules/types.ts';
 import type { CertificateFacts, ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 
@@ -59,19 +60,25 @@ export async function sendAndClose(
 /**
  * The refusal of a certificate that was presented and does not verify: told inside TLS, unless `silent`, and logged as
  * PostgreSQL does.
+ *
+ * @param options.inClear the line that would admit the same client without TLS. SECURITY: the client is not told then,
+ *   for an error inside TLS makes libpq and pgJDBC come again in clear text (contract §7.38).
  */
 export function unverifiedCertificate(
   certificate: Extract<ClientCertificate, { state: 'unverified' }>,
   hello: ClientHelloFacts | null,
-  { silent = false }: { readonly silent?: boolean } = {},
+  { silent = false, inClear = null }: { readonly silent?: boolean; readonly inClear?: HbaRecord | null } = {},
 ): GatehouseError {
   const { code, reason, facts } = certificate;
   return new GatehouseError(code, {
-    ...(silent ? {} : { reply: fromText(`client certificate verification failed: ${reason}`) }),
+    ...(silent || inClear !== null
+      ? {}
+      : { reply: fromText(`client certificate verification failed: ${reason}`) }),
     message:
       code === 'client-cert-nul-in-name'
         ? "SSL certificate's common name contains embedded null"
         : 'could not accept SSL connection: certificate verify failed',
+    ...(inClear === null ? {} : { hint: untold(inClear) }),
     detail: fromText(failedCertificateDetail(reason, facts)),
     fields: {
       reason,
@@ -79,6 +86,10 @@ export function unverifiedCertificate(
       ...offeredFields(hello),
     },
   });
+}
+
+function untold({ file, line }: HbaRecord): string {
+  return `The client was not told: ${file}:${line} would admit it without TLS, and an error makes some clients come back in clear text.`;
 }
 
 /**

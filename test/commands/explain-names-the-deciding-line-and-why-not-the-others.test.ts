@@ -14,6 +14,7 @@ host     app       bob      192.168.0.0/24  trust
 hostssl  app       alice    all             reject
 hostssl  app       all      10.0.0.0/8      cert map=people
 hostnossl all      all      10.0.0.0/8      reject
+hostnossl app      all      11.0.0.0/8      trust
 `;
 const ident = 'people "/^(.*)@example[.]com$" \\1\n';
 
@@ -97,6 +98,11 @@ await test('explain', async (t) => {
       message: 'client certificate verification failed: unable to verify the first certificate',
     },
   });
+
+  // Where the same client would be let in without TLS, it is told nothing.
+  const untold = ['--user', 'bob', '--cert', stranger.certFile, '--address', '11.0.0.1'];
+  t.match(await json(...untold), { verdict: 'reject', file: null, reply: null });
+  t.match((await explain(...untold)).stdout, `rejected without a word: ${rules}:6 would admit`);
 
   // As a client would ask: what is missing is filled in or refused, and an address has one spelling.
   t.match(await json('--user', 'bob', '--database', '', '--no-tls', '--address', '10.258'), {
