@@ -370,4 +370,25 @@ export const mutations: readonly Mutation[] = [
     to: 'formatIndex(entries);',
     tests: ['pki/nothing-that-was-issued-is-forgotten.test.ts'],
   },
+  {
+    file: 'session/strangers.ts',
+    removes: 'the refusal of an address whose failed handshakes have cost too much',
+    from: 'if (this.watch.refuses(block)) throw tooExpensive();',
+    to: '',
+    tests: ['attacks/certificates-that-are-slow-to-verify-cost-their-address-and-nobody-else.test.ts'],
+  },
+  {
+    file: 'session/strangers.ts',
+    removes: 'the turns in which the handshakes of one address run',
+    from: 'await this.#turns.take(life, block);',
+    to: '',
+    tests: ['attacks/certificates-that-are-slow-to-verify-cost-their-address-and-nobody-else.test.ts'],
+  },
+  {
+    file: 'admin/visitors.ts',
+    removes: 'the room that a silent connection makes at the admin listener',
+    from: 'if (proven) continue;',
+    to: 'continue;',
+    tests: ['admin/silent-connections-shut-nobody-out.test.ts'],
+  },
 ];

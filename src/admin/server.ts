@@ -17,6 +17,7 @@ import { addPage } from './page-routes.ts';
 import { addRoutes } from './routes.ts';
 import type { GateView } from './gate-view.ts';
 import type { TlsMaterial } from '../tls/types.ts';
+import { Visitors } from './visitors.ts';
 
 /** What one client may take. */
 const limits = {
@@ -101,12 +102,12 @@ export async function createAdminServer(
   addPage(app, view);
   await app.ready();
 
-  const url = await bindAdmin(app.server, settings, tls === null ? 'http' : 'https');
-  const sockets = new Set<Socket>();
-  app.server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const visitors = new Visitors(app.server, {
+    limit: bounds.connections,
+    isTls: tls !== null,
+    helloTimeoutMs: bounds.headersTimeoutMs,
   });
+  const url = await bindAdmin(app.server, settings, tls === null ? 'http' : 'https');
   return {
     url,
     renew: (next) => {
@@ -114,7 +115,7 @@ export async function createAdminServer(
     },
     close: async () => {
       const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
+      visitors.destroyAll();
       await closed;
       await app.close();
     },
@@ -139,7 +140,6 @@ function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | 
   // SECURITY: with TLS every request is a connection, so that none outlives its certificate's revocation.
   if (tls !== null) server.maxRequestsPerSocket = 1;
   server.setTimeout(bounds.idleTimeoutMs);
-  server.maxConnections = bounds.connections;
   return server;
 }
 

@@ -87,18 +87,27 @@ await test('a client that is slow with its request, or silent, loses its connect
   );
 });
 
-await test('a connection above the limit is closed, and those below it work', async (t) => {
-  const url = await startAdmin(t, exampleGate().view, { limits: { connections: 3 } });
-  const sockets = [await dial(url), await dial(url), await dial(url)];
-  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
-  t.equal(
-    await exchange(url, `GET /healthz HTTP/1.1\r\n${host}\r\n`),
-    '',
-    'the fourth is closed without an answer',
-  );
-  const [first] = sockets;
-  first?.write(`GET /healthz HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
-  if (first !== undefined) t.match(await within(text(first), 'the answer'), /^HTTP\/1\.1 200 /);
+await test('above the limit the oldest that has asked for nothing gives way', async (t) => {
+  const asked: (() => void)[] = [];
+  const view = exampleGate([], { rules: () => new Promise(() => asked.shift()?.()) }).view;
+  const url = await startAdmin(t, view, { limits: { connections: 3 } });
+  const silent = [await dial(url), await dial(url), await dial(url)];
+  t.teardown(() => silent.forEach((socket) => socket.destroy()));
+  const healthz = `GET /healthz HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+  t.match(await exchange(url, healthz), /^HTTP\/1\.1 200 /, 'the fourth is answered');
+  t.equal(await within(text(silent[0]!), 'the oldest to be closed'), '');
+  silent[1]!.write(healthz);
+  t.match(await within(text(silent[1]!), 'the answer'), /^HTTP\/1\.1 200 /, 'the others stay');
+
+  const waiting: Promise<string>[] = [];
+  for (let count = 0; count < 3; count++) {
+    const routed = Promise.withResolvers<void>();
+    asked.push(routed.resolve);
+    waiting.push(exchange(url, `GET /rules HTTP/1.1\r\n${host}\r\n`));
+    await within(routed.promise, 'the request to arrive');
+  }
+  t.equal(await exchange(url, healthz), '', 'who has asked for something gives way to nobody');
+  t.teardown(() => void Promise.allSettled(waiting));
 });
 
 await test('close() ends what is still open', async (t) => {

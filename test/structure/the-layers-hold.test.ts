@@ -32,7 +32,7 @@ const MAY_IMPORT = {
   pki: ['ground', 'tls'],
   telemetry: ['ground'],
   session: ['ground', 'rules', 'protocol', 'tls', 'telemetry'],
-  admin: ['ground', 'config', 'telemetry'],
+  admin: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session'],
   systemd: ['ground'],
   server: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session', 'admin', 'systemd'],
   commands: ['ground', 'rules', 'tls', 'config', 'pki', 'session', 'admin', 'server'],

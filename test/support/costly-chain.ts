@@ -20,15 +20,15 @@ export function costlyChain(bytes: number): CostlyChain {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const certificates = [certificate('0', '1', publicKey.export({ type: 'spki', format: 'der' }))];
   let size = certificates[0]!.length;
-  for (let number = 1; size < bytes; number++) {
+  for (let at = 1; size < bytes; at++) {
     const isLast = size + 2 * certificates.at(-1)!.length > bytes;
-    const made = certificate(String(number), String(isLast ? number : number + 1), costlyKey());
+    const made = certificate(String(at), String(isLast ? at : at + 1), costlyKey());
     certificates.push(made);
     size += made.length;
   }
   return {
     cert: certificates.map((each) => pem('CERTIFICATE', each)).join(''),
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
   };
 }
 
@@ -37,7 +37,7 @@ function costlyKey(): Buffer {
   modulus[0]! |= 0xf0;
   modulus[KEY_BYTES - 1]! |= 1;
   const exponent = randomBytes(KEY_BYTES);
-  exponent[0]! = 0xe0 | (exponent[0]! & 0x0f);
+  exponent[0] = 0xe0 | (exponent[0]! & 0x0f);
   exponent[KEY_BYTES - 1]! |= 1;
   const key = sequence(integer(number(modulus)), integer(number(exponent)));
   return sequence(RSA, bitString(key));
@@ -47,7 +47,12 @@ function certificate(subject: string, issuer: string, key: Uint8Array): Buffer {
   const extensions =
     subject === '0'
       ? []
-      : [explicit(3, sequence(sequence(oid('2.5.29.19'), boolean(true), octetString(sequence(boolean(true))))))];
+      : [
+          explicit(
+            3,
+            sequence(sequence(oid('2.5.29.19'), boolean(true), octetString(sequence(boolean(true))))),
+          ),
+        ];
   const signed = sequence(
     explicit(0, integer(2n)),
     integer(BigInt(Number(subject) + 1)),
@@ -59,7 +64,7 @@ function certificate(subject: string, issuer: string, key: Uint8Array): Buffer {
     ...extensions,
   );
   const signature = randomBytes(KEY_BYTES);
-  signature[0]! = 0x10;
+  signature[0] = 0x10;
   return sequence(signed, SHA256_WITH_RSA, bitString(signature));
 }
 
