@@ -2,7 +2,6 @@
 // upstream's. Node and libuv have defaults of their own for what they are not told, so they are told everything.
 
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 
 /** The three settings; 0 = the system's value, as in PostgreSQL. */
 export interface KeepAliveSettings {
@@ -12,6 +11,11 @@ export interface KeepAliveSettings {
   readonly tcpKeepalivesIntervalMs: number;
   /** Unanswered probes until the connection counts as lost. */
   readonly tcpKeepalivesCount: number;
+}
+
+/** A net.Socket as far as it is used here; an older Node's takes two arguments. */
+export interface KeepAliveSocket {
+  readonly setKeepAlive: (enable?: boolean, idleMs?: number, intervalMs?: number, count?: number) => unknown;
 }
 
 /** What Linux has unless an administrator says otherwise; taken where the system does not tell its own values. */
@@ -25,7 +29,7 @@ const LINUX_DEFAULTS = { time: 7200, intvl: 75, probes: 9 } as const;
  *
  * @param socket connected; may be given other settings later
  */
-export function keepAlive(socket: Pick<Socket, 'setKeepAlive'>, settings: KeepAliveSettings): void {
+export function keepAlive(socket: KeepAliveSocket, settings: KeepAliveSettings): void {
   if (!setsIntervalAndCount(socket)) {
     socket.setKeepAlive(true, 0);
     return;
@@ -39,7 +43,7 @@ export function keepAlive(socket: Pick<Socket, 'setKeepAlive'>, settings: KeepAl
 }
 
 /** Whether this Node can set all three values: Node 26.10 can, Node 24 cannot. */
-export function setsIntervalAndCount(socket: Pick<Socket, 'setKeepAlive'>): boolean {
+export function setsIntervalAndCount(socket: KeepAliveSocket): boolean {
   return socket.setKeepAlive.length >= 4;
 }
 

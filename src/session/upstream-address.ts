@@ -32,7 +32,8 @@ export class UpstreamNames {
     if (host.startsWith('/') || knownAddresses(host) !== null) return;
     const entry = this.#entryOf(host);
     entry.answeredAt = -Infinity;
-    void ask(entry);
+    // The first dial that fails asks at once, however fresh this answer is.
+    void ask(entry).then(() => (entry.answeredAt = -Infinity));
   }
 
   /** @throws the resolver's error, when there has never been an answer */

@@ -1,0 +1,73 @@
+// The system's reasons why the upstream cannot be reached, each with what it most often means. The client is told neither.
+
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import tap, { test, type Test } from 'tap';
+import { startGate } from '../support/gate.ts';
+import { freePort } from '../support/free-port.ts';
+import { requireNetworkNamespace } from '../support/network-namespace.ts';
+import { connectRaw } from '../support/raw-client.ts';
+import { atEnd } from '../support/scope.ts';
+import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n', nss: 'files' });
+
+const HBA = 'host all all all trust\n';
+
+async function told(
+  t: Test,
+  upstream: { readonly host: string; readonly port: number },
+  expected: object,
+  prepare: () => Promise<void> = async () => {},
+): Promise<void> {
+  const gate = await startGate(t, { hba: HBA, upstream, config: { upstream: { allow_remote: 'on' } } });
+  const client = await connectRaw(t, gate.port);
+  await prepare();
+  const { error } = await client.login({ user: 'u', database: 'd' });
+  t.match(error, { C: '08006', M: /^could not connect to the upstream server$/ });
+  t.match(await gate.waitForLog({ code: 'upstream-unreachable' }), { level: 'error', ...expected });
+}
+
+await test('nobody listens', async (t) => {
+  const port = await freePort();
+  await told(
+    t,
+    { host: '127.0.0.1', port },
+    { msg: /ECONNREFUSED/, hint: /Is the server running on that host/ },
+  );
+});
+
+await test('there is no such socket', async (t) => {
+  const host = temporaryDirectory(t);
+  await told(t, { host, port: 5432 }, { msg: /ENOENT/, hint: /unix_socket_directories/ });
+});
+
+await test('the server has left its socket behind', async (t) => {
+  const host = temporaryDirectory(t);
+  const path = join(host, '.s.PGSQL.5432');
+  // Closing it in Node would remove the file.
+  spawnSync('python3', ['-c', 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])', path]);
+  await told(t, { host, port: 5432 }, { msg: /ECONNREFUSED/, hint: /accepting connections on that socket/ });
+});
+
+await test('the name is unknown', async (t) => {
+  await told(
+    t,
+    { host: 'nowhere.example', port: 5432 },
+    { msg: /ENOTFOUND/, hint: /resolver does not know/ },
+  );
+});
+
+await test('every local port is taken', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  await told(t, upstream, { msg: /EADDRNOTAVAIL/, hint: /ip_local_port_range/ }, async () => {
+    // One local port for everybody, and towards the upstream it is in use.
+    spawnSync('sysctl', ['-qw', 'net.ipv4.ip_local_port_range=61000 61000']);
+    const holder = connect(upstream.port, '127.0.0.1');
+    atEnd(t, () => void holder.destroy());
+    await once(holder, 'connect');
+  });
+});
