@@ -221,6 +221,20 @@ export const mutations: readonly Mutation[] = [
     tests: ['tls/only-ssl-ca-file-says-who-issues-client-certificates.test.ts'],
   },
   {
+    file: 'session/dial.ts',
+    removes: 'the refusal to dial the gate itself',
+    from: 'if (addresses.some((address) => leadsTo({ address, port }, this.#listeners()))) throw thisGate();',
+    to: '',
+    tests: ['session/a-gate-never-dials-itself.test.ts'],
+  },
+  {
+    file: 'session/look-ups.ts',
+    removes: 'the place that slow zones leave to others',
+    from: ' && !(this.#isSlow(zone) && asking.some((other) => this.#isSlow(other)))',
+    to: '',
+    tests: ['session/questions-to-the-resolver-are-few-shared-and-kept.test.ts'],
+  },
+  {
     file: 'tls/revocation-lists.ts',
     removes: 'the list of nobody for an empty directory of revocation lists',
     from: 'pems: pems.length === 0 ? [listOfNobody] : pems,',
