@@ -1,9 +1,10 @@
 // Where the admin listener stands: reads admin.listen and binds an HTTP server to it, or says why that cannot be.
 
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
 import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/settings.ts';
@@ -57,8 +58,38 @@ export async function bindAdmin(
 }
 
 async function bindTcp(server: Server, host: string, port: number): Promise<string> {
-  // Without a host it is every address of both families.
-  await listening(server, () => server.listen(host === '*' ? { port } : { host, port }));
+  if (host === '*') {
+    // Without a host it is every address of both families.
+    await listening(server, () => server.listen({ port }));
+    return placeOf(server);
+  }
+  // As listen_addresses: a name is every address that it resolves to.
+  const [first, ...others] = await lookup(host, { all: true, order: 'ipv4first' });
+  await listening(server, () => server.listen({ host: first?.address ?? host, port }));
+  const address = server.address();
+  const real = typeof address === 'object' && address !== null ? address.port : port;
+  for (const { address: other } of others) await bindBeside(server, other, real);
+  return placeOf(server);
+}
+
+/** Lets a server be reached at one more address, until it is closed. One that this machine does not have is left out. */
+async function bindBeside(server: Server, host: string, port: number): Promise<void> {
+  const beside = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+    server.emit('connection', socket),
+  );
+  const bound = once(beside, 'listening');
+  beside.listen({ host, port });
+  try {
+    await bound;
+  } catch (error) {
+    if (isSystemError(error) && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(error.code)) return;
+    server.close();
+    throw error;
+  }
+  server.once('close', () => beside.close());
+}
+
+function placeOf(server: Server): string {
   const bound = server.address();
   if (bound === null || typeof bound === 'string')
     throw new TypeError('a TCP listener has an address and a port');

@@ -30,6 +30,7 @@ import {
   relayedBytes,
   reportEnd,
   reportFailure,
+  reportGone,
   type Known,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
@@ -71,8 +72,8 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
   raw.on('error', () => {});
   const peer = clientAddress(raw.remoteAddress ?? '');
   if (peer === null) {
-    // The client was gone before it was accepted.
     raw.destroy();
+    reportGone(gate);
     return;
   }
   const { settings } = gate.snapshot();

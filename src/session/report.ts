@@ -126,6 +126,19 @@ export function reportFailure(gate: Gate, known: Known, failure: GatehouseError,
   gate.log[codes[code].level](line, toText(failure.message));
 }
 
+/**
+ * The line and the count of a client that had reset its connection before it was accepted. The kernel knows its address no
+ * more; whoever makes such connections by the thousand shows in the count.
+ */
+export function reportGone(gate: Gate): void {
+  const code = 'no-startup-packet';
+  gate.metrics.connectionEnded(code);
+  gate.log[codes[code].level](
+    { code, id: gate.nextId(), host: null, port: null },
+    'the client was gone before it was accepted',
+  );
+}
+
 function countRelay(gate: Gate, known: Known, bytes: RelayedBytes): void {
   if (known.relayedAt === null) return;
   gate.metrics.session((performance.now() - known.relayedAt) / 1000);

@@ -7,7 +7,7 @@ import { GatehouseError, LoadError, type Problem } from '../errors.ts';
 import { channelBindingWarnings, revocationWarnings, validityWarnings } from './certificate-warnings.ts';
 import { loadClientAuthorities } from './client-authorities.ts';
 import { readCertificateFacts } from './identity.ts';
-import { loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
+import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
 import type { TlsSource } from './refusal.ts';
 import { loadRevocationLists } from './revocation-lists.ts';
 import { loadServerCertificate } from './server-certificate.ts';
@@ -79,6 +79,7 @@ export async function loadTls(
   const certificates = [...serverFacts.certificates, ...caFacts.certificates];
   const lasting = [
     ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
+    ...keyExchangeWarnings(settings),
     ...server.warnings,
     ...serverFacts.problems,
     ...beside.warnings,

@@ -3,6 +3,7 @@
 
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import type { TlsVersion } from '../config/settings.ts';
+import type { Problem } from '../errors.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
 import { readDhParameters } from './dh-parameters.ts';
 import { refusalAt, type TlsSource } from './refusal.ts';
@@ -38,6 +39,18 @@ export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> 
     ciphers: nodeCiphers(tls.ciphers, tls.tls13Ciphers),
     honorCipherOrder: tls.preferServerCiphers,
   };
+}
+
+/** OpenSSL 3 refuses the older versions' signatures at every security level above 0. */
+const NEEDS_LEVEL_0: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1'];
+
+/** What loads and yet does not do what it says. */
+export function keyExchangeWarnings({ file, lineOf, tls }: TlsSource): readonly Problem[] {
+  const { minProtocolVersion, ciphers } = tls;
+  if (!NEEDS_LEVEL_0.includes(minProtocolVersion) || /@SECLEVEL=0(?!\d)/.test(ciphers)) return [];
+  const message = `"ssl_min_protocol_version" allows ${minProtocolVersion}, which OpenSSL refuses at this security level`;
+  const hint = 'Append :@SECLEVEL=0 to ssl_ciphers, for as long as such clients must be served.';
+  return [{ file, line: lineOf('ssl_min_protocol_version'), message, hint }];
 }
 
 async function loadDhParameters(settings: TlsSource): Promise<string> {
