@@ -15,6 +15,8 @@ RUN npm run build && npm prune --ignore-scripts --omit=dev --omit=optional
 
 FROM node:26.10.0-bookworm-slim
 ENV NODE_ENV=production
+# The first process of a container inherits every orphan, and Node waits for its own children only: tini waits for all.
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/pg-gatehouse
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
@@ -26,7 +28,7 @@ USER 10001:10001
 EXPOSE 6432
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9432/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# Exec form: signals reach the gate itself. The flags are those that the bin would set (docs/decisions/0007, 0035).
+# Exec form: signals reach the gate itself, through tini. The flags are those that the bin would set (docs/decisions/0007, 0035).
 ENV UV_THREADPOOL_SIZE=8
-ENTRYPOINT ["node", "--max-semi-space-size=1", "--disable-sigusr1", "/opt/pg-gatehouse/bin/pg-gatehouse.js"]
+ENTRYPOINT ["/usr/bin/tini", "--", "node", "--max-semi-space-size=1", "--disable-sigusr1", "/opt/pg-gatehouse/bin/pg-gatehouse.js"]
 CMD ["serve", "--config", "/etc/pg-gatehouse/gatehouse.yaml"]

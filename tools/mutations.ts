@@ -35,6 +35,20 @@ export const mutations: readonly Mutation[] = [
     tests: ['session/a-reload-during-a-decision-makes-it-be-made-again.test.ts'],
   },
   {
+    file: 'config/files.ts',
+    removes: 'that a worker loads from what it was handed, not from the disk',
+    from: 'for (const [path, recorded] of files) fs.#noteFile(path, play(recorded));\n',
+    to: 'return fs;\n',
+    tests: ['fleet/a-new-worker-has-the-state-in-force-and-not-that-of-the-disk.test.ts'],
+  },
+  {
+    file: 'fleet/worker-process.ts',
+    removes: 'the end of a worker that hangs',
+    from: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);\n    this.kill();',
+    to: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);',
+    tests: ['fleet/a-reload-does-not-leave-a-hung-worker-with-the-old-rules.test.ts'],
+  },
+  {
     file: 'session/opening.ts',
     removes: 'the refusal of plaintext behind a request that was answered N (CVE-2021-23214)',
     from: 'if (reader.surplus === 0) return;',

@@ -32,6 +32,7 @@ export const PACKAGES = {
   ip: 'iproute2',
   unshare: 'util-linux',
   mount: 'mount',
+  tini: 'tini',
   python3: 'python3',
   isql: 'unixodbc',
   javac: 'default-jdk-headless',
