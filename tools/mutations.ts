@@ -131,6 +131,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {
+    file: 'session/connection.ts',
+    removes: 'the boundary between two messages at which alone an error may stand',
+    from: 'connection.said.atBoundary ? errorResponse(failure) : null',
+    to: 'errorResponse(failure)',
+    tests: ['session/a-login-message-of-any-length-is-passed-on-as-it-comes.test.ts'],
+  },
+  {
     file: 'session/refuse.ts',
     removes: 'the silence towards a client that an error would send back in clear text',
     from: '...(silent || inClear !== null',
