@@ -426,4 +426,18 @@ export const mutations: readonly Mutation[] = [
     to: 'continue;',
     tests: ['admin/silent-connections-shut-nobody-out.test.ts'],
   },
+  {
+    file: 'session/opening-watch.ts',
+    removes: 'the limit on bytes below TLS without a step forward',
+    from: 'if (opening.seen - opening.stepAt > opening.maxStepBytes) {',
+    to: 'if (false) {',
+    tests: ['attacks/key-updates-without-end-are-cut-off-before-the-startup-packet.test.ts'],
+  },
+  {
+    file: 'session/handshakes.ts',
+    removes: 'the preference for who keeps the gate waiting, or takes more than a share',
+    from: "if (turn === 'gate') return 4;",
+    to: "if (turn === 'gate') return 0;",
+    tests: ['session/each-change-of-the-number-of-handshakes-is-told.test.ts'],
+  },
 ];
