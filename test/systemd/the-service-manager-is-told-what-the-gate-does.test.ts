@@ -92,6 +92,27 @@ await test('the watchdog hears of it in half its time', async (t) => {
   await told.next(([word]) => word === 'WATCHDOG=1', 'WATCHDOG=1 again', { from });
 });
 
+await test('the watchdog hears nothing while no process serves, and at once when one does', async (t) => {
+  const sent = new Arrivals<string>();
+  const asked = new Arrivals<number>();
+  let alive = false;
+  const manager = createServiceManager({
+    env: { NOTIFY_SOCKET: '/nonexistent/notify', WATCHDOG_USEC: '200000' },
+    log: { warn: () => undefined },
+    isAlive: () => {
+      asked.push(asked.items.length + 1);
+      return alive;
+    },
+    send: async ([first = '']) => sent.push(first),
+  });
+  t.teardown(async () => await manager.close());
+  // The timer keeps no process alive; this wait does.
+  await asked.next((count) => count === 15, 'the fifteenth look');
+  t.strictSame(sent.items, []);
+  alive = true;
+  await sent.next((word) => word === 'WATCHDOG=1', 'WATCHDOG=1');
+});
+
 await test("another process's watchdog is not served", async (t) => {
   const { folder, told } = await fakeSystemdNotify(t);
   const env = { NOTIFY_SOCKET: join(folder, 'told'), WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' };
