@@ -2,6 +2,7 @@
 // the error that it threw.
 
 import { LoadError } from '../errors.ts';
+import { hasOverdueReads } from '../regular-file.ts';
 
 /** Exit statuses (contract §1). */
 export const exitStatus = { fine: 0, failed: 1, usage: 2 } as const;
@@ -39,7 +40,19 @@ export function action<Arguments extends unknown[]>(
       process.stderr.write(`pg-gatehouse: ${error.message}\n`);
       process.exitCode = error instanceof CommandError ? error.status : exitStatus.failed;
     }
+    if (hasOverdueReads()) leaveReadsBehind(Number(process.exitCode));
   };
+}
+
+/**
+ * Ends the process though a read of a dead mount holds one of its threads, which any orderly exit would wait for: another
+ * program takes its place, and ends with the status.
+ */
+function leaveReadsBehind(status: number): never {
+  process.emit('exit', status);
+  process.execve?.('/bin/sh', ['sh', '-c', `exit ${status}`], process.env);
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('SIGKILL was survived');
 }
 
 function isForPeople(error: unknown): error is Error {

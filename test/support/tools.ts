@@ -31,6 +31,7 @@ export const PACKAGES = {
   chromium: 'chromium',
   ip: 'iproute2',
   unshare: 'util-linux',
+  gcc: 'gcc',
   mount: 'mount',
   tini: 'tini',
   python3: 'python3',
