@@ -221,10 +221,10 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    file: 'tls/terminator.ts',
+    file: 'tls/client-certificate.ts',
     removes: 'the difference between a verified and a presented certificate',
-    from: 'if (!socket.authorized) {',
-    to: 'if (false) {',
+    from: 'if (!socket.authorized) return',
+    to: 'if (false) return',
     tests: ['tls/a-client-certificate-is-verified-as-postgresql-verifies-it.test.ts'],
   },
   {

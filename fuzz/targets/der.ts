@@ -61,7 +61,7 @@ function checkCertificate(der: Buffer): void {
       /^[\x20-\x7e]*$/.test(facts.subject) && facts.subject.length <= MAX_SUBJECT,
       'the log gets a short printable subject',
     );
-    promise(/^-?\d+$/.test(facts.serial), 'a serial is a number');
+    promise(/^(-?\d+|\(\d+ bytes\))$/.test(facts.serial), 'a serial is a number');
     promise(facts.notAfter instanceof Date && !Number.isNaN(facts.notAfter.getTime()), 'a date is one');
   }
   if (identity === null) return;

@@ -6,7 +6,7 @@ import { GatehouseError } from '../errors.ts';
 import { offeredFields } from '../protocol/client-hello.ts';
 import { encodeFatal } from '../protocol/replies.ts';
 import type { HbaRecord } from '../rules/types.ts';
-import type { CertificateFacts, ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
+import type { ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 
 /** How long a refused client may take to read its answer and close, in milliseconds. */
@@ -69,7 +69,7 @@ export function unverifiedCertificate(
   hello: ClientHelloFacts | null,
   { silent = false, inClear = null }: { readonly silent?: boolean; readonly inClear?: HbaRecord | null } = {},
 ): GatehouseError {
-  const { code, reason, facts } = certificate;
+  const { code, reason, facts, detail } = certificate;
   return new GatehouseError(code, {
     ...(silent || inClear !== null
       ? {}
@@ -79,7 +79,7 @@ export function unverifiedCertificate(
         ? "SSL certificate's common name contains embedded null"
         : 'could not accept SSL connection: certificate verify failed',
     ...(inClear === null ? {} : { hint: untold(inClear) }),
-    detail: fromText(failedCertificateDetail(reason, facts)),
+    detail: fromText(detail),
     fields: {
       reason,
       ...(facts === null ? {} : { certificate: certificateFields(facts) }),
@@ -106,12 +106,4 @@ export function staleHandshake(
     message,
     fields: offeredFields(hello),
   });
-}
-
-/** PostgreSQL's DETAIL for the certificate at fault (be-secure-openssl.c, verify_cb). */
-function failedCertificateDetail(reason: string, facts: CertificateFacts | null): string {
-  const first = `Client certificate verification failed at depth 0: ${reason}.`;
-  if (facts === null) return first;
-  const { subject, serial, issuer } = facts;
-  return `${first}\nFailed certificate data (unverified): subject "${subject}", serial number ${serial}, issuer "${issuer}".`;
 }

@@ -11,7 +11,7 @@ import type { PresentedChain } from './presented-chain.ts';
 import { errorWords } from './refusal.ts';
 import type { TlsMaterial } from './types.ts';
 import { unprovenClient } from './unproven-client.ts';
-import { verifyError, type VerifyError } from './verify-errors.ts';
+import { verdictOf, verifyError, wordsOf, type Verdict, type VerifyError } from './verify-errors.ts';
 
 /** What is known of a chain: OpenSSL takes it, OpenSSL refuses it, or nobody can say. */
 export type Judgement =
@@ -23,12 +23,7 @@ export type Judgement =
 export type JudgingMaterial = Pick<TlsMaterial, 'authorities' | 'context' | 'options'>;
 
 /** OpenSSL's answer: Node's name and text of its error, null where it verifies. */
-type Answer = { readonly error: NamedError | null } | { readonly silent: string };
-
-interface NamedError {
-  readonly name: string;
-  readonly text: string;
-}
+type Answer = { readonly error: Verdict | null } | { readonly silent: string };
 
 /** A handshake in memory needs two turns of the event loop. One that has not ended after this many never will. */
 const MAX_TURNS = 1_000;
@@ -141,23 +136,6 @@ async function ask(chain: readonly Buffer[], material: JudgingMaterial): Promise
     server.destroy();
     wire.destroy();
   }
-}
-
-/** Throws where this Node does not tell. Only `tls.Server` makes `authorized` of this, and only after a handshake. */
-function verdictOf(server: TLSSocket): NamedError | null {
-  const handle: unknown = Reflect.get(server, '_handle');
-  if (typeof handle !== 'object' || handle === null) throw new Error('no handle');
-  const tell: unknown = Reflect.get(handle, 'verifyError');
-  if (typeof tell !== 'function') throw new Error('no verifyError');
-  const error: unknown = Reflect.apply(tell, handle, []);
-  if (error === null || error === undefined) return null;
-  if (!(error instanceof Error)) throw new Error('verifyError gave no error');
-  return { name: String(Reflect.get(error, 'code')), text: error.message };
-}
-
-/** Node has no name for OpenSSL's rarer errors, only their text (contract §7.28). */
-function wordsOf({ name, text }: NamedError): VerifyError {
-  return name === 'UNSPECIFIED' ? { ...verifyError(name), reason: text } : verifyError(name);
 }
 
 /** By security level; `undefined` is the library's own. */

@@ -94,6 +94,7 @@ export async function loadTls(
     checksRevocation: revocation.checksRevocation,
     certificates,
     crls: revocation.crls,
+    plainLists: revocation.plainLists,
     files: [
       ...[tls.certFile, tls.keyFile, tls.dhParamsFile, tls.caFile].filter((file) => file !== ''),
       ...revocation.files,

@@ -17,19 +17,21 @@ export type { verified };
 
 /** OpenSSL takes no longer certificate chain from a peer (SSL_MAX_CERT_LIST_DEFAULT). */
 const MAX_CERTIFICATE_BYTES = 100 * 1024;
-/** RFC 5280 §4.1.2.2 allows 20; some authorities use more. */
-export const MAX_SERIAL_BYTES = 64;
-/** A rule with clientname=URI, DNS or EMAIL tries every entry. */
+/** A longer serial is not printed: RFC 5280 §4.1.2.2 allows 20 bytes, some authorities use more. */
+const MAX_PRINTED_SERIAL_BYTES = 512;
+/** A rule with clientname=URI, DNS or EMAIL tries every entry. A certificate with more has none for such rules. */
 const MAX_ALT_NAMES = 1024;
 
 /** The part of a certificate that is read. */
 interface Certificate {
-  readonly serial: bigint;
+  /** Contents of the INTEGER. */
+  readonly serial: Uint8Array;
   readonly issuer: DistinguishedName;
   readonly subject: DistinguishedName;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  readonly altNames: AltNames;
+  /** Contents of each subjectAltName extension. */
+  readonly altNames: readonly Uint8Array[];
 }
 
 type AltNames = Pick<CertificateNames, 'uri' | 'dns' | 'email'>;
@@ -69,13 +71,32 @@ function readIdentity(der: Uint8Array, fingerprint: string): ClientIdentity {
     const cn = commonName(certificate.subject);
     // SECURITY: `postgres\0.example` must not pass for `postgres` in anything behind this gate that ends strings at NUL.
     if (cn?.includes('\0') === true) throw nulInCommonName();
-    const names: CertificateNames = {
-      cn,
-      dn: facts.subjectDn === '' ? null : facts.subjectDn,
-      ...certificate.altNames,
-    };
-    const identity: ClientIdentity = { [verified]: true, names: Object.freeze(names), facts };
+    const names = namesOf(cn, facts.subjectDn, certificate.altNames);
+    const identity: ClientIdentity = { [verified]: true, names, facts };
     return Object.freeze(identity);
+  });
+}
+
+/** Alternative names are read when a rule asks for them: what is odd about them concerns no other rule. */
+function namesOf(
+  cn: ByteString | null,
+  subjectDn: string,
+  extensions: readonly Uint8Array[],
+): CertificateNames {
+  let altNames: AltNames | null = null;
+  const read = (): AltNames => (altNames ??= altNamesOf(extensions));
+  return Object.freeze({
+    cn,
+    dn: subjectDn === '' ? null : subjectDn,
+    get uri() {
+      return read().uri;
+    },
+    get dns() {
+      return read().dns;
+    },
+    get email() {
+      return read().email;
+    },
   });
 }
 
@@ -110,7 +131,7 @@ function factsOf(certificate: Certificate, fingerprint: string): CertificateFact
     issuer: formatForLog(certificate.issuer),
     subjectDn: formatRfc2253(certificate.subject),
     issuerDn: formatRfc2253(certificate.issuer),
-    serial: certificate.serial.toString(),
+    serial: printedSerial(certificate.serial),
     notBefore: certificate.notBefore,
     notAfter: certificate.notAfter,
     fingerprint: fingerprint.replace(/..(?!$)/g, '$&:'),
@@ -134,7 +155,7 @@ function readCertificate(der: Uint8Array): Certificate {
   outer.finish();
 
   if (tbs.nextIs(VERSION)) tbs.read();
-  const serial = decodeInteger(tbs.contents(tags.integer), MAX_SERIAL_BYTES);
+  const serial = tbs.contents(tags.integer);
   tbs.read(tags.sequence); // signature
   const issuer = readName(tbs);
   const validity = tbs.enter(tags.sequence);
@@ -145,7 +166,7 @@ function readCertificate(der: Uint8Array): Certificate {
   tbs.read(tags.sequence); // subjectPublicKeyInfo
   if (tbs.nextIs(ISSUER_UNIQUE_ID)) tbs.read();
   if (tbs.nextIs(SUBJECT_UNIQUE_ID)) tbs.read();
-  const altNames = tbs.nextIs(EXTENSIONS) ? readExtensions(tbs.enter(EXTENSIONS)) : noAltNames;
+  const altNames = tbs.nextIs(EXTENSIONS) ? readExtensions(tbs.enter(EXTENSIONS)) : [];
   tbs.finish();
   return { serial, issuer, subject, notBefore, notAfter, altNames };
 }
@@ -153,22 +174,38 @@ function readCertificate(der: Uint8Array): Certificate {
 const SUBJECT_ALT_NAME = '2.5.29.17';
 const noAltNames: AltNames = Object.freeze({ uri: [], dns: [], email: [] });
 
-function readExtensions(wrapper: DerReader): AltNames {
+/** Contents of each subjectAltName extension. */
+function readExtensions(wrapper: DerReader): Uint8Array[] {
   const extensions = wrapper.enter(tags.sequence);
   wrapper.finish();
-  let altNames: AltNames | null = null;
+  const altNames: Uint8Array[] = [];
   while (!extensions.atEnd) {
     const extension = extensions.enter(tags.sequence);
     const oid = decodeOid(extension.contents(tags.oid));
     if (extension.nextIs(tags.boolean)) extension.read();
-    const value = extension.enter(tags.octetString);
+    const value = extension.contents(tags.octetString);
     extension.finish();
-    if (oid !== SUBJECT_ALT_NAME) continue;
-    // SECURITY: RFC 5280 §4.2 forbids a second one; which of the two counts must not be a matter of taste.
-    if (altNames !== null) throw new DerError('more than one subjectAltName extension');
-    altNames = readAltNames(value);
+    if (oid === SUBJECT_ALT_NAME) altNames.push(value);
   }
-  return altNames ?? noAltNames;
+  return altNames;
+}
+
+/** None where they cannot be read to the last byte: then a rule that reads them admits nobody. */
+function altNamesOf([extension, another]: readonly Uint8Array[]): AltNames {
+  // SECURITY: RFC 5280 §4.2 forbids a second one; which of the two counts must not be a matter of taste.
+  if (extension === undefined || another !== undefined) return noAltNames;
+  try {
+    return readAltNames(new DerReader(extension));
+  } catch (error) {
+    if (error instanceof DerError) return noAltNames;
+    throw error;
+  }
+}
+
+/** Decimal, as PostgreSQL prints it. A stranger's certificate may have one of many kilobytes, which nobody reads. */
+function printedSerial(contents: Uint8Array): string {
+  if (contents.length > MAX_PRINTED_SERIAL_BYTES) return `(${contents.length} bytes)`;
+  return decodeInteger(contents, MAX_PRINTED_SERIAL_BYTES).toString();
 }
 
 /** Context tags of GeneralName (RFC 5280 §4.2.1.6), of the types that `clientname` reads. */

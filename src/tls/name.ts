@@ -48,13 +48,21 @@ const COMMON_NAME = '2.5.4.3';
 
 /**
  * The first commonName in certificate order, raw bytes with no character-set conversion; null when there is none
- * (semantics §2.11). Throws DerError when it is no character string.
+ * (semantics §2.11). Throws DerError for a type whose bytes OpenSSL would not give as they are.
  */
 export function commonName(name: DistinguishedName): ByteString | null {
   const first = name.flat().find((attribute) => attribute.oid === COMMON_NAME);
   if (first === undefined) return null;
+  if (first.tag === tags.bitString) return bitStringBytes(first.value);
   if (!bytesPerCharacter.has(first.tag)) throw new DerError('common name is no character string');
   return fromBytes(first.value);
+}
+
+/** As OpenSSL reads a BIT STRING: without the octet that counts its unused bits, and with those bits zero. */
+function bitStringBytes([unused = 8, ...octets]: Uint8Array): ByteString {
+  if (unused > 7 || (unused > 0 && octets.length === 0)) throw new DerError('malformed bit string');
+  const last = octets.pop();
+  return fromBytes(Uint8Array.from(last === undefined ? octets : [...octets, last & (0xff << unused)]));
 }
 
 /**

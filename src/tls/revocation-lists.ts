@@ -10,6 +10,7 @@ import { DerError } from './der.ts';
 import { formatForLog, formatRfc2253 } from './name.ts';
 import { PemError, encodePem } from './pem.ts';
 import { LIST, passedOverWarnings, readStore, type PemList } from './pem-files.ts';
+import { readPlainList, type PlainList } from './plain-list.ts';
 import { errorWords, refusalAt, type Refuse, type TlsSource } from './refusal.ts';
 import type { CrlInUse } from './types.ts';
 
@@ -18,6 +19,8 @@ export interface RevocationSettings {
   /** ssl_crl_file or ssl_crl_dir is set: every issuer in a chain needs a list. */
   readonly checksRevocation: boolean;
   readonly crls: readonly CrlInUse[];
+  /** Null where one of them needs interpretation. */
+  readonly plainLists: readonly PlainList[] | null;
   /** For Node's `crl` option, one list each: Node loads only the first of a text that holds several. */
   readonly pems: readonly string[];
   /** Files and directories that were read, for the watcher. */
@@ -42,11 +45,14 @@ export async function loadRevocationLists(
   if (crlFile === '' && crlDir === '') return { ...nothing, warnings: inCaFile.map(unused) };
   const file = await listsOfFile(settings);
   const directory = await listsOfDirectory(settings);
-  const described = [...inCaFile, ...file.lists, ...directory.lists].map(describe);
+  const lists = [...inCaFile, ...file.lists, ...directory.lists];
+  const described = lists.map(describe);
+  const plain = lists.map(({ der }) => readPlainList(der)).filter((list) => list !== null);
   const pems = described.map(({ pem }) => pem);
   return {
     checksRevocation: true,
     crls: described.flatMap(({ facts }) => facts ?? []),
+    plainLists: plain.length === lists.length ? plain : null,
     // SECURITY: Node checks revocation only when it is given a list, and without a list nobody must get in.
     pems: pems.length === 0 ? [listOfNobody] : pems,
     files: [...new Set([crlFile, crlDir, ...directory.lists.map((list) => list.file)])].filter(
@@ -59,6 +65,7 @@ export async function loadRevocationLists(
 const nothing: RevocationSettings = {
   checksRevocation: false,
   crls: [],
+  plainLists: [],
   pems: [],
   files: [],
   warnings: [],

@@ -54,7 +54,7 @@ export async function readSignedList(der: Uint8Array): Promise<SignedList | null
     const signed = outer.encodingOf(body);
     return {
       ...(await readBody(outer.inside(body))),
-      verifiesWith: (key) => isSignedBy(key, signed, signature, digests.get(algorithm)),
+      verifiesWith: (key) => isSignedBy(key, signed, signature, algorithm),
     };
   } catch (error) {
     if (error instanceof DerError) return null;
@@ -109,12 +109,14 @@ function readExtensions(holder: DerReader): { id: string; critical: boolean; val
   return found;
 }
 
-function isSignedBy(
+/** Whether the key has signed these bytes; false for algorithms that are not known here. */
+export function isSignedBy(
   key: KeyObject,
   signed: Uint8Array,
   signature: Uint8Array,
-  digest: string | null | undefined,
+  algorithm: string,
 ): boolean {
+  const digest = digests.get(algorithm);
   if (digest === undefined) return false;
   try {
     return verify(digest, signed, key, signature);

@@ -7,12 +7,11 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { GatehouseError } from '../errors.ts';
 import { decodeClientHello } from '../protocol/client-hello.ts';
 import { secretBits } from './cipher-bits.ts';
+import { certificateFailure, clientCertificate } from './client-certificate.ts';
 import { handshakeFailure } from './handshake-failure.ts';
-import { readCertificateFacts, verifiedIdentity } from './identity.ts';
 import { peekOpeningBytes } from './opening-bytes.ts';
 import { presentedChain } from './presented-chain.ts';
-import type { CertificateFacts, ClientCertificate, TlsMaterial, TlsSession } from './types.ts';
-import { verifyError } from './verify-errors.ts';
+import type { TlsMaterial, TlsSession } from './types.ts';
 
 /**
  * The most plaintext in one TLS record towards a client, in bytes: PostgreSQL's own limit (contract §7.37). libpq reads
@@ -126,7 +125,7 @@ export class Terminator {
         throw new GatehouseError('internal-error', {
           message: 'OpenSSL does not take the size of a TLS record',
         });
-      handshake.resolve(sessionOf(socket, handshake.opening));
+      handshake.resolve(sessionOf(socket, handshake.opening, this.#material));
     } catch (error) {
       handshake.reject(error);
     }
@@ -135,7 +134,10 @@ export class Terminator {
   #onError(error: Error, socket: TLSSocket): void {
     const handshake = this.#handshakeOf(socket);
     // Where it is not found the raw socket's end says that it is over, though not why.
-    handshake?.reject(handshakeFailure(error, handshake.opening, this.#material));
+    handshake?.reject(
+      certificateFailure(error, socket, handshake.opening, this.#material) ??
+        handshakeFailure(error, handshake.opening, this.#material),
+    );
   }
 
   #handshakeOf(socket: TLSSocket): Handshake | undefined {
@@ -161,10 +163,10 @@ function addressPair({ remoteAddress, remotePort, localAddress, localPort }: Soc
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
+function sessionOf(socket: TLSSocket, opening: Uint8Array, material: TlsMaterial): TlsSession {
   const { name, standardName } = socket.getCipher();
   const leaf = socket.getPeerX509Certificate();
-  const certificate = clientCertificate(socket, leaf?.raw);
+  const certificate = clientCertificate(socket, leaf, material);
   return {
     socket,
     certificate,
@@ -175,32 +177,4 @@ function sessionOf(socket: TLSSocket, opening: Uint8Array): TlsSession {
     alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null,
     hello: () => decodeClientHello(opening),
   };
-}
-
-/** @param der the client's own certificate */
-function clientCertificate(socket: TLSSocket, der: Buffer | undefined): ClientCertificate {
-  // Asked first: without a certificate authorizationError names one of OpenSSL's errors all the same.
-  if (der === undefined) return { state: 'absent' };
-  // SECURITY: this is the one place that tells a verified certificate from a presented one.
-  if (!socket.authorized) {
-    return { state: 'unverified', ...verifyError(socket.authorizationError), facts: factsOf(der) };
-  }
-  try {
-    return { state: 'verified', identity: verifiedIdentity(der) };
-  } catch (error) {
-    if (!(error instanceof GatehouseError)) throw error;
-    const { code } = error;
-    const reason =
-      code === 'client-cert-nul-in-name' ? 'common name contains embedded null' : 'malformed certificate';
-    return { state: 'unverified', code, reason, facts: factsOf(der) };
-  }
-}
-
-function factsOf(der: Uint8Array): CertificateFacts | null {
-  try {
-    return readCertificateFacts(der);
-  } catch (error) {
-    if (error instanceof GatehouseError) return null;
-    throw error;
-  }
 }

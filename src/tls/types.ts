@@ -5,6 +5,7 @@ import type { Code, Problem } from '../errors.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { verified } from './identity.ts';
+import type { PlainList } from './plain-list.ts';
 import type { PresentedChain } from './presented-chain.ts';
 
 /** A certificate as logs, /certificates and metrics show it. */
@@ -61,6 +62,8 @@ export interface TlsMaterial {
   readonly checksRevocation: boolean;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
+  /** The lists again, for saying which certificate is at fault; null where one of them needs interpretation. */
+  readonly plainLists: readonly PlainList[] | null;
   /** Files and directories that were read, for the watcher. */
   readonly files: readonly string[];
   /** Certificates about to expire by the clock of now, Ed25519 keys, … */
@@ -80,6 +83,8 @@ export type ClientCertificate =
       /** OpenSSL's words (contract §7.10). */
       readonly reason: string;
       readonly facts: CertificateFacts | null;
+      /** PostgreSQL's DETAIL, for the log: of the certificate at fault, where it is certain which one that is. */
+      readonly detail: string;
     };
 
 /** What the client offered in its ClientHello, for the log line of a handshake that failed. */

@@ -1,6 +1,7 @@
 // Why OpenSSL does not accept a client certificate: its words for the error that Node reports, and our code for it
 // (contract §7.10).
 
+import type { TLSSocket } from 'node:tls';
 import type { Code } from '../errors.ts';
 
 export interface VerifyError {
@@ -81,6 +82,40 @@ const unspecified: VerifyError = {
 /** @param name `authorizationError` of a server's TLSSocket: a name, whatever Node's types say */
 export function verifyError(name: unknown): VerifyError {
   return (typeof name === 'string' ? verifyErrors.get(name) : undefined) ?? unspecified;
+}
+
+/** OpenSSL's verdict as Node has it: its name for the error, and OpenSSL's own text. */
+export interface Verdict {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * What OpenSSL found last of the certificate that a server's socket was shown; null where it verifies. Known as soon as
+ * the certificate has arrived. Throws where this Node does not tell: only `tls.Server` makes `authorizationError` of
+ * it, without the text, and only after a handshake.
+ */
+export function verdictOf(socket: TLSSocket): Verdict | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  if (typeof handle !== 'object' || handle === null) throw new Error('no handle');
+  const tell: unknown = Reflect.get(handle, 'verifyError');
+  if (typeof tell !== 'function') throw new Error('no verifyError');
+  const found: unknown = Reflect.apply(tell, handle, []);
+  if (found === null || found === undefined) return null;
+  if (!(found instanceof Error)) throw new Error('verifyError gave no error');
+  return { name: String(Reflect.get(found, 'code')), text: found.message };
+}
+
+/** OpenSSL's errors that Node has no name for, where they are about a list. */
+const LIST_ERROR = /\bCRL\b/;
+
+/** Our code for a verdict, and OpenSSL's text also where Node has no name for the error (contract §7.28). */
+export function wordsOf({ name, text }: Verdict): VerifyError {
+  if (name !== 'UNSPECIFIED') return verifyError(name);
+  return {
+    code: LIST_ERROR.test(text) ? 'client-cert-crl-unavailable' : 'client-cert-invalid',
+    reason: text,
+  };
 }
 
 function error(name: string, code: Code, reason: string): [string, VerifyError] {

@@ -122,6 +122,10 @@ interface UnverifiedCase {
   readonly client: (authority: TestAuthority, t: Scope) => Client;
   readonly code: string;
   readonly reason: string;
+  /** Of the certificate at fault. */
+  readonly depth?: number;
+  /** What PostgreSQL's DETAIL says where OpenSSL met another error first. */
+  readonly firstReason?: string;
 }
 
 const unverified: readonly UnverifiedCase[] = [
@@ -130,12 +134,14 @@ const unverified: readonly UnverifiedCase[] = [
     client: (_, t) => testAuthority(t, { cn: 'Foreign CA' }).client('alice'),
     code: 'client-cert-untrusted',
     reason: 'unable to verify the first certificate',
+    firstReason: 'unable to get local issuer certificate',
   },
   {
     name: 'of a foreign CA that bears our name',
     client: (_, t) => testAuthority(t).client('alice'),
     code: 'client-cert-untrusted',
     reason: 'unable to verify the first certificate',
+    firstReason: 'unable to get local issuer certificate',
   },
   {
     name: 'without the intermediate that issued it',
@@ -146,6 +152,7 @@ const unverified: readonly UnverifiedCase[] = [
     },
     code: 'client-cert-untrusted',
     reason: 'unable to verify the first certificate',
+    firstReason: 'unable to get local issuer certificate',
   },
   {
     name: 'self-signed',
@@ -267,7 +274,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   await test(`${version}: a certificate that does not verify opens no line, and ends no handshake`, async (t) => {
     const authority = testAuthority(t);
     const { gate, upstream } = await start(t, authority);
-    for (const { name, client: make, code, reason } of unverified) {
+    for (const { name, client: make, code, reason, depth = 0, firstReason = reason } of unverified) {
       const client = make(authority, t);
       // That no line is asked shows under one version; the handshakes are two.
       for (const database of version === 'TLSv1.3' ? databases : (['trust'] as const)) {
@@ -294,7 +301,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
           groups: ['X25519', 'prime256v1'],
         });
         const [first, second] = String(line.detail).split('\n');
-        t.equal(first, `Client certificate verification failed at depth 0: ${reason}.`);
+        t.equal(first, `Client certificate verification failed at depth ${depth}: ${firstReason}.`, name);
         t.match(
           second,
           /^Failed certificate data \(unverified\): subject "\/CN=.*", serial number \d+, issuer "\/CN=.*"\.$/,

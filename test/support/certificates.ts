@@ -62,6 +62,8 @@ export interface RevocationListOptions {
   readonly thisUpdate?: Date;
   /** Default: in a week. */
   readonly nextUpdate?: Date;
+  /** Version 1, as old tools write it: without extensions. */
+  readonly bare?: boolean;
 }
 
 const HOUR_MS = 3_600_000;
@@ -154,13 +156,14 @@ export class TestAuthority {
   }
 
   /** This authority's revocation list, PEM. */
-  crl({ revoked = [], thisUpdate, nextUpdate }: RevocationListOptions = {}): string {
+  crl({ revoked = [], thisUpdate, nextUpdate, bare = false }: RevocationListOptions = {}): string {
     this.#crlNumber += 1n;
     const request = {
       thisUpdate: thisUpdate ?? new Date(Date.now() - HOUR_MS),
       nextUpdate: nextUpdate ?? new Date(Date.now() + 7 * DAY_MS),
       serials: revoked.map(({ serial }) => serial),
       number: this.#crlNumber,
+      bare,
     };
     return pem('X509 CRL', revocationList(request, this.#issuer));
   }

@@ -57,6 +57,8 @@ export interface RevocationListRequest {
   readonly nextUpdate: Date;
   readonly serials: readonly bigint[];
   readonly number: bigint;
+  /** Version 1: without extensions, and so without the identifier of the issuer's key. */
+  readonly bare?: boolean;
 }
 
 const ATTRIBUTES: Readonly<Record<string, string>> = {
@@ -107,18 +109,19 @@ export function certificate(request: CertificateRequest, issuer: Issuer): Buffer
 /** A signed CRL, DER. */
 export function revocationList(request: RevocationListRequest, issuer: Issuer): Buffer {
   const entries = request.serials.map((serial) => sequence(integer(serial), time(request.thisUpdate)));
+  const tail = explicit(
+    0,
+    sequence(authorityKeyIdentifier(issuer), extension('2.5.29.20', false, integer(request.number))),
+  );
   return signed(issuer.privateKey, (algorithm) =>
     sequence(
-      integer(1n),
+      ...(request.bare === true ? [] : [integer(1n)]),
       algorithm,
       name(issuer.subject),
       time(request.thisUpdate),
       time(request.nextUpdate),
       ...(entries.length > 0 ? [sequence(...entries)] : []),
-      explicit(
-        0,
-        sequence(authorityKeyIdentifier(issuer), extension('2.5.29.20', false, integer(request.number))),
-      ),
+      ...(request.bare === true ? [] : [tail]),
     ),
   );
 }
