@@ -27,15 +27,18 @@ const SLICE_MS = 5;
 
 const ADMITTED: SessionJudgement = { kind: 'admitted' };
 
+/** Whose sessions are judged. */
+export type JudgedGate = Pick<Gate, 'log' | 'sessions'>;
+
 /** Judges the sessions of one process, after each reload anew. */
 export class SessionsJudge {
-  readonly #gate: Gate;
+  readonly #gate: JudgedGate;
   /** When each session that is to end will end, by performance.now(); gone once it is over. */
   readonly #ends = new Map<Session, { readonly at: number; readonly timer: NodeJS.Timeout | null }>();
   #running: Promise<void> = Promise.resolve();
   #latest = new AbortController();
 
-  constructor(gate: Gate) {
+  constructor(gate: JudgedGate) {
     this.#gate = gate;
   }
 
@@ -66,7 +69,7 @@ export class SessionsJudge {
       await this.#judgeAll(snapshot, signal);
     } catch (error) {
       this.#gate.log.error({ err: error }, 'could not judge the sessions again');
-      // SECURITY: what was found against a session stands until another judgement takes it back.
+      // What was found against a session stands until another judgement takes it back.
       for (const [session, { timer }] of this.#ends) if (timer === null) this.#endAfter(session, 0);
     }
   }
@@ -100,7 +103,7 @@ export class SessionsJudge {
       snapshot,
     );
     const lane = async (): Promise<void> => {
-      for (let next = waiting.pop(); next !== undefined && !signal.aborted; next = waiting.pop()) {
+      for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
         const { session, facts } = next;
         await judged.by(session, () => judgeByHostName(snapshot, facts, signal));
         if (!signal.aborted)

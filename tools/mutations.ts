@@ -14,6 +14,41 @@ export interface Mutation {
 
 export const mutations: readonly Mutation[] = [
   {
+    file: 'tls/certificate-judge.ts',
+    removes: 'the proof that the judging handshake has the CAs of ssl_ca_file',
+    from: 'if (namesOneOf(wire.written, material.authorities)) return',
+    to: 'if (namesOneOf(wire.written, [])) return',
+    tests: ['tls/time-alone-ends-no-session.test.ts'],
+  },
+  {
+    file: 'tls/certificate-judge.ts',
+    removes: 'the security level of ssl_ciphers in the judging handshake',
+    from: 'options.ciphers?.match(/@SECLEVEL=\\d/g)?.at(-1)',
+    to: 'options.ciphers?.match(/@SECLEVEL=none/g)?.at(-1)',
+    tests: ['tls/the-judge-says-what-a-handshake-says.test.ts'],
+  },
+  {
+    file: 'tls/certificate-judge.ts',
+    removes: 'the look for a revocation behind an expiry',
+    from: 'if (certain !== null) return',
+    to: "if (certain !== null && certain !== 'CERT_REVOKED') return",
+    tests: ['tls/time-alone-ends-no-session.test.ts'],
+  },
+  {
+    file: 'rejudge.ts',
+    removes: 'the end of sessions with refused certificates before the resolver is asked',
+    from: 'this.#settle(judged.takeRefused(), snapshot);',
+    to: '',
+    tests: ['production/a-slow-look-up-holds-up-the-judging-of-nobody-else.test.ts'],
+  },
+  {
+    file: 'rejudge.ts',
+    removes: 'the word of the rules over a certificate that could not be judged',
+    from: "judgement.kind === 'admitted' ? earlier : judgement",
+    to: "earlier.kind === 'admitted' ? judgement : earlier",
+    tests: ['production/one-session-that-cannot-be-judged-holds-up-no-other.test.ts'],
+  },
+  {
     file: 'session/admission.ts',
     removes: 'the refusal of a certificate that does not verify',
     from: "if (known.tls?.certificate.state === 'unverified') {",

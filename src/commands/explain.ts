@@ -124,7 +124,7 @@ function refusedUnasked(
 }
 
 async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, asked: Facts): Promise<Answer> {
-  // SECURITY: no rule is shown a name that OpenSSL has not vouched for, as in the gate.
+  // No rule is shown a name that OpenSSL has not vouched for, as in the gate.
   if (certificate?.outcome.kind === 'not-judged')
     return { certificate, verdict: null, considered: [], reply: null };
   if (certificate?.outcome.kind === 'refused') {

@@ -39,14 +39,15 @@ export class CertainRefusals {
     return leadsToRoot ? 'CERT_REVOKED' : 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
   }
 
-  /** Whether the newest list by the certificate's issuer, signed with the key that signed the certificate, names it. */
+  /** Whether the newest list by the certificate's issuer, by now and signed with the key that signed the certificate, names it. */
   async #isRevoked(certificate: X509Certificate, paths: Paths): Promise<boolean> {
     const { issuer, serial } = namesOf(certificate.raw);
     const candidates = (await this.#readLists()).filter((list) => Buffer.compare(list.issuer, issuer) === 0);
     if (!candidates.some((list) => list.revoked.has(serial))) return false;
     const issuers = paths.issuersOf(certificate);
     const lists = candidates.filter((list) => issuers.some(({ publicKey }) => list.verifiesWith(publicKey)));
-    const counting = lists.filter(({ isDelta }) => !isDelta);
+    // A list of the future is not in force yet, whatever it names.
+    const counting = lists.filter(({ isDelta, lastUpdate }) => !isDelta && lastUpdate <= new Date());
     // OpenSSL chooses among several lists. Where one of them needs interpretation the choice is not certain.
     if (!counting.every(({ isPlain }) => isPlain)) return false;
     const newest = counting.toSorted((a, b) => Number(b.lastUpdate) - Number(a.lastUpdate))[0];

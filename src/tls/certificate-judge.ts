@@ -3,11 +3,12 @@
 // the Certificate message arrives, before it asks for the proof of the key, so the handshake is dropped there. Used for
 // live sessions after a reload and by `explain --cert`, which both have a certificate and no key (decision 25).
 
+import type { X509Certificate } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
 import { CertainRefusals } from './certain-refusal.ts';
-import type { PresentedChain } from './presented-chain.ts';
+import { subjectOf, type PresentedChain } from './presented-chain.ts';
 import { errorWords } from './refusal.ts';
 import type { TlsMaterial } from './types.ts';
 import { unprovenClient } from './unproven-client.ts';
@@ -26,7 +27,10 @@ export type JudgingMaterial = Pick<TlsMaterial, 'authorities' | 'context' | 'opt
 type Answer = { readonly error: Verdict | null } | { readonly silent: string };
 
 /** A handshake in memory needs two turns of the event loop. One that has not ended after this many never will. */
-const MAX_TURNS = 1_000;
+const MAX_TURNS = 200;
+
+const STOOD_STILL = 'the judging handshake stood still';
+const STRANGE_CONTEXT = 'the judging handshake does not reach ssl_ca_file';
 
 /** Errors about the time. OpenSSL checks the time late, so they may stand before others that it met earlier. */
 const timeErrors: ReadonlySet<string> = new Set([
@@ -36,22 +40,12 @@ const timeErrors: ReadonlySet<string> = new Set([
   'CRL_NOT_YET_VALID',
 ]);
 
-/** What OpenSSL never says of a root that is in ssl_ca_file. */
-const strangerErrors: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
 /** Judges by one state of the ssl_* files. Make a new one for each reload: it remembers what it has found. */
 export class CertificateJudge {
   readonly #material: JudgingMaterial;
   readonly #certain: CertainRefusals;
   /** By the chain's fingerprint: many sessions come with one certificate, and one judgement serves them all. */
   readonly #admitted = new Map<string, Promise<Judgement>>();
-  #knowsAuthorities: Promise<boolean> | null = null;
 
   constructor(material: JudgingMaterial) {
     this.#material = material;
@@ -60,7 +54,7 @@ export class CertificateJudge {
 
   /** @returns the verdict of a handshake now, in its words; `not-judged` where it breaks before there is one */
   async judge({ certificates }: PresentedChain): Promise<Judgement> {
-    return await this.#judgementOf(await ask(certificates, this.#material));
+    return judgementOf(await ask(certificates, this.#material));
   }
 
   /**
@@ -78,33 +72,18 @@ export class CertificateJudge {
 
   async #judgeAdmitted({ certificates }: PresentedChain): Promise<Judgement> {
     const answer = await ask(certificates, this.#material);
-    if ('silent' in answer || !timeErrors.has(answer.error?.name ?? ''))
-      return await this.#judgementOf(answer);
+    if ('silent' in answer || !timeErrors.has(answer.error?.name ?? '')) return judgementOf(answer);
+    // SECURITY: a certificate that is revoked is not spared because it has expired as well.
     const certain = await this.#certain.find(certificates);
     if (certain !== null) return { kind: 'refused', error: verifyError(certain) };
     const { reason } = answer.error === null ? verifyError(null) : wordsOf(answer.error);
     return { kind: 'not-judged', reason };
   }
+}
 
-  async #judgementOf(answer: Answer): Promise<Judgement> {
-    if ('silent' in answer) return { kind: 'not-judged', reason: answer.silent };
-    if (answer.error === null) return { kind: 'verified' };
-    // SECURITY: without this a Node whose judging handshake does not reach ssl_ca_file would cut everybody off.
-    if (strangerErrors.has(answer.error.name) && !(await this.#knowsItsAuthorities()))
-      return { kind: 'not-judged', reason: 'the judging handshake does not reach ssl_ca_file' };
-    return { kind: 'refused', error: wordsOf(answer.error) };
-  }
-
-  /** Whether the judging handshake knows a root of ssl_ca_file that is presented to it. */
-  async #knowsItsAuthorities(): Promise<boolean> {
-    this.#knowsAuthorities ??= (async () => {
-      const root = this.#material.authorities.find((authority) => authority.checkIssued(authority));
-      if (root === undefined) return true;
-      const answer = await ask([root.raw], this.#material);
-      return 'error' in answer && !strangerErrors.has(answer.error?.name ?? '');
-    })();
-    return await this.#knowsAuthorities;
-  }
+function judgementOf(answer: Answer): Judgement {
+  if ('silent' in answer) return { kind: 'not-judged', reason: answer.silent };
+  return answer.error === null ? { kind: 'verified' } : { kind: 'refused', error: wordsOf(answer.error) };
 }
 
 /** Presents a chain to a server that is never heard of again. */
@@ -123,13 +102,18 @@ async function ask(chain: readonly Buffer[], material: JudgingMaterial): Promise
   server.on('error', (error) => (failure ??= error));
   try {
     wire.push(unprovenClient(chain));
+    let answer: Answer = { silent: STOOD_STILL };
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       // OpenSSL keeps the client's certificate only once it has verified it.
-      if (server.getPeerX509Certificate() !== undefined) return { error: verdictOf(server) };
-      if (failure !== null) return { silent: errorWords(failure, 'the judging handshake failed') };
+      if (server.getPeerX509Certificate() !== undefined) {
+        answer = { silent: STRANGE_CONTEXT };
+        // SECURITY: without this a Node whose judging handshake has other CAs would cut everybody off. Only the context
+        // of ssl_ca_file asks for certificates by the names in it.
+        if (namesOneOf(wire.written, material.authorities)) return { error: verdictOf(server) };
+      } else if (failure !== null) return { silent: errorWords(failure, 'the judging handshake failed') };
       await setImmediate();
     }
-    return { silent: 'the judging handshake stood still' };
+    return answer;
   } catch (error) {
     return { silent: errorWords(error, 'the judging handshake failed') };
   } finally {
@@ -157,11 +141,24 @@ function judgingContext({ options }: JudgingMaterial): SecureContext {
   return context;
 }
 
+/** Whether what the server has said in clear holds the name of one of the authorities, as its request does. */
+function namesOneOf(said: Buffer, authorities: readonly X509Certificate[]): boolean {
+  return authorities.length === 0 || authorities.some(({ raw }) => said.includes(subjectOf(raw)));
+}
+
 /** The wire to a client that has said all it will say. */
 class Wire extends Duplex {
+  readonly #written: Buffer[] = [];
+
+  /** What the server has said. */
+  get written(): Buffer {
+    return Buffer.concat(this.#written);
+  }
+
   override _read(): void {}
 
-  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#written.push(chunk);
     done();
   }
 }

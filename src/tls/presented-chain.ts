@@ -46,16 +46,21 @@ export function chainOf(certificates: readonly [Buffer, ...Buffer[]]): Presented
  */
 export function presentedCommonName(der: Uint8Array): string | null {
   try {
-    const body = new DerReader(der).enter(tags.sequence).enter(tags.sequence);
-    if (body.nextIs(VERSION)) body.read();
-    body.read(tags.integer);
-    body.read(tags.sequence); // signature
-    body.read(tags.sequence); // issuer
-    body.read(tags.sequence); // validity
-    const name = commonName(readName(body));
+    const name = commonName(readName(new DerReader(subjectOf(der))));
     return name === null ? null : toText(name);
   } catch (error) {
     if (error instanceof DerError) return null;
     throw error;
   }
+}
+
+/** The subject's Name of a certificate, DER. Throws DerError. */
+export function subjectOf(der: Uint8Array): Uint8Array {
+  const body = new DerReader(der).enter(tags.sequence).enter(tags.sequence);
+  if (body.nextIs(VERSION)) body.read();
+  body.read(tags.integer);
+  body.read(tags.sequence); // signature
+  body.read(tags.sequence); // issuer
+  body.read(tags.sequence); // validity
+  return body.encodingOf(body.read(tags.sequence));
 }

@@ -10,7 +10,7 @@ import { connectRaw, query, type RawClient } from '../support/raw-client.ts';
 import type { Scope } from '../support/scope.ts';
 import { needs } from '../support/tools.ts';
 import { openClient, openSession, until } from '../session/clients.ts';
-import { reloaded } from '../production/clients.ts';
+import { judgements, reloaded } from '../production/clients.ts';
 
 /** @returns what kept the client out, and null where it got in and was answered */
 async function comeAndGo(t: Scope, gate: Gate, credentials: Credentials): Promise<string | null> {
@@ -125,8 +125,12 @@ await test('who is in stays in, whatever is loaded again', needs(FAKETIME), asyn
   );
   const remaining = (await gate.metrics()).value('client_certificate_remaining_seconds_sum');
   t.ok(remaining > 0 && remaining <= HOUR_MS / 2 / SECOND_MS, `no less than nothing is left: ${remaining} s`);
-  const everybodyStays = async (when: string): Promise<void> => {
+  const everybodyStays = async (when: string, reason: string): Promise<void> => {
     t.match(await reloaded(gate), { ok: true }, when);
+    await until(`nobody is judged, ${when}`, async () =>
+      (await gate.sessions()).every((row) => row['judgement_reason'] === `client certificate: ${reason}`),
+    );
+    t.strictSame(new Set(Object.values(judgements(await gate.sessions()))), new Set(['not-judged']), when);
     for (const client of [first, second]) await ask(client);
     t.equal((await gate.sessions()).filter(({ state }) => state === 'idle').length, 2, when);
     t.notOk(
@@ -137,19 +141,19 @@ await test('who is in stays in, whatever is loaded again', needs(FAKETIME), asyn
 
   t.equal(await comeAndGo(t, gate, credentials[0]), LATE.reason);
   gate.rewrite('pg_hba.conf', `# changed\n${hba}`);
-  await everybodyStays('behind its end, new rules');
+  await everybodyStays('behind its end, new rules', 'certificate has expired');
   gate.rewrite('ca.crl', authority.crl({ thisUpdate: clock.at(2 * HOUR_MS) }));
-  await everybodyStays('behind its end, a new revocation list');
+  await everybodyStays('behind its end, a new revocation list', 'certificate has expired');
   // Both are for the one key that has signed the clients' certificates, and the first of them is over.
   const over = authority.renewed({ notBefore: clock.at(-DAY_MS), notAfter: clock.at(HOUR_MS) });
   const renewed = authority.renewed({ notBefore: clock.at(2 * HOUR_MS), notAfter: clock.at(YEAR_MS) });
   gate.rewrite('ca.crt', over + renewed);
-  await everybodyStays("behind its end, the CA's certificate renewed");
+  await everybodyStays("behind its end, the CA's certificate renewed", 'certificate has expired');
   t.equal(await comeAndGo(t, gate, authority.client('postgres')), null, 'as OpenSSL sees it, too');
   clock.set(-6 * HOUR_MS);
   gate.rewrite('ca.crt', authority.cert);
   gate.rewrite('ca.crl', authority.crl({ thisUpdate: clock.at(-DAY_MS), nextUpdate: clock.at(-HOUR_MS) }));
-  await everybodyStays('set back before its begin, and a list of that time');
+  await everybodyStays('set back before its begin, and a list of that time', 'certificate is not yet valid');
   t.equal(await comeAndGo(t, gate, credentials[0]), EARLY.reason);
 
   // What takes the right away still does, by whatever clock.
