@@ -2,6 +2,7 @@
 // that it has to say. The client gets whole messages only, exactly as they came, and is let in only when it has answered
 // what the rule demands. The upstream gets one answer for each request and nothing else.
 
+import { setImmediate } from 'node:timers/promises';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../../src/errors.ts';
@@ -165,6 +166,11 @@ async function loggedIn(
   let authenticated = 0;
   const socket = endpoint(written);
   const client = endpoint(sent);
+  let isResumed = false;
+  socket.resume = () => {
+    isResumed = true;
+    return socket;
+  };
   const link: UpstreamLink = { socket, knowsReset: true, receive: () => false, answered: () => {} };
   if (ahead.length > 0) client.push(ahead);
   if (ends) client.push(null);
@@ -173,14 +179,21 @@ async function loggedIn(
     demand,
     user: 'alice',
     signal: new AbortController().signal,
-    onAuthenticated: () => void authenticated++,
+    onAsked: () => undefined,
+    onAuthenticated: async () => void authenticated++,
   });
+  // It may fail while this waits for it to read on.
+  login.catch(() => undefined);
   // One slab for all that arrives, as in the product: who keeps a part of it without a copy will see it change.
   const slab = Buffer.alloc(256);
   for (const piece of pieces(said, pattern).flatMap((large) => pieces(large, Buffer.from([255])))) {
     slab.fill(0xee);
     piece.copy(slab);
-    if (!link.receive(piece.length, slab)) break;
+    isResumed = false;
+    if (link.receive(piece.length, slab)) continue;
+    // It reads on once AuthenticationOk has been sent; else the login is over.
+    await setImmediate();
+    if (!isResumed) break;
   }
   slab.fill(0xee);
   socket.emit('end');

@@ -54,7 +54,7 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     connection.session = enter(connection, startup, verdict, facts);
     connection.decidedBy = snapshot;
     if (isProven) list(connection, connection.session, snapshot);
-    else gate.strangers.progress(connection.life);
+    else gate.strangers.working(connection.life);
     return verdict;
   }
 }
@@ -82,6 +82,24 @@ function list(connection: Connection, session: Session, decidedBy: Snapshot): vo
   // SECURITY: one that is ended is gone from every limit at once, however long its client stays (contract §7.29).
   life.signal.addEventListener('abort', () => delist(connection), { once: true });
   if (life.signal.aborted) delist(connection);
+}
+
+/**
+ * The upstream asks for a password of its own where the line asked for none: the client has yet to prove it, and is a
+ * stranger again until it has. Of one that is a stranger still, it is the client's turn now.
+ *
+ * @throws GatehouseError `handshake-too-expensive`
+ */
+export function stepBack(connection: Connection): void {
+  const { gate, life, raw, block, settings, session } = connection;
+  if (session === null || gate.sessions.get(session.id) === undefined) {
+    gate.strangers.progress(life);
+    return;
+  }
+  delist(connection);
+  // Up to here every reload has judged it as one of the sessions.
+  connection.decidedBy = gate.snapshot();
+  gate.strangers.enter(life, block, () => raw.bytesRead, settings.maxHandshakes);
 }
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */

@@ -13,7 +13,7 @@ import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-m
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { Admission, IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { admit, delist, enlist, isStale } from './admission.ts';
+import { admit, delist, enlist, isStale, stepBack } from './admission.ts';
 import { ByteReader } from './bytes.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
 import { Lifeline, orAborted, reasonOf } from './deadline.ts';
@@ -234,23 +234,21 @@ async function serve(
   connection.upstream = link;
   gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
 
-  let enlisted = Promise.resolve();
   const login = await logIn({ socket: client, raw: connection.raw, said: connection.said }, link, {
     startup: encodeStartupMessage(startup),
     demand: admission.demand,
     user: startup.user,
     signal: life.signal,
-    onAuthenticated: () => {
+    onAsked: () => stepBack(connection),
+    onAuthenticated: async () => {
+      await enlist(connection);
       life.clear();
-      enlisted = enlist(connection).catch((error: unknown) => life.end(asFailure(error)));
       if (!settings.logConnections) return;
       if (admission.demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
       logAuthorized(gate, known, startup);
     },
   });
   client.off('close', onClientClosed);
-  // Nothing is relayed for a client before it has its place among the sessions.
-  await enlisted;
   life.signal.throwIfAborted();
 
   const relay = new Relay(client, link, {

@@ -39,8 +39,10 @@ export interface LoginOptions {
   readonly demand: UpstreamDemand;
   /** As the client named itself, for the text of a refusal. */
   readonly user: ByteString;
-  /** AuthenticationOk has come and satisfies the demand; it has not been sent yet. */
-  readonly onAuthenticated: () => void;
+  /** The upstream has asked the client for something, and waits. */
+  readonly onAsked: () => void;
+  /** AuthenticationOk has come and satisfies the demand. It is sent once this has resolved, and not if it rejects. */
+  readonly onAuthenticated: () => Promise<void>;
   /** Ends the login with its reason. */
   readonly signal: AbortSignal;
 }
@@ -76,6 +78,8 @@ class LoginExchange {
   readonly #answers: AnswerReader;
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
+  /** AuthenticationOk waits for the session's place, and everything after it too. */
+  #isHeld = false;
   /** The message that the client is being sent. */
   #message: LoginMessage = { kind: 'other' };
   #cancelKey: Login['cancelKey'] = null;
@@ -124,21 +128,47 @@ class LoginExchange {
     this.#link.answered();
     try {
       this.#messages.push(slab.subarray(0, length));
-      while (!this.#isOver) {
-        const part = this.#messages.next();
-        if (part === null) return !this.#client.socket.writableNeedDrain;
-        this.#passOn(part);
+      return this.#passAll();
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  };
+
+  /** Passes on what has arrived. False = what comes next waits in the kernel. */
+  #passAll(): boolean {
+    while (!this.#isOver) {
+      const part = this.#messages.next();
+      if (part === null) return !this.#client.socket.writableNeedDrain;
+      if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
+      const { kind } = this.#message;
+      if (part.begins && kind === 'authentication' && this.#message.code === authentication.ok) {
+        void this.#authenticated({ ...part, bytes: Buffer.from(part.bytes) });
+        return false;
       }
+      this.#passOn(part);
+    }
+    return false;
+  }
+
+  /** SECURITY: the client learns that it is in only when it has its place among the sessions, or that there is none. */
+  async #authenticated(part: LoginPart): Promise<void> {
+    // An upstream that has not waited for the answer gets it as whatever it is after the login.
+    this.#answers.forgo();
+    this.#isHeld = true;
+    try {
+      await this.#options.onAuthenticated();
+      this.#isHeld = false;
+      if (this.#isOver) return;
+      this.#passOn(part);
+      if (this.#passAll()) this.#link.socket.resume();
     } catch (error) {
       this.#fail(error);
     }
-    // What comes next waits in the kernel for the relay.
-    return false;
-  };
+  }
 
-  /** Judges a part, sends it to the client, and does what its message asks for. */
+  /** Sends a part to the client, and does what its message asks for. */
   #passOn(part: LoginPart): void {
-    if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
     const { said, socket } = this.#client;
     said.push(part.bytes, part.bytes.length);
     socket.write(Buffer.from(part.bytes));
@@ -147,7 +177,10 @@ class LoginExchange {
     if (message.kind === 'error') throw refusedByUpstream(message);
     if (message.kind === 'authentication') {
       const request = requestedAnswer(message, this.#answers.lastRequest);
-      if (request !== null) this.#answers.expect(request);
+      if (request !== null) {
+        this.#options.onAsked();
+        this.#answers.expect(request);
+      }
     }
     if (message.kind !== 'ready-for-query') return;
     this.#isOver = true;
@@ -158,10 +191,6 @@ class LoginExchange {
     this.#message = message;
     this.#guard.check(message, this.#answers.owed > 0);
     if (message.kind === 'backend-key-data') this.#cancelKey = { pid: message.pid, key: message.key };
-    if (message.kind !== 'authentication' || message.code !== authentication.ok) return;
-    // An upstream that has not waited for the answer gets it as whatever it is after the login.
-    this.#answers.forgo();
-    this.#options.onAuthenticated();
   }
 
   /** The first failure stands, and nothing that follows it is judged or passed on. */
@@ -171,7 +200,7 @@ class LoginExchange {
   }
 
   readonly #onClientDrain = (): void => {
-    this.#link.socket.resume();
+    if (!this.#isHeld) this.#link.socket.resume();
   };
 
   readonly #onUpstreamClosed = (): void => this.#onUpstreamError();
