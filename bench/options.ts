@@ -9,20 +9,25 @@ export interface Options {
   readonly rounds: number;
   readonly sizes: Sizes;
   readonly measures: readonly Measure[];
-  /** Node options of a second gate; null = none. */
-  readonly variant: string | null;
+  /** Node options of a second gate, or the folder that it is built in; null = none. */
+  readonly variant: Variant | null;
   readonly writeDocs: boolean;
   /** Where the JSON goes; null = a file of its own in bench/results/. */
   readonly json: string | null;
 }
 
-export const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--only ${MEASURES.map(({ name }) => name).join(',')}] [--variant=OPTIONS] [--json FILE] [--write-docs]
+/** What the second gate has different. */
+export type Variant = { readonly nodeOptions: string } | { readonly folder: string };
+
+export const USAGE = `usage: npm run bench -- [--quick] [--rounds N] [--only ${MEASURES.map(({ name }) => name).join(',')}] [--variant=OPTIONS | --variant-from FOLDER] [--json FILE] [--write-docs]
 
   --quick       one round of little work, in less than a minute: shows that it runs, proves nothing
   --rounds N    samples of each figure and peer (7; with --quick 1)
   --only LIST   these measures only
   --variant=OPTIONS
                 a second gate with these Node options, in a column of its own
+  --variant-from FOLDER
+                a second gate that is built in this folder, another edition for one
   --json FILE   where all samples go (a file of its own in bench/results/)
   --write-docs  puts the table into docs/performance.md; for whole runs on a quiet machine
 `;
@@ -51,12 +56,15 @@ const QUICK = {
 
 /** Reads the arguments. @throws UsageError */
 export function parseOptions(args: readonly string[]): Options {
-  const { quick, rounds, only, variant, json, 'write-docs': writeDocs } = parse(args);
+  const { quick, rounds, only, variant, 'variant-from': folder, json, 'write-docs': writeDocs } = parse(args);
   const size = quick ? QUICK : FULL;
   if (rounds !== undefined && !/^[1-9]\d{0,3}$/.test(rounds)) {
     throw new UsageError(`--rounds takes a number from 1 on, not "${rounds}"`);
   }
-  if (writeDocs && (quick || only !== undefined || variant !== undefined)) {
+  if (variant !== undefined && folder !== undefined) {
+    throw new UsageError('--variant and --variant-from are two second gates; there is one');
+  }
+  if (writeDocs && (quick || only !== undefined || variant !== undefined || folder !== undefined)) {
     throw new UsageError(
       '--write-docs takes the figures of a whole run: no --quick, --only or --variant goes with it',
     );
@@ -64,7 +72,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     quick,
     writeDocs,
-    variant: variant ?? null,
+    variant: variant !== undefined ? { nodeOptions: variant } : folder !== undefined ? { folder } : null,
     json: json ?? null,
     rounds: rounds === undefined ? size.rounds : Number(rounds),
     sizes: size.sizes,
@@ -86,6 +94,7 @@ function parse(args: readonly string[]): {
   rounds?: string;
   only?: string;
   variant?: string;
+  'variant-from'?: string;
   json?: string;
   'write-docs': boolean;
 } {
@@ -97,6 +106,7 @@ function parse(args: readonly string[]): {
         rounds: { type: 'string' },
         only: { type: 'string' },
         variant: { type: 'string' },
+        'variant-from': { type: 'string' },
         json: { type: 'string' },
         'write-docs': { type: 'boolean', default: false },
       },

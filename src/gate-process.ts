@@ -8,6 +8,7 @@ import type { Backend, Staffing } from './backend.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import { GatehouseError } from './errors.ts';
+import { collectGarbage } from './garbage.ts';
 import type { Gate } from './gate.ts';
 import { keepAlive } from './keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
@@ -20,6 +21,7 @@ import { LocalQuota, type Quota } from './session/quota.ts';
 import { Sessions, terminatedByAdministrator } from './session/registry.ts';
 import { Strangers } from './session/strangers.ts';
 import { sessionRow } from './session-row.ts';
+import type { TlsMaterial } from './tls/types.ts';
 import { orAfter } from './wait.ts';
 
 /** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
@@ -67,10 +69,13 @@ export class GateProcess implements Backend {
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
   #draining = false;
+  /** The state that was in force last, to see when it is replaced. */
+  #tls: TlsMaterial | null = null;
   #lastConnection = 0;
 
   constructor({ config, log, metrics, shared }: GateProcessOptions) {
     this.#config = config;
+    this.#tls = config.current.tls;
     this.#log = log;
     this.#metrics = metrics;
     this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
@@ -153,6 +158,7 @@ export class GateProcess implements Backend {
   }
 
   async adopt(): Promise<void> {
+    this.#freeLongLists();
     this.#log.level = this.#config.current.settings.logLevel;
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);
@@ -187,7 +193,22 @@ export class GateProcess implements Backend {
     return count;
   }
 
+  /** V8 does not see what OpenSSL holds for a state, and would let many pile up. */
+  #freeLongLists(): void {
+    const before = this.#tls;
+    this.#tls = this.#config.current.tls;
+    if (before !== null && before !== this.#tls && hasLongLists(before)) setImmediate(collectGarbage);
+  }
+
   #showRules(): void {
     this.#metrics.rules(this.#config.current.rules.records);
   }
+}
+
+/** Bytes of PEM from which on the lists of a state that is no longer in force are freed at once. */
+const LONG_LISTS = 256 * 1024;
+
+function hasLongLists({ options: { crl } }: TlsMaterial): boolean {
+  const lists = Array.isArray(crl) ? crl : [crl ?? ''];
+  return lists.reduce((sum, list) => sum + list.length, 0) >= LONG_LISTS;
 }

@@ -7,6 +7,7 @@ import { idle } from './idle.ts';
 import { latency } from './latency.ts';
 import type { Measure } from './measure.ts';
 import { queries } from './queries.ts';
+import { reload } from './reload.ts';
 import { stalled } from './stalled.ts';
 import { value } from './value.ts';
 import { workers } from './workers.ts';
@@ -20,5 +21,6 @@ export const MEASURES: readonly Measure[] = [
   latency,
   idle,
   stalled,
+  reload,
   workers,
 ];

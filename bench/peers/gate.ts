@@ -1,13 +1,17 @@
 // The gate as it is shipped: built, started by its own bin, with the options of production and no other.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startGate } from '../../test/support/gate.ts';
+import { startGate, type Gate } from '../../test/support/gate.ts';
 import type { Scope } from '../../test/support/scope.ts';
 import { KEEPALIVE_SECONDS, TERMS, USER, type Stage } from '../stage.ts';
+import type { Variant } from '../options.ts';
 import { versionText } from './daemon.ts';
 import type { Peer, RunningPeer } from './peer.ts';
+
+/** Whom every gate of the bench lets in. */
+export const HBA = `hostssl all ${USER} 127.0.0.1/32 cert\n`;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -18,22 +22,25 @@ export const gate: Peer = {
   start: async (stage, scope) => await startGateWith(stage, scope, {}),
 };
 
-/** The same gate with further Node options, to find out what they are worth. */
-export function variantWith(nodeOptions: string): Peer {
+/** The same gate with further Node options, to find out what they are worth, or one that is built in another folder. */
+export function variantWith(variant: Variant): Peer {
+  const folder = 'folder' in variant ? resolve(variant.folder) : ROOT;
+  const difference = 'folder' in variant ? {} : { nodeOptions: variant.nodeOptions };
   return {
     name: 'variant',
     install: 'npm ci',
-    version: () => `${version()}, with ${nodeOptions}`,
+    version: () => version(folder) + ('folder' in variant ? '' : `, with ${variant.nodeOptions}`),
     start: async (stage, scope) => ({
-      ...(await startGateWith(stage, scope, { nodeOptions })),
+      ...(await startGateWith(stage, scope, { ...difference, folder })),
       name: 'variant',
     }),
+    folder,
   };
 }
 
-function version(): string {
-  const manifest: { version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  const revision = versionText('git', ['-C', ROOT, 'describe', '--always', '--dirty']).trim();
+function version(folder = ROOT): string {
+  const manifest: { version: string } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const revision = versionText('git', ['-C', folder, 'describe', '--always', '--dirty']).trim();
   const runtime = `Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`;
   return `${manifest.version}${/^[\w.-]+$/.test(revision) ? ` (${revision})` : ''} on ${runtime}`;
 }
@@ -42,15 +49,38 @@ function version(): string {
 export async function startGateWith(
   stage: Stage,
   scope: Scope,
-  { workers = 1, nodeOptions }: { readonly workers?: number; readonly nodeOptions?: string },
+  { workers = 1, nodeOptions, folder }: Differences,
 ): Promise<RunningPeer> {
+  const { pid, port } = await launch(stage, scope, { workers, nodeOptions, folder });
+  return { name: 'gate', endpoint: { port, tls: true }, pid, baseline: null };
+}
+
+/** What a gate has different from the one that is measured. */
+interface Differences {
+  readonly workers?: number;
+  readonly nodeOptions?: string | undefined;
+  /** Where it is built; this tree unless told. */
+  readonly folder?: string | undefined;
+  readonly hba?: string;
+  /** Further files of its directory, and the settings that name them. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** The running program with its directory and admin listener, for measures that change its files. */
+export async function launch(
+  stage: Stage,
+  scope: Scope,
+  { workers = 1, nodeOptions, folder = ROOT, hba = HBA, files = {}, config = {} }: Differences,
+): Promise<Gate> {
   const { postgres, authority, server } = stage;
-  const { pid, port } = await startGate(scope, {
-    via: 'dist',
+  return await startGate(scope, {
+    program: join(folder, 'bin/pg-gatehouse.js'),
     ...(nodeOptions === undefined ? {} : { env: { NODE_OPTIONS: nodeOptions } }),
     authority,
     server,
-    hba: `hostssl all ${USER} 127.0.0.1/32 cert\n`,
+    hba,
+    files,
     upstream: { host: '127.0.0.1', port: postgres.port },
     config: {
       workers,
@@ -58,7 +88,7 @@ export async function startGateWith(
       ssl_tls13_ciphers: TERMS.suite,
       ssl_groups: TERMS.group,
       tcp_keepalives_idle: `${KEEPALIVE_SECONDS}s`,
+      ...config,
     },
   });
-  return { name: 'gate', endpoint: { port, tls: true }, pid, baseline: null };
 }

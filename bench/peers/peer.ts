@@ -20,6 +20,8 @@ export interface Peer {
   readonly version: () => string | null;
   /** Starts one of its own; it ends with the scope. */
   readonly start: (stage: Stage, scope: Scope) => Promise<RunningPeer>;
+  /** Where a gate is built that is not this tree's. */
+  readonly folder?: string;
 }
 
 /** A program that takes connections. */

@@ -3,9 +3,10 @@
 // arguments or disk, and nothing of it is logged.
 
 import { X509Certificate } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { LoadError } from '../errors.ts';
+import { plainListsOf } from '../tls/revocation-lists.ts';
+import { contextFor } from '../tls/shared-context.ts';
 import { Terminator } from '../tls/terminator.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
@@ -31,7 +32,7 @@ type SentSettings = Omit<Settings, 'lineOf'> & {
 type ShownOnly = 'certificates' | 'crls' | 'warnings';
 
 /** The certificates as DER: an object of OpenSSL's cannot be sent. */
-type SentMaterial = Omit<TlsMaterial, 'context' | 'authorities' | ShownOnly> & {
+type SentMaterial = Omit<TlsMaterial, 'context' | 'authorities' | 'plainLists' | ShownOnly> & {
   readonly authorities: readonly Buffer[];
 };
 
@@ -75,7 +76,7 @@ function readingOf({ settings: { value } }: Parts): unknown {
 function packMaterial(material: TlsMaterial | null): SentMaterial | null {
   if (material === null) return null;
   const { context: _context, certificates: _certificates, crls: _crls, warnings: _warnings, ...sent } = material;
-  const { authorities, ...plain } = sent;
+  const { authorities, plainLists: _plainLists, ...plain } = sent;
   return { ...plain, authorities: authorities.map(({ raw }) => raw) };
 }
 
@@ -143,8 +144,11 @@ function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'
     certificates: [],
     crls: [],
     warnings: [],
-    context: createSecureContext(sent.options),
+    get context() {
+      return contextFor(sent.options);
+    },
     authorities: sent.authorities.map((der) => new X509Certificate(der)),
+    plainLists: plainListsOf(sent.options),
   };
   return { material, terminator: new Terminator(material), admin: null };
 }

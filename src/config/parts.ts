@@ -7,7 +7,7 @@ import { LoadError, type Problem } from '../errors.ts';
 import { setsIntervalAndCount } from '../keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';
 import { loadIdentInSteps } from '../rules/ident.ts';
-import { inSlices } from '../slices.ts';
+import { inSlices, nextTurn } from '../slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/context.ts';
 import type { TlsSource } from '../tls/refusal.ts';
@@ -165,9 +165,15 @@ export async function attemptTls(
     // SECURITY: what was read may be neither what lay there before nor what lies there now. It passes for changed, so
     // that the next reload reads it again.
     for (const [path, source] of await digestTlsFiles(used)) noteSource(sources, path, source);
+    // OpenSSL reads the lists here, in one go each: sessions have their turn before and after.
+    await nextTurn();
+    const terminator = material === null ? null : new Terminator(material);
+    await nextTurn();
+    // What OpenSSL has against the admin listener's files must be known before they are in force.
+    void admin?.context;
     return {
       ok: true,
-      value: { material, terminator: material === null ? null : new Terminator(material), admin },
+      value: { material, terminator, admin },
       hash: hashOfTls(used, loaded, sources),
       warnings: loaded.flatMap(({ warnings }) => warnings),
       sources,

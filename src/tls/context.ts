@@ -2,7 +2,7 @@
 // order and words, before any of it is used (semantics §2).
 
 import { constants, type X509Certificate } from 'node:crypto';
-import { createSecureContext, type TlsOptions } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
 import { GatehouseError, LoadError, type Problem } from '../errors.ts';
 import { channelBindingWarnings, revocationWarnings, validityWarnings } from './certificate-warnings.ts';
 import { loadClientAuthorities } from './client-authorities.ts';
@@ -10,6 +10,7 @@ import { readCertificateFacts } from './identity.ts';
 import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './key-exchange.ts';
 import type { TlsSource } from './refusal.ts';
 import { loadRevocationLists } from './revocation-lists.ts';
+import { contextFor } from './shared-context.ts';
 import { loadServerCertificate } from './server-certificate.ts';
 import type { CertificateInUse, TlsMaterial } from './types.ts';
 
@@ -87,7 +88,9 @@ export async function loadTls(
     ...revocation.warnings,
   ];
   return {
-    context: createSecureContext(options),
+    get context() {
+      return contextFor(options);
+    },
     options,
     requestsClientCertificate: tls.caFile !== '',
     authorities: authorities.map(({ certificate }) => certificate),

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Problem } from '../errors.ts';
 import { listDirectory, readRegularFile } from '../regular-file.ts';
+import { inSlices } from '../slices.ts';
 import { readRevocationList } from './crl.ts';
 import { DerError } from './der.ts';
 import { nameHash } from './name-hash.ts';
@@ -93,7 +94,7 @@ async function listsOfHashedFile(
   } catch (error) {
     return { lists: [], warnings: [unreadable(file, errorWords(error, 'unknown error'))], isWhole: false };
   }
-  const { lists, error } = readLists(content);
+  const { lists, error } = await inSlices(readLists(content));
   const own = lists.filter((list) => issuerHash(list.der) === hash).map((list) => ({ ...list, file }));
   const warnings = error === null ? [] : [unreadable(file, error)];
   if (own.length < lists.length) {

@@ -5,9 +5,10 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { toPrintableAscii } from '../bytestring.ts';
 import type { Problem } from '../errors.ts';
+import { runToEnd, type Steps } from '../steps.ts';
 import { readRevocationList } from './crl.ts';
 import { DerError, DerReader, tags } from './der.ts';
-import { encodePem, overlookedBlocks, PemError, readPem, type PemBlock } from './pem.ts';
+import { encodePem, overlookedBlocks, PemError, readPem, readPemInSteps, type PemBlock } from './pem.ts';
 import { errorWords } from './refusal.ts';
 
 /** A certificate of a file. */
@@ -42,16 +43,29 @@ export const LIST = 'X509 CRL';
  * A file of CAs and lists, read as X509_load_cert_crl_file reads it.
  * Throws PemError, with OpenSSL's reason, where OpenSSL refuses the whole file.
  */
-export function readStore(bytes: Uint8Array): {
+export function readStore(bytes: Uint8Array): PemStore {
+  return runToEnd(readStoreInSteps(bytes));
+}
+
+/** What a file of CAs and lists holds. */
+export interface PemStore {
   readonly certificates: PemCertificate[];
   readonly lists: PemList[];
   readonly passedOver: PassedOver[];
-} {
-  const blocks = [...readPem(bytes)];
+}
+
+/** The same as work that may be interrupted. */
+export function* readStoreInSteps(bytes: Uint8Array): Steps<PemStore> {
+  const blocks: PemBlock[] = [];
+  for (const block of readPemInSteps(bytes)) {
+    if (block === undefined) yield;
+    else blocks.push(block);
+  }
   const certificates: PemCertificate[] = [];
   const lists: PemList[] = [];
   const passedOver: PassedOver[] = [];
   for (const block of blocks) {
+    yield;
     const { label, line } = block;
     if (isCertificate(label)) certificates.push(readCertificateBlock(block));
     else if (label === TRUSTED_CERTIFICATE) certificates.push(readTrustedBlock(block));
@@ -102,14 +116,14 @@ const NO_WORDS = 'no SSL error reported';
  * A file of ssl_crl_dir, read as X509_load_crl_file reads it: the lists before a block that OpenSSL refuses count.
  * @returns `error` null, or OpenSSL's reason for not reading on
  */
-export function readLists(bytes: Uint8Array): {
-  readonly lists: readonly PemList[];
-  readonly error: string | null;
-} {
+export function* readLists(
+  bytes: Uint8Array,
+): Steps<{ readonly lists: readonly PemList[]; readonly error: string | null }> {
   const lists: PemList[] = [];
   try {
-    for (const block of readPem(bytes)) {
-      if (block.label === LIST) lists.push(readListBlock(block));
+    for (const block of readPemInSteps(bytes)) {
+      if (block === undefined) yield;
+      else if (block.label === LIST) lists.push(readListBlock(block));
     }
   } catch (error) {
     if (!(error instanceof PemError)) throw error;

@@ -2,6 +2,8 @@
 // for that reader: what OpenSSL loads is loaded, and what it refuses is refused in its words. Node never reads a file
 // of ours as PEM: it gets each block re-encoded.
 
+import { runToEnd } from '../steps.ts';
+
 /** One block between its BEGIN and END lines, decoded. */
 export interface PemBlock {
   /** `CERTIFICATE`, `X509 CRL`, `DH PARAMETERS`, … */
@@ -97,8 +99,15 @@ function withoutByteOrderMark(line: string): string {
  * Throws PemError at the block that OpenSSL refuses: the blocks before it have been given by then.
  */
 export function* readPem(bytes: Uint8Array): Generator<PemBlock, void> {
+  for (const block of readPemInSteps(bytes)) {
+    if (block !== undefined) yield block;
+  }
+}
+
+/** The same as work that may be interrupted wherever it gives undefined: one block may have 50 MB. */
+export function* readPemInSteps(bytes: Uint8Array): Generator<PemBlock | undefined, void> {
   const lines = new Lines(bytes);
-  for (let block = nextBlock(lines); block !== null; block = nextBlock(lines)) yield block;
+  for (let block = yield* nextBlock(lines); block !== null; block = yield* nextBlock(lines)) yield block;
 }
 
 /** The blocks of a file that OpenSSL can read, whatever else is in it: this is how its decoders look for a key. */
@@ -106,7 +115,7 @@ export function* readablePem(bytes: Uint8Array): Generator<PemBlock, void> {
   const lines = new Lines(bytes);
   while (!lines.atEnd) {
     try {
-      const block = nextBlock(lines);
+      const block = runToEnd(nextBlock(lines));
       if (block !== null) yield block;
     } catch (error) {
       if (!(error instanceof PemError)) throw error;
@@ -115,11 +124,12 @@ export function* readablePem(bytes: Uint8Array): Generator<PemBlock, void> {
 }
 
 /** PEM_read_bio_ex(): null when there is no further BEGIN line. */
-function nextBlock(lines: Lines): PemBlock | null {
+function* nextBlock(lines: Lines): Generator<undefined, PemBlock | null> {
   const label = nextLabel(lines);
   if (label === null) return null;
   const { line } = lines;
-  const { header, data } = readBody(lines, label);
+  const { header, data } = yield* readBody(lines, label);
+  yield;
   const der = decodeBase64(data);
   if (der.length === 0) throw new PemError(UNNAMED);
   return { label, header, der, line };
@@ -138,11 +148,17 @@ function nextLabel(lines: Lines): string | null {
   }
 }
 
+/** Lines that are read before other work gets its turn. */
+const LINES_A_STEP = 500;
+
 /** Longest line of a block that has a header, by RFC 1421; a shorter one must be the last. */
 const HEADED_LINE_LENGTH = 64;
 
 /** get_header_and_data(): everything up to the END line that fits the label. */
-function readBody(lines: Lines, label: string): { readonly header: string; readonly data: string } {
+function* readBody(
+  lines: Lines,
+  label: string,
+): Generator<undefined, { readonly header: string; readonly data: string }> {
   const header: string[] = [];
   const data: string[] = [];
   let state: 'maybe-header' | 'header' | 'data' = 'maybe-header';
@@ -151,6 +167,7 @@ function readBody(lines: Lines, label: string): { readonly header: string; reado
   for (;;) {
     const chunk = lines.next();
     if (chunk === null) throw new PemError('bad end line');
+    if (lines.line % LINES_A_STEP === 0) yield;
     const continuesLine = isPartial;
     isPartial = chunk.length === MAX_CHUNK && !chunk.endsWith('\n');
     if (state === 'maybe-header' && chunk.includes(':')) state = 'header';

@@ -2,14 +2,16 @@
 // ssl_ca_file holds. From files to what Node's `crl` option takes, and to what /certificates, the metrics and a
 // reload's second look at live sessions need to know.
 
+import type { TlsOptions } from 'node:tls';
 import type { Problem } from '../errors.ts';
 import { readRegularFile } from '../regular-file.ts';
+import { inSlices, nextTurn } from '../slices.ts';
 import { readRevocationList } from './crl.ts';
 import { crlDirectoryLists } from './crl-directory.ts';
 import { DerError } from './der.ts';
 import { formatForLog, formatRfc2253 } from './name.ts';
-import { PemError, encodePem } from './pem.ts';
-import { LIST, passedOverWarnings, readStore, type PemList } from './pem-files.ts';
+import { PemError, encodePem, readPem } from './pem.ts';
+import { LIST, passedOverWarnings, readStoreInSteps, type PemList } from './pem-files.ts';
 import { readPlainList, type PlainList } from './plain-list.ts';
 import { errorWords, refusalAt, type Refuse, type TlsSource } from './refusal.ts';
 import type { CrlInUse } from './types.ts';
@@ -46,8 +48,14 @@ export async function loadRevocationLists(
   const file = await listsOfFile(settings);
   const directory = await listsOfDirectory(settings);
   const lists = [...inCaFile, ...file.lists, ...directory.lists];
-  const described = lists.map(describe);
-  const plain = lists.map(({ der }) => readPlainList(der)).filter((list) => list !== null);
+  const described: Described[] = [];
+  const plain: PlainList[] = [];
+  for (const list of lists) {
+    await nextTurn();
+    described.push(describe(list));
+    const read = readPlainList(list.der);
+    if (read !== null) plain.push(read);
+  }
   const pems = described.map(({ pem }) => pem);
   return {
     checksRevocation: true,
@@ -60,6 +68,14 @@ export async function loadRevocationLists(
     ),
     warnings: [...file.warnings, ...directory.warnings, ...described.flatMap(({ warning }) => warning ?? [])],
   };
+}
+
+/** The lists of Node's options as `plainLists` says them; in a process that was handed the options alone. */
+export function plainListsOf({ crl = [] }: TlsOptions): readonly PlainList[] | null {
+  const pems = (Array.isArray(crl) ? crl : [crl]).map((pem) => Buffer.from(pem));
+  const lists = pems.flatMap((pem) => [...readPem(pem)].map(({ der }) => readPlainList(der)));
+  const plain = lists.filter((list) => list !== null);
+  return plain.length === lists.length ? plain : null;
 }
 
 const nothing: RevocationSettings = {
@@ -81,7 +97,7 @@ async function listsOfFile(settings: TlsSource): Promise<Lists> {
   if (file === '') return { lists: [], warnings: [] };
   const refuse = refusalAt(settings, 'ssl_crl_file', file);
   try {
-    const { lists, certificates, passedOver } = readStore(await readRegularFile(file));
+    const { lists, certificates, passedOver } = await inSlices(readStoreInSteps(await readRegularFile(file)));
     const ignored = certificates.map(({ line }) => ({
       file,
       line,

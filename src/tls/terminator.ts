@@ -11,6 +11,7 @@ import { certificateFailure, clientCertificate } from './client-certificate.ts';
 import { handshakeFailure } from './handshake-failure.ts';
 import { peekOpeningBytes } from './opening-bytes.ts';
 import { presentedChain } from './presented-chain.ts';
+import { shareContextOf } from './shared-context.ts';
 import type { TlsMaterial, TlsSession } from './types.ts';
 
 /**
@@ -50,6 +51,9 @@ export class Terminator {
   constructor(material: TlsMaterial) {
     this.#material = material;
     this.#server = createServer(material.options);
+    shareContextOf(this.#server, material.options);
+    // Node keeps the texts of the lists for setSecureContext(), which is never called here. A session keeps its server.
+    Reflect.set(this.#server, 'crl', undefined);
     this.#server.on('secureConnection', (socket) => this.#onSecure(socket));
     this.#server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
   }

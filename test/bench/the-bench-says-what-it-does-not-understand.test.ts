@@ -11,6 +11,7 @@ await test('a command line that cannot be understood', async (t) => {
     [['--only', 'queries,speed'], 'there is no measure "speed"'],
     [['--rounds', '0'], '--rounds takes a number from 1 on, not "0"'],
     [['--write-docs', '--quick'], '--write-docs takes the figures of a whole run'],
+    [['--variant=--x', '--variant-from', '/tmp'], '--variant and --variant-from are two second gates'],
     [['--fast'], "Unknown option '--fast'"],
   ] as const) {
     const { code, stdout, stderr } = await runToEnd(process.execPath, [BENCH, ...args]);

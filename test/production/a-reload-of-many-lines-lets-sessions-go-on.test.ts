@@ -41,10 +41,10 @@ await test('a session during reloads', async (t) => {
   for (let round = 1; round <= 2; round += 1) {
     writeFileSync(join(gate.directory, 'pg_hba.conf'), rules(round));
     writeFileSync(join(gate.directory, 'pg_ident.conf'), maps(round));
-    let isOver = false;
-    const reload = gate.admin('/reload', { method: 'POST' }).finally(() => (isOver = true));
+    const over = new AbortController();
+    const reload = gate.admin('/reload', { method: 'POST' }).finally(() => over.abort());
     let roundTrips = 0;
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await client.send(Buffer.from('x'));
       t.equal((await client.read(1)).toString(), 'x');
       roundTrips += 1;

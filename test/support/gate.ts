@@ -18,6 +18,8 @@ import { Arrivals, PATIENCE_MS, within } from './waiting.ts';
 export interface GateOptions extends GateFiles {
   readonly env?: Readonly<Record<string, string>>;
   readonly via?: Via;
+  /** Another program than the one of this tree: its bin. */
+  readonly program?: string;
   /** Shell commands that come before the program, in its own process: limits, variables that name its pid. */
   readonly prelude?: string;
   /** Whose certificates: default, a new authority of this test (`gate.authority`). */
@@ -73,7 +75,7 @@ export async function startGate(t: Scope, options: GateOptions): Promise<Gate> {
   writeGateFiles(directory, authority, options);
   const program = [
     process.execPath,
-    ...programArgs(options.via),
+    ...(options.program === undefined ? programArgs(options.via) : [options.program]),
     'serve',
     '--config',
     join(directory, 'gatehouse.yaml'),

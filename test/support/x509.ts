@@ -120,7 +120,7 @@ export function revocationList(request: RevocationListRequest, issuer: Issuer): 
       name(issuer.subject),
       time(request.thisUpdate),
       time(request.nextUpdate),
-      ...(entries.length > 0 ? [sequence(...entries)] : []),
+      ...(entries.length > 0 ? [sequence(Buffer.concat(entries))] : []),
       ...(request.bare === true ? [] : [tail]),
     ),
   );
