@@ -163,14 +163,20 @@ const AXES = {
   ciphers: CIPHERS,
 } as const;
 
-/** Every odd part by itself, without and with a middle certificate and lists. */
+/** Every odd part by itself, without and with a middle certificate and lists; and weak keys at every security level. */
 export function eachOddPart(): Parts[] {
   const bases = [PLAIN, { ...PLAIN, depth: 1, lists: 'good' }, { ...PLAIN, depth: 2 }] as const;
-  return bases.flatMap((base) =>
+  const single = bases.flatMap((base) =>
     Object.entries(AXES).flatMap(([axis, options]) =>
       options.map((option): Parts => Object.assign({ ...base }, { [axis]: option })),
     ),
   );
+  const weak = CIPHERS.flatMap((ciphers): Parts[] => [
+    { ...PLAIN, ciphers, leaf: 'RSA-1024' },
+    { ...PLAIN, ciphers, root: 'RSA-1024' },
+    { ...PLAIN, ciphers, depth: 1, middle: 'RSA-1024' },
+  ]);
+  return [...single, ...weak];
 }
 
 /** Odd parts together. */
