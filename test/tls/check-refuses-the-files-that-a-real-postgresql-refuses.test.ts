@@ -18,7 +18,7 @@ function reasonOf(output: string): string | null {
 }
 
 // Debian ships the server beside pgbench.
-await test('13 files', needs('pgbench'), async (t) => {
+await test('13 files', { ...needs('pgbench'), timeout: 120_000 }, async (t) => {
   const bin = dirname(toolPath('pgbench'));
   const directory = temporaryDirectory(t);
   chmodSync(directory, 0o755);

@@ -119,7 +119,7 @@ let refused = 0;
 let named = 0;
 
 for (const [issuerName, how] of Object.entries(issuers)) {
-  await test(issuerName, needs('/usr/bin/python3', 'openssl'), async (t) => {
+  await test(issuerName, { ...needs('/usr/bin/python3', 'openssl'), timeout: 120_000 }, async (t) => {
     const oracle = opensslOracle(t);
     for (const [leafName, leaf] of Object.entries(leaves)) {
       for (const [listName, list] of Object.entries(lists)) {
