@@ -33,6 +33,8 @@ export interface ReadOptions {
   readonly deadlineMs?: number;
   /** Throws what the caller has against such a file. Asked before it is opened, and again of what was opened. */
   readonly judge?: (stats: Stats) => void;
+  /** Takes the content piece by piece, each only until it returns; the result is then empty, and no memory is used up. */
+  readonly onPiece?: (piece: Buffer) => void;
 }
 
 /**
@@ -52,6 +54,10 @@ export async function readRegularFile(path: string, options: ReadOptions = {}): 
       const stats = await file.stat();
       assertReadable(path, stats, options);
       if (!stats.isFile()) return Buffer.alloc(0);
+      if (options.onPiece !== undefined) {
+        await readInPieces(path, file, options.limit ?? MAX_FILE_BYTES, options.onPiece);
+        return Buffer.alloc(0);
+      }
       return await readToEnd(path, file, stats.size, options.limit ?? MAX_FILE_BYTES);
     } finally {
       await file.close();
@@ -101,6 +107,24 @@ function assertReadable(path: string, stats: Stats, { judge, limit = MAX_FILE_BY
   // SECURITY: a FIFO, a terminal or a device never ends, or not before someone else wishes.
   if (!stats.isFile() && !isNull) throw failure(path, 'EFTYPE', 'not a regular file');
   if (stats.size > limit) throw failure(path, 'EFBIG');
+}
+
+const PIECE_BYTES = 256 * 1024;
+
+async function readInPieces(
+  path: string,
+  file: Awaited<ReturnType<typeof open>>,
+  limit: number,
+  onPiece: (piece: Buffer) => void,
+): Promise<void> {
+  const room = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  for (let total = 0; ;) {
+    const { bytesRead } = await file.read(room, 0, PIECE_BYTES, null);
+    if (bytesRead === 0) return;
+    total += bytesRead;
+    if (total > limit) throw failure(path, 'EFBIG');
+    onPiece(room.subarray(0, bytesRead));
+  }
 }
 
 async function readToEnd(

@@ -37,7 +37,9 @@ export type Sources = ReadonlyMap<string, Source>;
 export async function digestSource(path: string, kind: Source['kind']): Promise<string | null> {
   try {
     if (kind === 'listing') return digestOfListing(await listDirectory(path));
-    return sha256(await readRegularFile(path, { limit: MAX_FILE_BYTES }));
+    const hash = createHash('sha256');
+    await readRegularFile(path, { limit: MAX_FILE_BYTES, onPiece: (piece) => void hash.update(piece) });
+    return hash.digest('hex');
   } catch (error) {
     return errorCode(error);
   }
