@@ -45,7 +45,7 @@ start().catch(function (error) {
 async function start() {
   if (serves) {
     // Before the rest of the program is loaded: a signal that nobody listens for ends the process there and then.
-    var signals = await import('../dist/signals.js');
+    var signals = await import('../dist/base/signals.js');
     signals.holdSignals();
   }
   await import('../dist/cli.js');

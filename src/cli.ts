@@ -8,8 +8,8 @@ import { registerExplain } from './commands/explain.ts';
 import { registerPki } from './commands/pki.ts';
 import { registerRemote } from './commands/remote.ts';
 import { registerServe } from './commands/serve.ts';
-import { nearest } from './config/nearest.ts';
-import { VERSION } from './version.ts';
+import { nearest } from './base/nearest.ts';
+import { VERSION } from './base/version.ts';
 
 /** Exit status of a command line that could not be understood (contract §1). */
 const USAGE = 2;

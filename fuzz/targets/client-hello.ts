@@ -1,7 +1,7 @@
 // The reader of ClientHellos: any bytes, in any pieces, are one, part of one or none, and it never throws. It must give
 // up no sooner than it knows, and keep no more than it needs.
 
-import { ClientHelloCollector, decodeClientHello } from '../../src/protocol/client-hello.ts';
+import { ClientHelloCollector, decodeClientHello } from '../../src/tls/handshake/client-hello.ts';
 import { clientHello, splitIntoRecords } from '../../test/support/tls-bytes.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';

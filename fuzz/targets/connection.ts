@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
-import { GateProcess } from '../../src/gate-process.ts';
-import { createLogger } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { GateProcess } from '../../src/server/serving-process.ts';
+import { createLogger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import {
   authenticationOk,

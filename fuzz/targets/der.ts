@@ -2,12 +2,12 @@
 // see differently.
 
 import { X509Certificate } from 'node:crypto';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { readRevocationList } from '../../src/tls/crl.ts';
-import { DerError } from '../../src/tls/der.ts';
-import { readCertificateFacts, verifiedIdentity } from '../../src/tls/identity.ts';
-import { readPem } from '../../src/tls/pem.ts';
+import { readRevocationList } from '../../src/x509/crl.ts';
+import { DerError } from '../../src/x509/der.ts';
+import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.ts';
+import { readPem } from '../../src/x509/pem.ts';
 import { promise, type Target } from '../target.ts';
 
 /** 71 bytes, each of which may be written \xNN, behind three dots. */

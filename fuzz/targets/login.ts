@@ -5,11 +5,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { BackendStream } from '../../src/protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../../src/rules/types.ts';
 import type { UpstreamLink } from '../../src/session/dial.ts';
-import { logIn } from '../../src/session/upstream.ts';
+import { logIn } from '../../src/session/login.ts';
 import {
   authentication,
   authenticationCleartextPassword,

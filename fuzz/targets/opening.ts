@@ -3,8 +3,8 @@
 
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
-import { GatehouseError } from '../../src/errors.ts';
-import { ByteReader } from '../../src/session/bytes.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
+import { ByteReader } from '../../src/base/byte-reader.ts';
 import { beginsWithTls, readOpening, type Opening } from '../../src/session/opening.ts';
 import {
   CANCEL_REQUEST_CODE,

@@ -1,8 +1,8 @@
 // Regular expressions: any pattern compiles or is refused by name, and matches any subject in bounded time, with
 // captures that lie in the subject.
 
-import { fromBytes } from '../../src/bytestring.ts';
-import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
+import { fromBytes } from '../../src/base/bytestring.ts';
+import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
 import { promise, tokens, type Target } from '../target.ts';
 
 /** Between pattern and subject. */

@@ -1,8 +1,8 @@
 // pg_hba.conf and pg_ident.conf: every text loads whole or is refused whole with its reasons, and rules that load admit
 // nobody but by a line that may.
 
-import { fromBytes } from '../../src/bytestring.ts';
-import { LoadError } from '../../src/errors.ts';
+import { fromBytes } from '../../src/base/bytestring.ts';
+import { LoadError } from '../../src/base/errors.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';

@@ -1,10 +1,10 @@
 // gatehouse.yaml: every text is settings, checked, or is refused with places inside the text.
 
-import { fromBytes } from '../../src/bytestring.ts';
+import { fromBytes } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { isLoopback } from '../../src/config/hosts.ts';
 import { schema } from '../../src/config/schema.ts';
-import { LoadError } from '../../src/errors.ts';
+import { LoadError } from '../../src/base/errors.ts';
 import type { FileSystem } from '../../src/rules/types.ts';
 import { promise, tokens, type Target } from '../target.ts';
 

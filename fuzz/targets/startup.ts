@@ -1,7 +1,7 @@
 // The StartupMessage: every body is a request or an error of PostgreSQL's, and what goes to the upstream says the same
 // as what came.
 
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { MAX_STARTUP_PACKET_LENGTH } from '../../src/protocol/codes.ts';
 import { encodeStartupMessage, type StartupRequest } from '../../src/protocol/startup-message.ts';
 import { acceptStartup } from '../../src/session/startup.ts';

@@ -1,7 +1,7 @@
 // What the admin listener may see and do: the one door between HTTP and the gate. Every method is asynchronous, so
 // that one process or several workers can stand behind it, and what it returns is plain data.
 
-import type { Problem } from '../errors.ts';
+import type { Problem } from '../base/errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
 import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/settings.ts';
-import { LoadError, messageOf } from '../errors.ts';
+import { LoadError, messageOf } from '../base/errors.ts';
 
 /** The settings that the listener is made from. */
 export type AdminSettings = Pick<Settings, 'file' | 'lineOf'> & {

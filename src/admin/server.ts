@@ -13,7 +13,7 @@ import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
 import { bindAdmin } from './listen.ts';
 import type { AdminSettings } from './listen.ts';
-import { addPage } from './page-routes.ts';
+import { addPage } from './page/page-routes.ts';
 import { addRoutes } from './routes.ts';
 import type { GateView } from './gate-view.ts';
 import type { TlsMaterial } from '../tls/types.ts';

@@ -3,12 +3,12 @@
 
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
-import { Lifeline } from '../session/deadline.ts';
+import { Lifeline } from '../session/end-signal.ts';
 import { OpeningWatch } from '../session/opening-watch.ts';
 import { Turns } from '../session/turns.ts';
-import { peekOpeningBytes } from '../tls/opening-bytes.ts';
+import { peekOpeningBytes } from '../tls/handshake/opening-bytes.ts';
 
 interface Visitor {
   readonly raw: Socket;

@@ -1,8 +1,8 @@
 // How a command ends: with the exit status that its action returns, or with one line on stderr and the status of
 // the error that it threw.
 
-import { LoadError } from '../errors.ts';
-import { hasOverdueReads } from '../regular-file.ts';
+import { LoadError } from '../base/errors.ts';
+import { hasOverdueReads } from '../base/regular-file.ts';
 
 /** Exit statuses (contract §1). */
 export const exitStatus = { fine: 0, failed: 1, usage: 2 } as const;

@@ -10,7 +10,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { inDays } from '../pki/authority.ts';
 import { PkiFolder } from '../pki/folder.ts';
-import { startServer } from '../server.ts';
+import { startServer } from '../server/server.ts';
 import { action, CommandError, exitStatus } from './action.ts';
 
 interface DemoOptions {

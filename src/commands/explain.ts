@@ -2,15 +2,15 @@
 // be told. Needs no running gate: it loads what serve would load and asks the same rules.
 
 import { Option, type Command } from 'commander';
-import { toText } from '../bytestring.ts';
+import { toText } from '../base/bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
-import { judge } from '../session/judge.ts';
-import { interfaceAddresses } from '../session/network.ts';
+import { judge } from '../session/rules-step.ts';
+import { interfaceAddresses } from '../session/host-names.ts';
 import { startupOf } from '../session/startup.ts';
 import { action, exitStatus, UsageError } from './action.ts';
 import {

@@ -7,7 +7,7 @@ import { request as requestTls, type RequestOptions } from 'node:https';
 import { getSystemErrorMessage } from 'node:util';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { makeVisible } from '../admin/visible.ts';
+import { makeVisible } from '../base/escape-invisible.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';

@@ -1,9 +1,9 @@
 // `pg-gatehouse serve`: runs the gate until a signal ends it.
 
 import type { Command } from 'commander';
-import { LoadError } from '../errors.ts';
-import { describeLoadError, startServer, type RunningServer } from '../server.ts';
-import { followSignals } from '../signals.ts';
+import { LoadError } from '../base/errors.ts';
+import { describeLoadError, startServer, type RunningServer } from '../server/server.ts';
+import { followSignals } from '../base/signals.ts';
 import { action } from './action.ts';
 import { required } from './required.ts';
 

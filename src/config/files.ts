@@ -3,13 +3,13 @@
 
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { fromBytes, toBytes, type ByteString } from '../bytestring.ts';
-import { messageOf } from '../errors.ts';
-import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../regular-file.ts';
-import { errorCode } from '../rules/problems.ts';
+import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
+import { messageOf } from '../base/errors.ts';
+import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../base/regular-file.ts';
+import { errorCode } from '../rules/bad-line.ts';
 import { readLinesInSteps } from '../rules/tokens.ts';
 import type { FileSystem } from '../rules/types.ts';
-import { inSlices } from '../slices.ts';
+import { inSlices } from '../base/slices.ts';
 
 /** The YAML file and rule files are no larger; what is, is refused as EFBIG. */
 export const MAX_TEXT_BYTES = 16 * 1024 * 1024;

@@ -4,10 +4,10 @@
 
 import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { LoadError } from '../errors.ts';
-import { plainListsOf } from '../tls/revocation-lists.ts';
-import { contextFor } from '../tls/shared-context.ts';
-import { Terminator } from '../tls/terminator.ts';
+import { LoadError } from '../base/errors.ts';
+import { plainListsOf } from '../tls/material/revocation-lists.ts';
+import { contextFor } from '../tls/material/shared-context.ts';
+import { Terminator } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { attemptMaps, attemptRules, type Attempt } from './parts.ts';

@@ -2,7 +2,7 @@
 // Decided by the text and this machine's own addresses; no name is looked up.
 
 import { BlockList, isIP, isIPv4 } from 'node:net';
-import { EVERY_ADDRESS, knownAddresses, leadsTo } from '../local-addresses.ts';
+import { EVERY_ADDRESS, knownAddresses, leadsTo } from '../base/local-addresses.ts';
 import type { Settings } from './settings.ts';
 
 /** sun_path holds 108 bytes, the last of them NUL (PostgreSQL's UNIXSOCK_PATH_BUFLEN). */

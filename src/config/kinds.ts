@@ -1,7 +1,7 @@
 // The kinds of settings there are: how each is read from what the operator wrote, with PostgreSQL's error texts,
 // and how each describes itself to the documentation. Pure.
 
-import { fromText, type ByteString } from '../bytestring.ts';
+import { fromText, type ByteString } from '../base/bytestring.ts';
 import type { Roles } from '../rules/types.ts';
 import { isHost, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
 import { parseBoolean, parseInteger, type Unit } from './units.ts';

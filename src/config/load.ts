@@ -3,13 +3,13 @@
 
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { toBytes } from '../bytestring.ts';
-import { LoadError, type Problem } from '../errors.ts';
-import { systemErrorText } from '../rules/problems.ts';
+import { toBytes } from '../base/bytestring.ts';
+import { LoadError, type Problem } from '../base/errors.ts';
+import { systemErrorText } from '../rules/bad-line.ts';
 import type { FileSystem } from '../rules/types.ts';
 import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import { groups, isSettingName, olderNames, schema } from './schema.ts';
 import type { Settings, TlsSettings } from './settings.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';

@@ -3,17 +3,17 @@
 
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { LoadError, type Problem } from '../errors.ts';
-import { setsIntervalAndCount } from '../keep-alive.ts';
+import { LoadError, type Problem } from '../base/errors.ts';
+import { setsIntervalAndCount } from '../base/keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';
 import { loadIdentInSteps } from '../rules/ident.ts';
-import { inSlices, nextTurn } from '../slices.ts';
+import { inSlices, nextTurn } from '../base/slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
-import { loadTls } from '../tls/context.ts';
-import type { TlsSource } from '../tls/refusal.ts';
-import { Terminator } from '../tls/terminator.ts';
+import { loadTls } from '../tls/load-tls.ts';
+import type { TlsSource } from '../tls/material/load-problem.ts';
+import { Terminator } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { listDirectory } from '../regular-file.ts';
+import { listDirectory } from '../base/regular-file.ts';
 import {
   digestSource,
   noteSource,

@@ -3,9 +3,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { resolve } from 'node:path';
-import { LoadError, type Problem } from '../errors.ts';
+import { LoadError, type Problem } from '../base/errors.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
-import type { Terminator } from '../tls/terminator.ts';
+import type { Terminator } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { noteSource, sha256, type Source, type Sources } from './files.ts';
 import {

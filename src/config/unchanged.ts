@@ -2,8 +2,8 @@
 // nothing new in it then costs a look at the files, and none of the handshakes under way is stale (contract §7.32).
 
 import { isDeepStrictEqual } from 'node:util';
-import { errorCode } from '../rules/problems.ts';
-import { readRegularFile } from '../regular-file.ts';
+import { errorCode } from '../rules/bad-line.ts';
+import { readRegularFile } from '../base/regular-file.ts';
 import { digestSource } from './files.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
 import type { Settings } from './settings.ts';

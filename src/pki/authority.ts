@@ -11,7 +11,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { DerReader, tags } from '../tls/der.ts';
+import { DerReader, tags } from '../x509/der.ts';
 import {
   bitString,
   boolean,
@@ -24,7 +24,7 @@ import {
   sequence,
   tagged,
   time,
-} from './encode.ts';
+} from '../x509/encode.ts';
 import { encodeAltNames, encodeName } from './names.ts';
 import type { AltName, Subject } from './names.ts';
 

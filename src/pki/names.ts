@@ -1,9 +1,9 @@
 // Subjects and alternative names as the development authority is asked for them, and their DER.
 
 import { isIP } from 'node:net';
-import { tags } from '../tls/der.ts';
-import { attributeNames } from '../tls/attribute-names.ts';
-import { element, oid, sequence, setOf } from './encode.ts';
+import { tags } from '../x509/der.ts';
+import { attributeNames } from '../x509/attribute-names.ts';
+import { element, oid, sequence, setOf } from '../x509/encode.ts';
 
 const stringTags = {
   utf8: tags.utf8String,

@@ -3,8 +3,8 @@
 // bounded, and a fault is an error, never a wait.
 
 import { Parser } from 'pg-protocol/dist/parser.js';
-import { fromText, type ByteString } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import { fromText, type ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { authentication, backendMessage, MESSAGE_HEADER_LENGTH } from './codes.ts';
 
 /** The longest message that is held whole. A longer one is passed on as it comes, or refused where it decides. */

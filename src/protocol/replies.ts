@@ -1,6 +1,6 @@
 // What the gate itself says to a client, byte for byte as PostgreSQL would.
 
-import { fromBytes, toBytes, type ByteString } from '../bytestring.ts';
+import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
 import { MESSAGE_HEADER_LENGTH, NEGOTIATE_SSL_CODE, PROTOCOL_3_0 } from './codes.ts';
 
 /** One-byte answers to SSLRequest and GSSENCRequest. */

@@ -1,8 +1,8 @@
 // The first packet's body: pure bytes in, a request out. Follows ProcessStartupPacket of PostgreSQL's
 // backend_startup.c in the order in which it finds fault, since the order decides which error a client sees.
 
-import { fromBytes, MAX_NAME_BYTES, type ByteString } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import { fromBytes, MAX_NAME_BYTES, type ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { MAX_STARTUP_PACKET_LENGTH, PROTOCOL_3_0 } from './codes.ts';
 
 /** How a connection uses replication: not at all, as a physical standby, or logically in a database. */

@@ -2,9 +2,9 @@
 // then the method, then the certificate's name. Passwords are the upstream's business; the record's demand on
 // it goes out with the admission (contract §3, §7.11).
 
-import type { ByteString } from '../bytestring.ts';
-import type { Code } from '../errors.ts';
-import type { Steps } from '../steps.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Code } from '../base/errors.ts';
+import type { Steps } from '../base/steps.ts';
 import type { Subject } from './match.ts';
 import { never } from './never.ts';
 import { failedMessage, matchedDetail, rejectMessage } from './texts.ts';

@@ -1,8 +1,8 @@
 // The decision: facts in, verdict out. Records in file order, the first full match decides, and what it decides
 // stands (semantics §5, §6). Pure and synchronous; a name look-up is asked for, never made.
 
-import { fromText, toText } from '../bytestring.ts';
-import { runToEnd, type Steps } from '../steps.ts';
+import { fromText, toText } from '../base/bytestring.ts';
+import { runToEnd, type Steps } from '../base/steps.ts';
 import { authenticate, namesOf } from './authenticate.ts';
 import { matchRecord, Subject } from './match.ts';
 import { MAX_PRICE, TooExpensive } from './price.ts';

@@ -1,8 +1,8 @@
 // Why the records above the deciding one did not match: for each, the first field that differs, in words for an
 // operator. Kept apart from the decision, which builds no text.
 
-import { toText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
+import { toText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import { formatAddressSpec } from './address.ts';
 import { decide } from './decide.ts';
 import { hostNameMatches, matchRecord, Subject } from './match.ts';

@@ -1,12 +1,12 @@
 // pg_hba.conf: records of tokens to rules (semantics §4). The file is used whole or not at all: one bad line
 // refuses it, and every bad line is reported.
 
-import { toText } from '../bytestring.ts';
-import { LoadError } from '../errors.ts';
-import { runToEnd, type Steps } from '../steps.ts';
+import { toText } from '../base/bytestring.ts';
+import { LoadError } from '../base/errors.ts';
+import { runToEnd, type Steps } from '../base/steps.ts';
 import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';
-import { BadLine } from './problems.ts';
+import { BadLine } from './bad-line.ts';
 import { isKeyword, parseDatabase, parseUser, PatternCache } from './specs.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type {

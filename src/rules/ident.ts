@@ -1,9 +1,9 @@
 // pg_ident.conf: the maps from a certificate's name to database users (semantics §7). A missing file is an
 // empty one (contract §7.1); a bad line refuses the whole.
 
-import { LoadError } from '../errors.ts';
-import { runToEnd, type Steps } from '../steps.ts';
-import { BadLine } from './problems.ts';
+import { LoadError } from '../base/errors.ts';
+import { runToEnd, type Steps } from '../base/steps.ts';
+import { BadLine } from './bad-line.ts';
 import { parsePattern, parseUser, PatternCache } from './specs.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type { FileSystem, IdentMaps, IdentRecord, Line, Roles, Token } from './types.ts';

@@ -1,8 +1,8 @@
 // Does a record match a connection? Tests in PostgreSQL's order: type, address, database, user (semantics §5).
 // A scan of ten thousand records takes well under a millisecond, so nothing here builds texts.
 
-import { fromText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
+import { fromText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import { isInRange, isSameAddress, isSameHost, isSameNet } from './address.ts';
 import { never } from './never.ts';
 import { Price } from './price.ts';

@@ -1,9 +1,9 @@
 // A record's authentication method and its options (semantics §4.8 to §4.10), with every combination that
 // PostgreSQL refuses.
 
-import { toText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
-import { BadLine } from './problems.ts';
+import { toText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import { BadLine } from './bad-line.ts';
 import type { ClientName, ConnectionType, HbaRecord, Method, Token } from './types.ts';
 
 /** Methods of PostgreSQL that need what this build has not: a directory, a ticket, an ident server. */

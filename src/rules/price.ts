@@ -1,8 +1,8 @@
 // What judging one connection may cost. A client chooses how many names its certificate has and how long they are, an
 // operator how many lines and patterns there are; nobody chooses the product of the two.
 
-import type { ByteString } from '../bytestring.ts';
-import type { Pattern } from './pattern.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Pattern } from '../regex/pattern.ts';
 
 /**
  * SECURITY: the limit of one decision, in operations that take half a nanosecond to one: about 0.1 s of processor time.

@@ -1,6 +1,6 @@
 // Role membership as `roles:` of the configuration declares it (semantics §5.7, contract §7.3).
 
-import type { ByteString } from '../bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import type { Roles } from './types.ts';
 
 /** Role to the roles that name it as a direct member; every role that exists is a key. */

@@ -1,7 +1,7 @@
 // Text of a rule file to logical lines, and a logical line to tokens (semantics §3, T1 to T7). Pure text: what
 // `@file` and `include` mean is tokens.ts's business.
 
-import type { ByteString } from '../bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import type { Token } from './types.ts';
 
 /** One logical line: continuations joined, line ends stripped. */

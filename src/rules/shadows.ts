@@ -1,7 +1,7 @@
 // Finds records that an earlier one shadows whole: same or wider in type, databases, users and address. Earlier
 // records are kept by what they match, so that ten thousand records are compared in well under a second.
 
-import { fromBytes } from '../bytestring.ts';
+import { fromBytes } from '../base/bytestring.ts';
 import { never } from './never.ts';
 import type { AddressSpec, DatabaseSpec, HbaRecord, IpAddress, UserSpec } from './types.ts';
 

@@ -1,11 +1,11 @@
 // What a database or user token means (semantics §4.4, §5.6, §5.7): keyword, role membership, regular
 // expression or name. Shared by pg_hba.conf and pg_ident.conf.
 
-import { toText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
-import { compilePattern, PatternError } from './pattern.ts';
-import type { Pattern } from './pattern.ts';
-import { BadLine } from './problems.ts';
+import { toText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import { compilePattern, PatternError } from '../regex/pattern.ts';
+import type { Pattern } from '../regex/pattern.ts';
+import { BadLine } from './bad-line.ts';
 import type { DatabaseSpec, Token, UserSpec } from './types.ts';
 
 /** Compiles each distinct regular expression of one load once. */

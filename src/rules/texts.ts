@@ -1,8 +1,8 @@
 // PostgreSQL's sentences about a decision, byte for byte (semantics §6). User and database go back to the client
 // as the bytes they came as.
 
-import { fromText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
+import { fromText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import { isSameAddress } from './address.ts';
 import { never } from './never.ts';
 import type { Facts, HbaRecord, Method } from './types.ts';

@@ -1,11 +1,11 @@
 // Reads pg_hba.conf and pg_ident.conf into records of tokens, with `@file`, `include`, `include_if_exists` and
 // `include_dir` resolved (semantics §3). Every error is collected; an expansion is bounded in depth and in size.
 
-import { toText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
-import type { Problem } from '../errors.ts';
-import { runToEnd, type Steps } from '../steps.ts';
-import { BadLine, errorCode, problemAt, systemErrorText } from './problems.ts';
+import { toText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Problem } from '../base/errors.ts';
+import { runToEnd, type Steps } from '../base/steps.ts';
+import { BadLine, errorCode, problemAt, systemErrorText } from './bad-line.ts';
 import { logicalLines, Scanner } from './scan.ts';
 import type { FileSystem, Line, Place, Token } from './types.ts';
 

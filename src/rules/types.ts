@@ -1,9 +1,9 @@
 // The vocabulary of the rules: what a pg_hba.conf or pg_ident.conf line becomes, what is known of a connection,
 // and what can be decided. Data only; nothing here or beside it imports anything of Node.
 
-import type { ByteString } from '../bytestring.ts';
-import type { Code, Problem } from '../errors.ts';
-import type { Pattern } from './pattern.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Code, Problem } from '../base/errors.ts';
+import type { Pattern } from '../regex/pattern.ts';
 
 /** A token as the reader found it (semantics §3, T4 to T6). */
 export interface Token {

@@ -1,8 +1,8 @@
 // May the holder of this certificate name be this database user? Plain equality without a map, else the lines
 // of pg_ident.conf (semantics §6.4, §7).
 
-import type { ByteString } from '../bytestring.ts';
-import type { Steps } from '../steps.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Steps } from '../base/steps.ts';
 import { matchesUser } from './match.ts';
 import type { Subject } from './match.ts';
 import type { IdentMaps, IdentRecord } from './types.ts';

@@ -1,12 +1,12 @@
 // What `check` warns of in a pg_hba.conf that is valid: records that can never match. Sound rather than
 // complete: a record is only reported when it is certain that no connection can reach it.
 
-import { MAX_NAME_BYTES, toText } from '../bytestring.ts';
-import type { ByteString } from '../bytestring.ts';
-import type { Problem } from '../errors.ts';
-import type { Steps } from '../steps.ts';
+import { MAX_NAME_BYTES, toText } from '../base/bytestring.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import type { Problem } from '../base/errors.ts';
+import type { Steps } from '../base/steps.ts';
 import { never } from './never.ts';
-import { problemAt } from './problems.ts';
+import { problemAt } from './bad-line.ts';
 import { roleExists } from './roles.ts';
 import { Shadows } from './shadows.ts';
 import type { HbaRecord, Place, Roles, UserSpec } from './types.ts';

@@ -1,19 +1,19 @@
 // The decision on a connection, from its startup packet to its place among the sessions, always by the state that is
 // in force at that moment. The half of connection.ts that composes the steps which decide.
 
-import { toText } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import { toText } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import type { Gate } from '../gate.ts';
+import type { Gate } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import type { Connection } from './connection.ts';
-import { endWhenGone } from './deadline.ts';
-import { judge } from './judge.ts';
-import { interfaceAddresses } from './network.ts';
+import { endWhenGone } from './end-signal.ts';
+import { judge } from './rules-step.ts';
+import { interfaceAddresses } from './host-names.ts';
 import { tooMany } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
-import { createSession, type Session } from './registry.ts';
+import { createSession, type Session } from './sessions.ts';
 import { logAuthenticated, relayedBytes } from './report.ts';
 
 /**

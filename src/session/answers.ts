@@ -2,8 +2,8 @@
 // client has sent stays in its socket, where the kernel makes it wait, until the relay begins.
 
 import type { Socket } from 'node:net';
-import type { ByteString } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { frontendMessage, MESSAGE_HEADER_LENGTH } from '../protocol/codes.ts';
 import type { AnswerRequest } from '../protocol/login-messages.ts';
 

@@ -3,7 +3,7 @@
 
 import { CANCEL_REQUEST_CODE } from '../protocol/codes.ts';
 import { encodeCancelRequest } from '../protocol/replies.ts';
-import { destroyOnAbort } from './deadline.ts';
+import { destroyOnAbort } from './end-signal.ts';
 import type { Dialed, Dialer, DialSettings } from './dial.ts';
 
 /** What BackendKeyData gave a session. */

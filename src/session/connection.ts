@@ -2,11 +2,11 @@
 // sockets, composes the steps beside it, writes the one closing line and counts the one outcome.
 
 import type { Socket } from 'node:net';
-import { GatehouseError } from '../errors.ts';
-import type { Gate } from '../gate.ts';
+import { GatehouseError } from '../base/errors.ts';
+import type { Gate } from './process-state.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import { offeredFields } from '../protocol/client-hello.ts';
+import { offeredFields } from '../tls/handshake/client-hello.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
@@ -14,13 +14,13 @@ import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { Admission, IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist, enlist, isStale, stepBack } from './admission.ts';
-import { ByteReader } from './bytes.ts';
+import { ByteReader } from '../base/byte-reader.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
-import { Lifeline, orAborted, reasonOf } from './deadline.ts';
+import { Lifeline, orAborted, reasonOf } from './end-signal.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
 import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
-import type { Session } from './registry.ts';
+import type { Session } from './sessions.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import {
   logAuthenticated,
@@ -34,7 +34,7 @@ import {
   type Known,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
-import { logIn } from './upstream.ts';
+import { logIn } from './login.ts';
 
 /** One connection and what it holds; everything here is let go in `serveConnection`. */
 export interface Connection {

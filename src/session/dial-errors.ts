@@ -1,7 +1,7 @@
 // How a dial of the upstream fails: the code, and for the operator a hint on what the system's error most often means.
 
 import type { UpstreamSettings } from '../config/settings.ts';
-import { GatehouseError, messageOf } from '../errors.ts';
+import { GatehouseError, messageOf } from '../base/errors.ts';
 import { socketPath } from './upstream-address.ts';
 
 const COULD_NOT_CONNECT = 'could not connect to the upstream server';

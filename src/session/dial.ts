@@ -4,10 +4,10 @@
 import { connect, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Settings } from '../config/settings.ts';
-import { GatehouseError } from '../errors.ts';
-import { keepAlive, type KeepAliveSettings } from '../keep-alive.ts';
-import { leadsTo, type Place } from '../local-addresses.ts';
-import { destroyOnAbort, Lifeline, orAborted, reasonOf } from './deadline.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { keepAlive, type KeepAliveSettings } from '../base/keep-alive.ts';
+import { leadsTo, type Place } from '../base/local-addresses.ts';
+import { destroyOnAbort, Lifeline, orAborted, reasonOf } from './end-signal.ts';
 import { errnoOf, thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
 import { socketPath, UpstreamNames } from './upstream-address.ts';
 

@@ -1,8 +1,8 @@
 // max_handshakes: the connections that have yet to prove themselves. When there is one too many, somebody goes: first
 // whoever is silent, then whoever takes more than the share of an address (contract §7.20, §7.34).
 
-import { GatehouseError } from '../errors.ts';
-import type { Lifeline } from './deadline.ts';
+import { GatehouseError } from '../base/errors.ts';
+import type { Lifeline } from './end-signal.ts';
 
 /** A client that has kept us waiting for this long goes before any other, in milliseconds: several slow round trips. */
 const PATIENCE_MS = 2_000;

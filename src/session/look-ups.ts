@@ -1,8 +1,8 @@
 // Questions to the resolver for clients that nobody has admitted yet. Each blocks one of the few threads that files,
 // passwords and names share, for as long as a silent name server takes, so they are few, shared, and kept for a while.
 
-import { GatehouseError } from '../errors.ts';
-import { orAborted } from './deadline.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { orAborted } from './end-signal.ts';
 
 /** Questions at one time. libuv gives names two of its four threads; more would only wait there. */
 const AT_ONCE = 2;

@@ -2,8 +2,8 @@
 // hook around the part of a TLS handshake that costs, no limit on the length of a chain and none on KeyUpdates, so both
 // are measured from outside: a clock that ticks while anybody is in the opening, and the bytes that each has sent.
 
-import { GatehouseError } from '../errors.ts';
-import type { Lifeline } from './deadline.ts';
+import { GatehouseError } from '../base/errors.ts';
+import type { Lifeline } from './end-signal.ts';
 
 /** How often the clock ticks, in milliseconds. */
 const TICK_MS = 10;

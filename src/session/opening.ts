@@ -1,7 +1,7 @@
 // A connection's first packets: reads one at a time and says what it is. Everything here may come from anybody, so
 // every length is checked before a byte more is read (semantics §1.1 to §1.12).
 
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../base/errors.ts';
 import {
   CANCEL_REQUEST_CODE,
   MAX_CANCEL_KEY_LENGTH,
@@ -12,8 +12,8 @@ import {
   NEGOTIATE_SSL_CODE,
   TLS_HANDSHAKE_RECORD,
 } from '../protocol/codes.ts';
-import { errorWords } from '../tls/refusal.ts';
-import type { ByteReader } from './bytes.ts';
+import { errorWords } from '../tls/material/load-problem.ts';
+import type { ByteReader } from '../base/byte-reader.ts';
 
 /** What the client opens with. `startup` stands for every other code: the version is judged by startup.ts. */
 export type Opening =

@@ -1,7 +1,7 @@
 // max_connections and max_connections_per_address: how many admitted sessions there may be. With several workers the
 // limits are global, so the counting is behind an interface.
 
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../base/errors.ts';
 
 /** 0 = no limit. */
 export interface SessionLimits {

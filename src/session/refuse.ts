@@ -1,9 +1,9 @@
 // The end of a connection that is not to be: one ErrorResponse, flushed, then the close.
 
 import type { Socket } from 'node:net';
-import { fromText } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
-import { offeredFields } from '../protocol/client-hello.ts';
+import { fromText } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { offeredFields } from '../tls/handshake/client-hello.ts';
 import { encodeFatal } from '../protocol/replies.ts';
 import type { HbaRecord } from '../rules/types.ts';
 import type { ClientCertificate, ClientHelloFacts } from '../tls/types.ts';

@@ -1,9 +1,9 @@
 // What the log says of a connection: PostgreSQL's lines on the way, and the one line at its end.
 
 import type { Socket } from 'node:net';
-import { toPrintableAscii, toText, type ByteString } from '../bytestring.ts';
-import { codes, type GatehouseError } from '../errors.ts';
-import type { Gate } from '../gate.ts';
+import { toPrintableAscii, toText, type ByteString } from '../base/bytestring.ts';
+import { codes, type GatehouseError } from '../base/errors.ts';
+import type { Gate } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';

@@ -1,8 +1,8 @@
 // The StartupMessage: judges the protocol version, decodes the parameters and answers NegotiateProtocolVersion in
 // the upstream's stead, which may be too old to (semantics §1.12 to §1.17).
 
-import { fromText, toBytes } from '../bytestring.ts';
-import { GatehouseError } from '../errors.ts';
+import { fromText, toBytes } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
 import { PROTOCOL_3_0 } from '../protocol/codes.ts';
 import { encodeFatalProtocol2, encodeNegotiateProtocolVersion } from '../protocol/replies.ts';
 import { decodeStartupMessage, protocolVersion, type StartupRequest } from '../protocol/startup-message.ts';

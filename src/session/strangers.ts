@@ -2,7 +2,7 @@
 // may cost, and how many of one address may be in a TLS handshake at one time.
 
 import type { TlsSession } from '../tls/types.ts';
-import type { Lifeline } from './deadline.ts';
+import type { Lifeline } from './end-signal.ts';
 import { Handshakes } from './handshakes.ts';
 import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
 import { Turns } from './turns.ts';

@@ -2,7 +2,7 @@
 // one go, one socket after the other: what twenty of them cost cannot be stopped between. So an address begins with
 // one, and each handshake that has cost no more than is usual allows one more.
 
-import { orAborted, type Lifeline } from './deadline.ts';
+import { orAborted, type Lifeline } from './end-signal.ts';
 
 /** SECURITY: addresses that are remembered. */
 const MAX_ADDRESSES = 4096;

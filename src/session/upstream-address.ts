@@ -3,7 +3,7 @@
 
 import { lookup } from 'node:dns/promises';
 import type { UpstreamSettings } from '../config/settings.ts';
-import { knownAddresses } from '../local-addresses.ts';
+import { knownAddresses } from '../base/local-addresses.ts';
 
 /** After an answer or a failure the resolver is not asked again for this long, in milliseconds. */
 const ASK_AGAIN_MS = 1_000;

@@ -1,12 +1,12 @@
 // What the TLS side hands to the rest: certificates as facts, and the outcome of one handshake.
 
 import type { CertificateNames } from '../rules/types.ts';
-import type { Code, Problem } from '../errors.ts';
+import type { Code, Problem } from '../base/errors.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import type { verified } from './identity.ts';
-import type { PlainList } from './plain-list.ts';
-import type { PresentedChain } from './presented-chain.ts';
+import type { verified } from '../x509/identity.ts';
+import type { PlainList } from '../x509/plain-list.ts';
+import type { PresentedChain } from './judge/presented-chain.ts';
 
 /** A certificate as logs, /certificates and metrics show it. */
 export interface CertificateFacts {

@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { relative } from 'node:path';
 import t from 'tap';
-import { fromText } from '../../src/bytestring.ts';
+import { fromText } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { groups, schema } from '../../src/config/schema.ts';
-import { LoadError } from '../../src/errors.ts';
+import { LoadError } from '../../src/base/errors.ts';
 import { diskFiles } from '../support/disk-files.ts';
 
 const directory = t.testdir();

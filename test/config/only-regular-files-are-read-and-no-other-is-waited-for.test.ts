@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { integer, pem, sequence } from '../../src/pki/encode.ts';
+import { integer, pem, sequence } from '../../src/x509/encode.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { writeGateFiles } from '../support/gate-files.ts';
 import { startGate } from '../support/gate.ts';

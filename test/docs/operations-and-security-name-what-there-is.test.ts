@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { isSettingName, schema } from '../../src/config/schema.ts';
-import { codes } from '../../src/errors.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { codes } from '../../src/base/errors.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { runProgram } from '../support/program.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { createLogger } from '../../src/log.ts';
+import { createLogger } from '../../src/telemetry/log.ts';
 
 const lines: string[] = [];
 const logger = createLogger('info', { write: (line: string) => void lines.push(line) });
@@ -59,7 +59,7 @@ t.notMatch(lines[0], /\u009b/, 'and is escaped as any other');
 
 // A process that is killed the moment after it has logged has lost nothing that its pipe had room for; one that ends by
 // itself, nothing at all.
-const log = fileURLToPath(new URL('../../src/log.ts', import.meta.url));
+const log = fileURLToPath(new URL('../../src/telemetry/log.ts', import.meta.url));
 for (const [count, end] of [
   [300, "process.kill(process.pid, 'SIGKILL')"],
   [5_000, 'process.exit(0)'],

@@ -1,7 +1,7 @@
 // Metrics on which everything has been counted that can be, so that every name and every label shows.
 
-import { createMetrics } from '../../src/metrics.ts';
-import type { Metrics, RuleInForce } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import type { Metrics, RuleInForce } from '../../src/telemetry/metrics.ts';
 import { exampleCertificate, exampleCrl } from '../admin/example-gate.ts';
 
 export const exampleRules: readonly RuleInForce[] = [

@@ -1,7 +1,7 @@
 // The whole exposition given to Prometheus's own linter.
 
 import { test } from 'tap';
-import { sumMetrics } from '../../src/metrics/sum.ts';
+import { sumMetrics } from '../../src/telemetry/sum.ts';
 import { runToEnd } from '../support/program.ts';
 import { needs, toolPath } from '../support/tools.ts';
 import { exercisedMetrics } from './exercised.ts';

@@ -1,8 +1,8 @@
 // rule_hits_total and /rules across reloads: unchanged lines keep their count, edited ones begin again, removed ones go.
 
 import { test } from 'tap';
-import { createMetrics } from '../../src/metrics.ts';
-import type { RuleInForce } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import type { RuleInForce } from '../../src/telemetry/metrics.ts';
 import { parseExposition } from './exercised.ts';
 
 const file = '/etc/pg_hba.conf';

@@ -2,9 +2,9 @@
 // through JSON, as it does between processes.
 
 import { test } from 'tap';
-import { createMetrics } from '../../src/metrics.ts';
-import { sumMetrics } from '../../src/metrics/sum.ts';
-import type { Metrics, MetricsJson } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { sumMetrics } from '../../src/telemetry/sum.ts';
+import type { Metrics, MetricsJson } from '../../src/telemetry/metrics.ts';
 import { exercisedMetrics, parseExposition } from './exercised.ts';
 
 async function scrape(workers: readonly Metrics[]): Promise<ReadonlyMap<string, number>> {

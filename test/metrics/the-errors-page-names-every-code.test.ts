@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { codes } from '../../src/errors.ts';
+import { codes } from '../../src/base/errors.ts';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 

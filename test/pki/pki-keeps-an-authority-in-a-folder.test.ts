@@ -9,7 +9,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { registerPki } from '../../src/commands/pki.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { verifiedIdentity } from '../../src/tls/identity.ts';
+import { verifiedIdentity } from '../../src/x509/identity.ts';
 import { loadLists } from '../support/tls.ts';
 
 interface Outcome {

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import { createAuthority, inDays, loadAuthority } from '../../src/pki/authority.ts';
 import type { Authority, CertificateRequest, Issued } from '../../src/pki/authority.ts';
-import { verifiedIdentity } from '../../src/tls/identity.ts';
+import { verifiedIdentity } from '../../src/x509/identity.ts';
 
 const root = createAuthority({ subject: 'root' });
 const lower = root.intermediate({ subject: 'lower', keyType: 'rsa' });

@@ -2,7 +2,7 @@
 // lets silent strangers give way to clients, and takes clients again as soon as there is room.
 
 import { test } from 'tap';
-import { connectionsThatFit } from '../../src/descriptors.ts';
+import { connectionsThatFit } from '../../src/server/open-file-limit.ts';
 import { startGate } from '../support/gate.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { ClientHelloCollector, decodeClientHello } from '../../src/protocol/client-hello.ts';
+import { ClientHelloCollector, decodeClientHello } from '../../src/tls/handshake/client-hello.ts';
 import { capturedClientHello } from '../support/tls.ts';
 
 await test('the offers of real clients', async (t) => {

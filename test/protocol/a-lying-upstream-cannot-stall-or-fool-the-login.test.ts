@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { test, type Test } from 'tap';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import {
   decodeLoginMessage,
   LoginMessages,

@@ -1,7 +1,7 @@
 // decodeStartupMessage against ProcessStartupPacket's rules: repeated names, cut names, replication, faulty layouts.
 
 import { test } from 'tap';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { decodeStartupMessage, encodeStartupMessage } from '../../src/protocol/startup-message.ts';
 
 const V3 = 3 << 16;

@@ -2,7 +2,7 @@
 // identity, byte for byte; and what an admission hands on.
 
 import { test } from 'tap';
-import { fromText } from '../../src/bytestring.ts';
+import { fromText } from '../../src/base/bytestring.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { authenticatedMessage } from '../../src/rules/texts.ts';
 import type { Admission, Refusal } from '../../src/rules/types.ts';

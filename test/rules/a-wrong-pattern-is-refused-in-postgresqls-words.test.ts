@@ -2,7 +2,7 @@
 // not support (semantics §4.4).
 
 import { test } from 'tap';
-import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
+import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
 import { readRefusals } from '../support/pattern-table.ts';
 
 for (const table of ['errors.txt', 'unsupported.txt'] as const) {

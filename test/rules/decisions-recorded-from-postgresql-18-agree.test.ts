@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { fromText } from '../../src/bytestring.ts';
+import { fromText } from '../../src/base/bytestring.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { bookOf, factsOf } from '../support/rules.ts';
 

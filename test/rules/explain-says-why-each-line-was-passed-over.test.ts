@@ -1,7 +1,7 @@
 // The reason for each record above the deciding one: its first field that does not match, in PostgreSQL's order.
 
 import { test } from 'tap';
-import { fromBytes } from '../../src/bytestring.ts';
+import { fromBytes } from '../../src/base/bytestring.ts';
 import { explain, explainMismatch } from '../../src/rules/explain.ts';
 import { ruleText } from '../../src/rules/hba.ts';
 import { bookOf, factsOf, HBA_FILE } from '../support/rules.ts';

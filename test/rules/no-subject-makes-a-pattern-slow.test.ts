@@ -2,7 +2,7 @@
 // the patterns that make backtracking matchers hang; and what could take too long is refused at once.
 
 import { test } from 'tap';
-import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
+import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
 
 const LENGTH = 10_000;
 /** For four times the length: linear is 4, quadratic 16. */

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { compilePattern, PatternError, type Pattern } from '../../src/rules/pattern.ts';
+import { compilePattern, PatternError, type Pattern } from '../../src/regex/pattern.ts';
 import { PatternGenerator } from '../support/random-patterns.ts';
 
 const byte = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));

@@ -2,10 +2,10 @@
 // as a real PostgreSQL 18's regexp_match(). PATTERN_ROUNDS=n runs n batches, PATTERN_SEED=n starts elsewhere.
 
 import { test } from 'tap';
-import type { ByteString } from '../../src/bytestring.ts';
-import { compilePattern, PatternError } from '../../src/rules/pattern.ts';
-import { Matcher } from '../../src/rules/pattern/matcher.ts';
-import { parsePattern } from '../../src/rules/pattern/parser.ts';
+import type { ByteString } from '../../src/base/bytestring.ts';
+import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
+import { Matcher } from '../../src/regex/matcher.ts';
+import { parsePattern } from '../../src/regex/parser.ts';
 import { readMatches, readRefusals } from '../support/pattern-table.ts';
 import { PatternGenerator } from '../support/random-patterns.ts';
 import { RegexpOracle } from '../support/regexp-oracle.ts';

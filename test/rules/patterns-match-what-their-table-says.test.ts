@@ -1,7 +1,7 @@
 // test/fixtures/patterns/matches.txt, line by line (semantics §5.8).
 
 import { test } from 'tap';
-import { compilePattern } from '../../src/rules/pattern.ts';
+import { compilePattern } from '../../src/regex/pattern.ts';
 import { readMatches } from '../support/pattern-table.ts';
 
 await test('patterns match what their table says', (t) => {

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { fromText } from '../../src/bytestring.ts';
+import { fromText } from '../../src/base/bytestring.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { explain } from '../../src/rules/explain.ts';
 import { never } from '../../src/rules/never.ts';

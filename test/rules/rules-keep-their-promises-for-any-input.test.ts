@@ -2,8 +2,8 @@
 
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { fromBytes } from '../../src/bytestring.ts';
-import { LoadError } from '../../src/errors.ts';
+import { fromBytes } from '../../src/base/bytestring.ts';
+import { LoadError } from '../../src/base/errors.ts';
 import { clientAddress, formatAddress, parseNumericAddress } from '../../src/rules/address.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';

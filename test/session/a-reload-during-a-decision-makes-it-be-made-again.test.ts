@@ -4,9 +4,9 @@
 import { Writable } from 'node:stream';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
-import { GateProcess } from '../../src/gate-process.ts';
-import { createLogger } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { GateProcess } from '../../src/server/serving-process.ts';
+import { createLogger } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { LocalQuota, type Quota } from '../../src/session/quota.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates.ts';
 import { writeGateFiles } from '../support/gate-files.ts';

@@ -3,7 +3,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
-import { Lifeline } from '../../src/session/deadline.ts';
+import { Lifeline } from '../../src/session/end-signal.ts';
 import { evicted, Handshakes } from '../../src/session/handshakes.ts';
 
 await test('coming, leaving, evicted for another, evicted by hand', async (t) => {

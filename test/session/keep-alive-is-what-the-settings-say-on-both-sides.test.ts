@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import tap, { test } from 'tap';
-import { keepAlive } from '../../src/keep-alive.ts';
+import { keepAlive } from '../../src/base/keep-alive.ts';
 import { startGate, type Gate } from '../support/gate.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';

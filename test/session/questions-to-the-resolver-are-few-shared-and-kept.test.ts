@@ -2,7 +2,7 @@
 // resolver is the test itself; that the gate asks this way is shown in test/attacks.
 
 import { test } from 'tap';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { LookUps } from '../../src/session/look-ups.ts';
 
 /** A resolver that answers when told to. */

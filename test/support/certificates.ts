@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nameHash } from '../../src/tls/name-hash.ts';
+import { nameHash } from '../../src/x509/name-hash.ts';
 import type { Scope } from './scope.ts';
 import { temporaryDirectory } from './temporary.ts';
 import {

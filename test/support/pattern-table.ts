@@ -1,7 +1,7 @@
 // Reads test/fixtures/patterns/: tables of regular expressions that a person can read and extend.
 
 import { readFileSync } from 'node:fs';
-import { fromBytes, type ByteString } from '../../src/bytestring.ts';
+import { fromBytes, type ByteString } from '../../src/base/bytestring.ts';
 
 /** A line of matches.txt. `groups` null = no match; an empty list where nothing captures. */
 export interface MatchLine {

@@ -3,7 +3,7 @@
 
 import { Client } from 'pg';
 import { startPostgres } from './postgres.ts';
-import type { ByteString } from '../../src/bytestring.ts';
+import type { ByteString } from '../../src/base/bytestring.ts';
 
 export interface RegexpQuestion {
   readonly pattern: ByteString;

@@ -1,6 +1,6 @@
 // Our records in the columns of PostgreSQL's views of its rule files, for comparison with what a server reads.
 
-import { toText } from '../../src/bytestring.ts';
+import { toText } from '../../src/base/bytestring.ts';
 import { formatAddress } from '../../src/rules/address.ts';
 import type { DatabaseSpec, HbaRecord, IdentRecord, UserSpec } from '../../src/rules/types.ts';
 import type { Row } from './postgres.ts';

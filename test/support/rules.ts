@@ -2,10 +2,10 @@
 // tables in test/fixtures/rules, whose form is described there in README.md.
 
 import { posix } from 'node:path';
-import { fromText } from '../../src/bytestring.ts';
-import type { ByteString } from '../../src/bytestring.ts';
-import { LoadError } from '../../src/errors.ts';
-import type { Problem } from '../../src/errors.ts';
+import { fromText } from '../../src/base/bytestring.ts';
+import type { ByteString } from '../../src/base/bytestring.ts';
+import { LoadError } from '../../src/base/errors.ts';
+import type { Problem } from '../../src/base/errors.ts';
 import { clientAddress } from '../../src/rules/address.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';

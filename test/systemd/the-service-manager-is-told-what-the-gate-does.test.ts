@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
-import { createServiceManager } from '../../src/systemd/notify.ts';
+import { createServiceManager } from '../../src/server/systemd/notify.ts';
 import { startGate } from '../support/gate.ts';
 import { atEnd, type Scope } from '../support/scope.ts';
 import { connectRaw } from '../support/raw-client.ts';

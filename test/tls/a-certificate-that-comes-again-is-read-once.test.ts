@@ -2,7 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { test } from 'tap';
-import { verifiedIdentity } from '../../src/tls/identity.ts';
+import { verifiedIdentity } from '../../src/x509/identity.ts';
 import { testAuthority } from '../support/certificates.ts';
 
 await test('the same bytes give the same identity, and others another', async (t) => {

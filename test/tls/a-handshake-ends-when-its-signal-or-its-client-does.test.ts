@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { atEnd, type Scope } from '../support/scope.ts';
 import {

@@ -5,7 +5,7 @@ import { chmodSync, chownSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'tap';
-import { keyFileObjection } from '../../src/tls/key-file.ts';
+import { keyFileObjection } from '../../src/tls/material/key-file.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { loadingProblem, loadMaterial, tlsSettings } from '../support/tls.ts';
 

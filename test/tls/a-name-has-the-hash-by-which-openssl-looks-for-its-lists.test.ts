@@ -3,8 +3,8 @@
 
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { DerError } from '../../src/tls/der.ts';
-import { nameHash } from '../../src/tls/name-hash.ts';
+import { DerError } from '../../src/x509/der.ts';
+import { nameHash } from '../../src/x509/name-hash.ts';
 import { opensslOracle } from '../support/openssl-oracle.ts';
 import { needs } from '../support/tools.ts';
 import { name, type AttributeValue, type DistinguishedName } from '../support/x509.ts';

@@ -2,7 +2,7 @@
 // see different things.
 
 import { test } from 'tap';
-import { DerError, DerReader, tags } from '../../src/tls/der.ts';
+import { DerError, DerReader, tags } from '../../src/x509/der.ts';
 
 const table: readonly (readonly [why: string, bytes: readonly number[]])[] = [
   ['longer than the file', [0x30, 0x04, 0x02, 0x09, 0x01, 0x02]],

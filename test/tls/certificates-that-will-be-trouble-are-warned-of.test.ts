@@ -1,8 +1,8 @@
 // Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
-import { createDailyLook } from '../../src/daily-look.ts';
-import { revocationWarnings, validityWarnings } from '../../src/tls/certificate-warnings.ts';
+import { createDailyLook } from '../../src/server/expiry-check.ts';
+import { revocationWarnings, validityWarnings } from '../../src/tls/material/certificate-warnings.ts';
 import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { loadMaterial, tlsSettings } from '../support/tls.ts';

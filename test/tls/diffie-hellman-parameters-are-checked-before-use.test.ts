@@ -2,7 +2,7 @@
 
 import { getDiffieHellman } from 'node:crypto';
 import { test } from 'tap';
-import { integer, pem, sequence } from '../../src/pki/encode.ts';
+import { integer, pem, sequence } from '../../src/x509/encode.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { loadingProblem, loadMaterial, tlsSettings } from '../support/tls.ts';
 

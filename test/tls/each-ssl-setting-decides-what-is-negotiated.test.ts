@@ -5,8 +5,8 @@ import { getDiffieHellman } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
 import type { TlsSettings } from '../../src/config/settings.ts';
-import { GatehouseError } from '../../src/errors.ts';
-import { integer, pem, sequence } from '../../src/pki/encode.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
+import { integer, pem, sequence } from '../../src/x509/encode.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
 

@@ -2,12 +2,12 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { GatehouseError } from '../../src/errors.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import type { CertificateRequest } from '../../src/pki/authority.ts';
-import { element, integer, oid, sequence, tagged } from '../../src/pki/encode.ts';
+import { element, integer, oid, sequence, tagged } from '../../src/x509/encode.ts';
 import { encodeAltNames } from '../../src/pki/names.ts';
-import { readCertificateFacts, verifiedIdentity } from '../../src/tls/identity.ts';
+import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.ts';
 
 const authority = createAuthority({ subject: 'a root' });
 const sound = authority.issue({

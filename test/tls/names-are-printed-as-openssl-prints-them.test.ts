@@ -5,8 +5,8 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
 import type { SubjectAttribute } from '../../src/pki/authority.ts';
-import { attributeNames } from '../../src/tls/attribute-names.ts';
-import { readCertificateFacts } from '../../src/tls/identity.ts';
+import { attributeNames } from '../../src/x509/attribute-names.ts';
+import { readCertificateFacts } from '../../src/x509/identity.ts';
 import { needs } from '../support/tools.ts';
 
 const authority = createAuthority({ subject: 'a root' });

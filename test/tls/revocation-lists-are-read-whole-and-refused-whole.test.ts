@@ -5,11 +5,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { LoadError } from '../../src/errors.ts';
+import { LoadError } from '../../src/base/errors.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { readRevocationList } from '../../src/tls/crl.ts';
-import { nameHash } from '../../src/tls/name-hash.ts';
-import { readPem } from '../../src/tls/pem.ts';
+import { readRevocationList } from '../../src/x509/crl.ts';
+import { nameHash } from '../../src/x509/name-hash.ts';
+import { readPem } from '../../src/x509/pem.ts';
 import { loadLists } from '../support/tls.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));

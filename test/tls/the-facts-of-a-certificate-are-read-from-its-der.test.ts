@@ -4,7 +4,7 @@
 import { X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { readCertificateFacts, verifiedIdentity } from '../../src/tls/identity.ts';
+import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.ts';
 
 const authority = createAuthority({ subject: 'a root' });
 const subjectOf = (cn: string) =>

@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:tls';
 import { test } from 'tap';
-import { contextFor, shareContextOf } from '../../src/tls/shared-context.ts';
+import { contextFor, shareContextOf } from '../../src/tls/material/shared-context.ts';
 import { testAuthority } from '../support/certificates.ts';
 
 await test("a server's own context is handed out for its options", async (t) => {

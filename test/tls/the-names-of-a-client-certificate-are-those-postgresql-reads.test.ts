@@ -3,9 +3,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { toBytes } from '../../src/bytestring.ts';
-import { GatehouseError } from '../../src/errors.ts';
-import { readCertificateFacts, verifiedIdentity } from '../../src/tls/identity.ts';
+import { toBytes } from '../../src/base/bytestring.ts';
+import { GatehouseError } from '../../src/base/errors.ts';
+import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.ts';
 
 interface Vector {
   readonly id: string;

@@ -2,8 +2,8 @@
 // is certain without a clock counts against them: a withdrawn CA, a list that names them.
 
 import { test } from 'tap';
-import { CertificateJudge } from '../../src/tls/certificate-judge.ts';
-import { chainOf } from '../../src/tls/presented-chain.ts';
+import { CertificateJudge } from '../../src/tls/judge/certificate-judge.ts';
+import { chainOf } from '../../src/tls/judge/presented-chain.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { makeOddChain } from '../support/odd-chains.ts';
 import { PLAIN, type Parts } from '../support/odd-parts.ts';

@@ -1,0 +1,32 @@
+// Who serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
+
+import type { SessionRow } from '../admin/gate-view.ts';
+import type { ListenAddress } from './listen.ts';
+import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
+
+/** The processes that serve clients. */
+export interface Staffing {
+  /** How many should. */
+  readonly wanted: number;
+  /** How many do: they have started, and answer. */
+  readonly serving: number;
+}
+
+export interface Backend {
+  /** Where clients connect. */
+  readonly addresses: readonly ListenAddress[];
+  sessions(): Promise<readonly SessionRow[]>;
+  /** False = there is no such session (any more). */
+  terminate(id: string): Promise<boolean>;
+  /** Of every process that serves but this one. */
+  otherMetrics(): Promise<readonly MetricsJson[]>;
+  ruleHits(): Promise<readonly RuleHits[]>;
+  /** The state in force has changed. When it resolves, every decision of every process is made by the new one. */
+  adopt(): Promise<void>;
+  /** Which of the processes that should serve clients do. */
+  readonly staffing: Staffing;
+  /** From here on new clients are told 57P03. Resolves when no session is left. */
+  drain(): Promise<void>;
+  /** Ends what is left: sessions are told 57P01. Resolves when every connection is closed. */
+  finish(): Promise<void>;
+}

@@ -1,0 +1,31 @@
+// Once a day the log says again which certificates and revocation lists end soon: a gate that runs for a year reads its
+// files once.
+
+import type { Problem } from '../base/errors.ts';
+import { revocationWarnings, validityWarnings } from '../tls/material/certificate-warnings.ts';
+import type { TlsMaterial } from '../tls/types.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export interface DailyLookOptions {
+  readonly everyMs?: number;
+  readonly now?: () => Date;
+}
+
+/**
+ * Looks at what is in force, once a day, and hands every warning on.
+ *
+ * @returns stops looking
+ */
+export function createDailyLook(
+  current: () => Pick<TlsMaterial, 'certificates' | 'crls'>,
+  warn: (problem: Problem) => void,
+  { everyMs = DAY_MS, now = () => new Date() }: DailyLookOptions = {},
+): () => void {
+  const timer = setInterval(() => {
+    const { certificates, crls } = current();
+    for (const problem of validityWarnings(certificates, now())) warn(problem);
+    for (const problem of revocationWarnings(crls, now())) warn(problem);
+  }, everyMs).unref();
+  return () => clearInterval(timer);
+}

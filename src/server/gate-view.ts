@@ -1,0 +1,101 @@
+// What the admin listener sees of the gate, whoever serves its clients.
+
+import type { GateStatus, GateView, RuleRows } from '../admin/gate-view.ts';
+import type { Backend } from './client-service.ts';
+import { toText } from '../base/bytestring.ts';
+import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { sumMetrics } from '../telemetry/sum.ts';
+import type { HbaRecord } from '../rules/types.ts';
+import { VERSION } from '../base/version.ts';
+import type { UpstreamHealth } from './upstream-health.ts';
+
+export interface ViewSources {
+  readonly backend: Backend;
+  readonly config: ConfigHolder;
+  /** Of this process. */
+  readonly metrics: Metrics;
+  readonly health: UpstreamHealth;
+  readonly reload: () => Promise<ReloadResult>;
+  readonly lastReload: () => GateStatus['lastReload'];
+  readonly draining: () => boolean;
+}
+
+/** The admin listener's view of the gate. */
+export function createGateView(sources: ViewSources): GateView {
+  const { backend, config, metrics, health, reload, lastReload, draining } = sources;
+  const startedAt = new Date();
+  const upstreamAnswers = async (): Promise<boolean> => await health.check(config.current.settings);
+  return {
+    metricsText: async () => {
+      await upstreamAnswers();
+      const others = await backend.otherMetrics();
+      const body = others.length === 0 ? metrics.text() : sumMetrics([await metrics.json(), ...others]);
+      return { contentType: metrics.contentType, body: await body };
+    },
+    sessions: async () => await backend.sessions(),
+    terminate: async (id) => await backend.terminate(id),
+    reload,
+    readiness: async () => {
+      const reasons = [
+        ...(draining() ? ['draining'] : []),
+        ...(backend.staffing.serving === 0 ? [NOBODY_SERVES] : []),
+        ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
+        ...expired(config),
+      ];
+      const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
+      return { ready: reasons.length === 0, reasons: [...reasons, ...shortOfWorkers(backend), ...failed] };
+    },
+    health: async () => {
+      const alive = isAlive(backend);
+      return { alive, reasons: alive ? shortOfWorkers(backend) : [NOBODY_SERVES] };
+    },
+    certificates: async () => certificatesInUse(config.current),
+    rules: async () => {
+      const counted = await backend.ruleHits();
+      const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));
+      return ruleRows(config.current.rules.records, hits);
+    },
+    status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
+  };
+}
+
+/** The rows of GET /rules, each made when it is read. */
+function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, number>): RuleRows {
+  return {
+    length: records.length,
+    *[Symbol.iterator]() {
+      for (const { file, line, raw } of records) {
+        yield { file, line, rule: toText(raw.trim()), hits: hits.get(`${file}:${line}`) ?? 0 };
+      }
+    },
+  };
+}
+
+const NOBODY_SERVES = 'no worker process serves';
+
+/** Some process serves clients: what the process that is asked says for all. */
+export function isAlive({ staffing }: Backend): boolean {
+  return staffing.serving > 0;
+}
+
+function shortOfWorkers({ staffing: { serving, wanted } }: Backend): string[] {
+  return serving > 0 && serving < wanted ? [`${serving} of ${wanted} worker processes serve`] : [];
+}
+
+/**
+ * Certificates that make the gate useless: any of the server's own chain, or the last of the CA's. An old root beside one
+ * that is valid keeps nobody out.
+ */
+function expired(config: ConfigHolder): string[] {
+  const certificates = config.current.tls?.certificates ?? [];
+  const ended = certificates.filter(({ notAfter }) => notAfter.getTime() < Date.now());
+  const cas = certificates.filter(({ role }) => role === 'ca');
+  const isWithoutCa = cas.every((certificate) => ended.includes(certificate));
+  return ended
+    .filter(({ role }) => role === 'server' || isWithoutCa)
+    .map(
+      ({ role, file, notAfter }) =>
+        `the ${role === 'ca' ? 'CA' : role} certificate has expired: ${file}, at ${notAfter.toISOString()}`,
+    );
+}

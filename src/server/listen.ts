@@ -1,0 +1,197 @@
+// The client-facing sockets: listen_addresses as PostgreSQL's pqcomm.c takes it, every name to every address it has;
+// or those that the service manager has opened.
+
+import { lookup } from 'node:dns/promises';
+import {
+  createServer,
+  isIPv6,
+  type AddressInfo,
+  type ListenOptions as NetListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net';
+import type { Settings } from '../config/settings.ts';
+import { LoadError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../telemetry/log.ts';
+
+/** An address with the port that it really has. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Clients that cannot be accepted are told of at most this often, in milliseconds. */
+const COMPLAINT_INTERVAL_MS = 10_000;
+
+/** Open listening sockets. */
+export interface Listeners {
+  readonly addresses: readonly ListenAddress[];
+  /** Logs that a client could not be accepted, or counts it towards the next such line. */
+  couldNotAccept(reason: string): void;
+  /** Stops accepting; connections go on. Resolves when the sockets are free. */
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Exactly these, instead of what listen_addresses names: a worker's share of what the first process has bound. */
+  readonly addresses?: readonly ListenAddress[];
+  /** Descriptors of sockets that are open already, instead of what listen_addresses names. */
+  readonly passed?: readonly number[];
+}
+
+/**
+ * Opens every listening socket. One that cannot be opened is a warning as long as another one can, as in PostgreSQL.
+ *
+ * @throws LoadError `could not create any TCP/IP sockets`
+ */
+export async function openListeners(
+  { settings, log, addresses, passed = [] }: ListenOptions,
+  onConnection: (raw: Socket) => void,
+): Promise<Listeners> {
+  if (passed.length > 0) return await openPassed({ settings, log, passed }, onConnection);
+  const servers: Server[] = [];
+  const bound: ListenAddress[] = [];
+  const reasons: string[] = [];
+  const wanted =
+    addresses ?? (await expand(settings.listenAddresses, reasons)).map((address) => ({ address, port: 0 }));
+  // With port 0 the first address chooses the port, and the others take the same one.
+  let { port } = settings;
+  for (const { address, port: share } of wanted) {
+    const family = isIPv6(address) ? 6 : 4;
+    const server = serverFor(onConnection);
+    try {
+      // IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is.
+      const options = {
+        host: address,
+        port: share || port,
+        ipv6Only: family === 6,
+        reusePort: addresses !== undefined,
+      };
+      ({ port } = await listen(server, options));
+    } catch (error) {
+      reasons.push(`could not bind IPv${family} address "${address}": ${messageOf(error)}`);
+      continue;
+    }
+    servers.push(server);
+    bound.push({ address, port });
+    if (addresses === undefined) {
+      log.info({ address, port }, `listening on IPv${family} address "${address}", port ${port}`);
+    }
+  }
+  for (const reason of reasons) log.warn(reason);
+  if (servers.length === 0) {
+    const message = 'could not create any TCP/IP sockets';
+    throw new LoadError([
+      { file: settings.file, line: settings.lineOf('listen_addresses'), message, detail: reasons.join('\n') },
+    ]);
+  }
+  return listenersOf(servers, bound, log);
+}
+
+/** Takes over listening sockets, of which systemd keeps the other end: clients wait there while the gate restarts. */
+async function openPassed(
+  { settings, log, passed }: Required<Pick<ListenOptions, 'settings' | 'log' | 'passed'>>,
+  onConnection: (raw: Socket) => void,
+): Promise<Listeners> {
+  const servers: Server[] = [];
+  const bound: ListenAddress[] = [];
+  for (const fd of passed) {
+    const server = serverFor(onConnection);
+    try {
+      const { address, port, family } = await listen(server, { fd });
+      servers.push(server);
+      bound.push({ address, port });
+      log.info(
+        { address, port, fd },
+        `listening on ${family} address "${address}", port ${port}, a socket of the service manager`,
+      );
+    } catch (error) {
+      for (const open of servers) open.close();
+      const message = `could not listen on the socket that was passed as descriptor ${fd}: ${messageOf(error)}`;
+      const hint = 'The service manager must pass listening TCP sockets only (ListenStream= with a port).';
+      throw new LoadError([{ file: settings.file, line: null, message, hint }]);
+    }
+  }
+  return listenersOf(servers, bound, log);
+}
+
+function serverFor(onConnection: (raw: Socket) => void): Server {
+  const server = createServer({
+    pauseOnConnect: true,
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+  return server.on('connection', onConnection);
+}
+
+function listenersOf(
+  servers: readonly Server[],
+  addresses: readonly ListenAddress[],
+  log: Logger,
+): Listeners {
+  const couldNotAccept = acceptFailures(log);
+  for (const server of servers) server.on('error', (error) => couldNotAccept(messageOf(error)));
+  return {
+    addresses,
+    couldNotAccept,
+    close: async () => {
+      await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
+    },
+  };
+}
+
+/** A process that cannot accept fails for every client of a flood: one line stands for many. */
+function acceptFailures(log: Logger): (reason: string) => void {
+  let lastAt = -Infinity;
+  let unsaid = 0;
+  return (reason) => {
+    unsaid++;
+    if (performance.now() - lastAt < COMPLAINT_INTERVAL_MS) return;
+    log.error({ clients: unsaid }, `could not accept new connection: ${reason}`);
+    lastAt = performance.now();
+    unsaid = 0;
+  };
+}
+
+/** `*` is every address of both families; a name is every address it resolves to. */
+async function expand(names: readonly string[], reasons: string[]): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const name of names) {
+    if (name === '*') {
+      found.add('0.0.0.0').add('::');
+      continue;
+    }
+    try {
+      for (const { address } of await lookup(name, { all: true })) found.add(address);
+    } catch (error) {
+      reasons.push(`could not translate host name "${name}" to address: ${messageOf(error)}`);
+    }
+  }
+  return [...found];
+}
+
+/**
+ * Connections that wait to be accepted. PostgreSQL asks for twice max_connections; the kernel grants net.core.somaxconn,
+ * 4096 by default. A client beyond it is not refused but has its SYN dropped, and comes back a second later.
+ */
+const BACKLOG = 4096;
+
+/** Resolves with the address that the socket really has. */
+async function listen(
+  server: Server,
+  options: NetListenOptions & { readonly fd?: number },
+): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...options, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  if (address !== null && typeof address === 'object') return address;
+  server.close();
+  throw new Error('it is no TCP socket');
+}

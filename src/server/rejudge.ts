@@ -1,0 +1,267 @@
+// After a reload the live sessions are judged again: their certificates by the new CA and revocation lists, then their
+// rules and maps. What then becomes of those that no longer pass is reload.sessions. A session is ended only for what
+// is certain, and what delays or breaks the judging of one session holds up no other.
+
+import { toText } from '../base/bytestring.ts';
+import type { Snapshot } from '../config/snapshot.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Gate } from '../session/process-state.ts';
+import { decisionSteps } from '../rules/decide.ts';
+import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import { judge } from '../session/rules-step.ts';
+import { terminatedByAdministrator, type Session, type SessionJudgement } from '../session/sessions.ts';
+import { nextTurn, inSlices } from '../base/slices.ts';
+import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
+
+/** Sessions that are to end after a reload end one by one over this time, so that not all reconnect at once. */
+const SPREAD_MS = 5_000;
+
+/** A session's host name is looked up anew only within this time, in milliseconds. */
+const LOOK_UP_MS = 5_000;
+
+/** So many sessions wait for the resolver at one time; the others wait for them. */
+const LOOK_UPS_AT_ONCE = 8;
+
+/** The judging yields to connections after this many milliseconds. */
+const SLICE_MS = 5;
+
+const ADMITTED: SessionJudgement = { kind: 'admitted' };
+
+/** Whose sessions are judged. */
+export type JudgedGate = Pick<Gate, 'log' | 'sessions'>;
+
+/** Judges the sessions of one process, after each reload anew. */
+export class SessionsJudge {
+  readonly #gate: JudgedGate;
+  /** When each session that is to end will end, by performance.now(); gone once it is over. */
+  readonly #ends = new Map<Session, { readonly at: number; readonly timer: NodeJS.Timeout | null }>();
+  #running: Promise<void> = Promise.resolve();
+  #latest = new AbortController();
+
+  constructor(gate: JudgedGate) {
+    this.#gate = gate;
+  }
+
+  /**
+   * Judges every live session by this state; marks, logs and, with `reload.sessions: terminate`, ends those that no
+   * longer pass. Goes on while new connections are served. An earlier judgement that still waits for the resolver is
+   * given up, because this one makes it anew. Never throws.
+   */
+  judge(snapshot: Snapshot): void {
+    this.#latest.abort();
+    this.#latest = new AbortController();
+    const { signal } = this.#latest;
+    // Who was to end by an earlier state waits for what this one says.
+    for (const [session, { at, timer }] of this.#ends) {
+      clearTimeout(timer ?? undefined);
+      if (this.#isLive(session)) this.#ends.set(session, { at, timer: null });
+      else this.#ends.delete(session);
+    }
+    this.#running = this.#judgeNext(this.#running, snapshot, signal);
+  }
+
+  /** One reload's judgement after another's. */
+  async #judgeNext(earlier: Promise<void>, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+    await earlier;
+    // A later reload has come meanwhile, and judges all of them.
+    if (signal.aborted) return;
+    try {
+      await this.#judgeAll(snapshot, signal);
+    } catch (error) {
+      this.#gate.log.error({ err: error }, 'could not judge the sessions again');
+      // What was found against a session stands until another judgement takes it back.
+      for (const [session, { timer }] of this.#ends) if (timer === null) this.#endAfter(session, 0);
+    }
+  }
+
+  async #judgeAll(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+    const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
+    const hasRootCertificates = snapshot.tls?.requestsClientCertificate ?? false;
+    const judged = new Judged();
+    const slices = new Slices();
+    const certificates = snapshot.tls === null ? null : new CertificateJudge(snapshot.tls);
+    for (const session of this.#gate.sessions) {
+      await slices.yieldWhenDue();
+      await judged.by(session, () => judgeCertificate(session, hasRootCertificates ? certificates : null));
+    }
+    // SECURITY: certificates come first and end what they end before any rule asks the resolver.
+    this.#settle(judged.takeRefused(), snapshot);
+    const waiting: { readonly session: Session; readonly facts: Facts }[] = [];
+    for (const session of judged.sessions()) {
+      await slices.yieldWhenDue();
+      const facts = { ...session.facts, hasRootCertificates };
+      await judged.by(session, async () => {
+        const verdict = await inSlices(decisionSteps(book, facts));
+        if (verdict.kind !== 'look-up') return judgementOf(verdict);
+        waiting.push({ session, facts });
+        return ADMITTED;
+      });
+    }
+    const asking = new Set(waiting.map(({ session }) => session));
+    this.#settle(
+      judged.take((session) => !asking.has(session)),
+      snapshot,
+    );
+    const lane = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
+        const { session, facts } = next;
+        await judged.by(session, () => judgeByHostName(snapshot, facts, signal));
+        if (!signal.aborted)
+          this.#settle(
+            judged.take((other) => other === session),
+            snapshot,
+          );
+      }
+    };
+    await Promise.all(Array.from({ length: LOOK_UPS_AT_ONCE }, lane));
+  }
+
+  /** Marks and logs what was found, ends who is to end and spares who was. */
+  #settle(found: ReadonlyMap<Session, SessionJudgement>, snapshot: Snapshot): void {
+    const refused: Session[] = [];
+    for (const [session, judgement] of found) {
+      if (!this.#isLive(session)) this.#spare(session);
+      else {
+        this.#mark(session, judgement);
+        if (judgement.kind === 'no-longer-admitted' && snapshot.settings.reload.sessions === 'terminate')
+          refused.push(session);
+        else this.#spare(session);
+      }
+    }
+    const step = SPREAD_MS / Math.max(refused.length, 1);
+    for (const [index, session] of refused.entries()) this.#endAfter(session, index * step);
+  }
+
+  #isLive(session: Session): boolean {
+    return this.#gate.sessions.get(session.id) === session;
+  }
+
+  #mark(session: Session, judgement: SessionJudgement): void {
+    const isNews = judgement.kind !== session.judgement.kind;
+    session.judgement = judgement;
+    if (!isNews || judgement.kind === 'admitted') return;
+    const fields = {
+      id: session.id,
+      host: session.clientAddress,
+      port: session.clientPort,
+      user: toText(session.user),
+    };
+    if (judgement.kind === 'not-judged')
+      this.#gate.log.info(fields, `session could not be judged again: ${judgement.reason}`);
+    else this.#gate.log.warn(fields, `session would no longer be admitted: ${judgement.reason}`);
+  }
+
+  /** Who was to end already keeps the moment that was set. */
+  #endAfter(session: Session, delayMs: number): void {
+    const now = performance.now();
+    const at = this.#ends.get(session)?.at ?? now + delayMs;
+    session.terminating = true;
+    const end = (): void => {
+      this.#ends.delete(session);
+      session.end(terminatedByAdministrator('no longer admitted after a reload'));
+    };
+    this.#ends.set(session, { at, timer: setTimeout(end, Math.max(0, at - now)).unref() });
+  }
+
+  #spare(session: Session): void {
+    const end = this.#ends.get(session);
+    if (end === undefined) return;
+    clearTimeout(end.timer ?? undefined);
+    this.#ends.delete(session);
+    session.terminating = false;
+  }
+}
+
+/** What one round of judging has found so far and not yet settled. */
+class Judged {
+  readonly #found = new Map<Session, SessionJudgement>();
+
+  /** Adds a judgement to what is known of the session. One that fails is no judgement, and no other's business. */
+  async by(session: Session, judging: () => Promise<SessionJudgement>): Promise<void> {
+    const earlier = this.#found.get(session) ?? ADMITTED;
+    let judgement: SessionJudgement;
+    try {
+      judgement = await judging();
+    } catch (error) {
+      judgement = { kind: 'not-judged', reason: messageOf(error) };
+    }
+    // SECURITY: a certificate that could not be judged spares nobody whom a rule refuses.
+    this.#found.set(session, judgement.kind === 'admitted' ? earlier : judgement);
+  }
+
+  sessions(): readonly Session[] {
+    return [...this.#found.keys()];
+  }
+
+  takeRefused(): Map<Session, SessionJudgement> {
+    return this.take((_session, { kind }) => kind === 'no-longer-admitted');
+  }
+
+  take(which: (session: Session, judgement: SessionJudgement) => boolean): Map<Session, SessionJudgement> {
+    const taken = new Map([...this.#found].filter(([session, judgement]) => which(session, judgement)));
+    for (const session of taken.keys()) this.#found.delete(session);
+    return taken;
+  }
+}
+
+/** Lets connections have their turn in between. */
+class Slices {
+  #begin = performance.now();
+
+  async yieldWhenDue(): Promise<void> {
+    if (performance.now() - this.#begin < SLICE_MS) return;
+    await nextTurn();
+    this.#begin = performance.now();
+  }
+}
+
+/** @param certificates null = no certificate is asked for any more, and the rules have the word */
+async function judgeCertificate(
+  { tls }: Session,
+  certificates: CertificateJudge | null,
+): Promise<SessionJudgement> {
+  if (tls === null || tls.chain === null || certificates === null) return ADMITTED;
+  const judgement = await certificates.judgeAdmitted(tls.chain);
+  switch (judgement.kind) {
+    case 'verified':
+      return ADMITTED;
+    case 'refused':
+      return {
+        kind: 'no-longer-admitted',
+        reason: `client certificate verification failed: ${judgement.error.reason}`,
+      };
+    case 'not-judged':
+      return { kind: 'not-judged', reason: `client certificate: ${judgement.reason}` };
+    default:
+      return judgement satisfies never;
+  }
+}
+
+async function judgeByHostName(
+  snapshot: Snapshot,
+  known: Facts,
+  given: AbortSignal,
+): Promise<SessionJudgement> {
+  const patience = AbortSignal.timeout(LOOK_UP_MS);
+  try {
+    const { verdict, facts } = await judge(snapshot, known, AbortSignal.any([given, patience]));
+    const failure = failureOf(facts.hostName);
+    if (verdict.kind === 'admit' || failure === null) return judgementOf(verdict);
+    return { kind: 'not-judged', reason: `the look-up of its host name failed: ${failure}` };
+  } catch (error) {
+    if (!patience.aborted) throw error;
+    return { kind: 'not-judged', reason: `the look-up of its host name took over ${LOOK_UP_MS / 1000} s` };
+  }
+}
+
+/** Why the resolver has no answer; null = it has one. */
+function failureOf(name: Facts['hostName']): string | null {
+  if (name.state === 'unresolvable') return name.reason;
+  return name.state === 'resolved' && name.forward.state === 'failed' ? name.forward.reason : null;
+}
+
+function judgementOf(verdict: Admission | Refusal): SessionJudgement {
+  return verdict.kind === 'admit'
+    ? ADMITTED
+    : { kind: 'no-longer-admitted', reason: toText(verdict.message) };
+}

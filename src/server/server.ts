@@ -1,0 +1,268 @@
+// The gate from its configuration to its end: loads, has its clients served, opens the admin listener, watches its
+// files, reloads, drains.
+
+import type { GateStatus } from '../admin/gate-view.ts';
+import { createAdminServer, type AdminServer } from '../admin/server.ts';
+import type { Backend } from './client-service.ts';
+import type { Settings } from '../config/settings.ts';
+import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
+import { createWatcher } from '../config/watch.ts';
+import { createDailyLook } from './expiry-check.ts';
+import { formatProblem, LoadError, type Problem } from '../base/errors.ts';
+import { Fleet } from './workers/workers.ts';
+import { GateProcess } from './serving-process.ts';
+import type { ListenAddress } from './listen.ts';
+import { createLogger, logNodeWarnings, type Logger } from '../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { Dialer } from '../session/dial.ts';
+import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
+import { passedSockets } from './systemd/sockets.ts';
+import { UpstreamHealth } from './upstream-health.ts';
+import { createGateView, isAlive } from './gate-view.ts';
+import { orAfter } from '../base/with-timeout.ts';
+
+export interface ServerOptions {
+  /** Path of the YAML file. */
+  readonly configFile: string;
+  /** Where the log goes; stdout by default. */
+  readonly log?: Logger;
+}
+
+/** A gate that serves. */
+export interface RunningServer {
+  /** Where clients connect, with real ports. */
+  readonly addresses: readonly ListenAddress[];
+  /** The admin listener's URL; null = off. */
+  readonly adminUrl: string | null;
+  reload(): Promise<ReloadResult>;
+  /** Says in the log that a signal has come on which the gate does nothing. */
+  ignoreSignal(signal: string): void;
+  /**
+   * Ends the gate; a second call may only hasten.
+   *
+   * - `drain`: new clients are told 57P03, sessions may finish for shutdown_timeout and are then told 57P01.
+   * - `fast`: sessions are told 57P01 at once.
+   */
+  stop(how: 'drain' | 'fast'): Promise<void>;
+}
+
+/**
+ * Starts a gate.
+ *
+ * @throws LoadError with everything that is wrong with the configuration, or where it cannot listen
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const loaded = await loadSnapshot(options.configFile);
+  const log = options.log ?? createLogger(loaded.snapshot.settings.logLevel);
+  logNodeWarnings(log);
+  for (const warning of loaded.warnings) logWarning(log, warning);
+  return await Server.start(new ConfigHolder(loaded), log);
+}
+
+/** What the end may take beyond shutdown_timeout, in milliseconds, before the service manager loses patience. */
+const END_TAKES_MS = 10_000;
+
+class Server implements RunningServer {
+  readonly #config: ConfigHolder;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #backend: Backend;
+  readonly #health: UpstreamHealth;
+  readonly #manager: ServiceManager;
+  #admin: AdminServer | null = null;
+  #stopWatching: (() => void) | null = null;
+  #draining = false;
+  #hasten: (() => void) | null = null;
+  #stopped: Promise<void> | null = null;
+  #lastReload: GateStatus['lastReload'] = null;
+
+  static async start(config: ConfigHolder, log: Logger): Promise<Server> {
+    const metrics = createMetrics();
+    let backend: Backend | null = null;
+    const health = new UpstreamHealth(new Dialer(() => backend?.addresses ?? []));
+    backend = await startBackend(config, log, metrics, health);
+    const server = new Server(config, log, metrics, backend, health);
+    try {
+      await server.#open();
+    } catch (error) {
+      await backend.finish();
+      throw error;
+    }
+    return server;
+  }
+
+  private constructor(
+    config: ConfigHolder,
+    log: Logger,
+    metrics: Metrics,
+    backend: Backend,
+    health: UpstreamHealth,
+  ) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+    this.#backend = backend;
+    this.#health = health;
+    this.#manager = createServiceManager({
+      env: process.env,
+      log,
+      isAlive: () => isAlive(backend),
+    });
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#backend.addresses;
+  }
+
+  get adminUrl(): string | null {
+    return this.#admin?.url ?? null;
+  }
+
+  async #open(): Promise<void> {
+    const { settings } = this.#config.current;
+    this.#showSnapshot();
+    if (settings.admin.listen !== '') await this.#openAdmin(settings);
+    const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
+    const stopLooking = createDailyLook(
+      () => certificatesInUse(this.#config.current),
+      (problem) => logWarning(this.#log, problem),
+    );
+    this.#stopWatching = () => {
+      watcher.stop();
+      stopLooking();
+    };
+    this.#log.info({ addresses: this.addresses }, 'ready to accept connections');
+    this.#manager.ready(this.#statusText());
+  }
+
+  async #openAdmin(settings: Settings): Promise<void> {
+    const view = createGateView({
+      backend: this.#backend,
+      config: this.#config,
+      metrics: this.#metrics,
+      health: this.#health,
+      reload: async () => await this.reload(),
+      lastReload: () => this.#lastReload,
+      draining: () => this.#draining,
+    });
+    const onError = (error: unknown): void =>
+      this.#log.error({ err: error }, 'admin listener: a request failed');
+    this.#admin = await createAdminServer(view, settings, { onError, tls: this.#config.current.adminTls });
+    this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
+  }
+
+  async reload(): Promise<ReloadResult> {
+    this.#log.info('reloading configuration files');
+    if (!this.#draining) this.#manager.reloading();
+    const { adminTls: adminTlsBefore } = this.#config.current;
+    const result = await this.#config.reload();
+    await this.#backend.adopt();
+    for (const warning of result.warnings) logWarning(this.#log, warning);
+    for (const problem of result.errors) logProblem(this.#log, 'error', problem);
+    for (const text of result.notReloaded) this.#log.error(text);
+    this.#showSnapshot();
+    const { adminTls } = this.#config.current;
+    // Node reads the lists again for it: only where there is something new.
+    if (adminTls !== null && adminTls !== adminTlsBefore) this.#admin?.renew(adminTls);
+    this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
+    this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
+    if (!this.#draining) this.#manager.ready(this.#statusText());
+    return result;
+  }
+
+  ignoreSignal(signal: string): void {
+    this.#log.info(`received ${signal}: ignored`);
+  }
+
+  /** One line for `systemctl status`. */
+  #statusText(): string {
+    const [problem] = this.#lastReload?.errors ?? [];
+    return problem === undefined
+      ? 'ready to accept connections'
+      : `ready to accept connections; last reload failed: ${problem.message}`;
+  }
+
+  /** Metrics that show what is in force. */
+  #showSnapshot(): void {
+    const { settings, hash } = this.#config.current;
+    const { certificates, crls } = certificatesInUse(this.#config.current);
+    this.#metrics.limits(settings);
+    this.#metrics.certificates(certificates, crls);
+    this.#metrics.configInfo(hash);
+  }
+
+  async stop(how: 'drain' | 'fast'): Promise<void> {
+    if (how === 'fast') this.#hasten?.();
+    this.#stopped ??= this.#drain(how);
+    await this.#stopped;
+  }
+
+  async #drain(how: 'drain' | 'fast'): Promise<void> {
+    this.#draining = true;
+    const { shutdownTimeoutMs } = this.#config.current.settings;
+    this.#log.info(how === 'fast' ? 'received fast shutdown request' : 'received smart shutdown request');
+    this.#stopWatching?.();
+    const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
+    this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
+    await orAfter(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
+    await this.#backend.finish();
+    await this.#admin?.close();
+    await this.#manager.close();
+    this.#log.info('database system is shut down');
+  }
+}
+
+/** This process itself, or as many workers as the settings want. */
+async function startBackend(
+  config: ConfigHolder,
+  log: Logger,
+  metrics: Metrics,
+  health: UpstreamHealth,
+): Promise<Backend> {
+  const { settings } = config.current;
+  const upstreamUp = (): boolean | null => health.last;
+  const passed = passedSockets(process.env);
+  if (settings.workers > 1) {
+    if (passed.length > 0) throw socketsForOneProcessOnly(settings);
+    metrics.bindGauges({
+      sessions: () => 0,
+      handshakesInProgress: () => 0,
+      sessionsNoLongerAdmitted: () => 0,
+      upstreamUp,
+    });
+    return await Fleet.start({ config, log, metrics });
+  }
+  const gate = new GateProcess({ config, log, metrics });
+  metrics.bindGauges({
+    sessions: () => gate.live.size,
+    handshakesInProgress: () => gate.strangers.handshakes.size,
+    sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
+    upstreamUp,
+  });
+  await gate.listen({ settings, log, passed });
+  return gate;
+}
+
+/** Workers share a port by SO_REUSEPORT, each with a socket of its own; one that was passed on is one socket. */
+function socketsForOneProcessOnly(settings: Settings): LoadError {
+  const message = 'sockets passed by the service manager can be used with workers: 1 only';
+  const hint = 'Set workers to 1, or let the gate open its sockets itself, without a .socket unit.';
+  return new LoadError([{ file: settings.file, line: settings.lineOf('workers'), message, hint }]);
+}
+
+function logWarning(log: Logger, problem: Problem): void {
+  logProblem(log, problem.grave ? 'error' : 'warn', problem);
+}
+
+function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {
+  const { file, line, column, detail, hint } = problem;
+  log[level](
+    { file, line, ...(column ? { column } : {}), ...(detail ? { detail } : {}), ...(hint ? { hint } : {}) },
+    problem.message,
+  );
+}
+
+/** Everything wrong with a configuration, as text for the terminal. */
+export function describeLoadError(error: LoadError): string {
+  return error.problems.map((problem) => `${formatProblem(problem)}\n`).join('');
+}

@@ -1,0 +1,214 @@
+// One process's share of the gate: it listens, serves its connections, reloads and ends them. The whole gate where
+// there is one process, a worker where there are several.
+
+import type { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import type { SessionRow } from '../admin/gate-view.ts';
+import type { Backend, Staffing } from './client-service.ts';
+import type { Snapshot } from '../config/snapshot.ts';
+import { connectionsThatFit } from './open-file-limit.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { collectGarbage } from '../base/garbage.ts';
+import type { Gate } from '../session/process-state.ts';
+import { keepAlive } from '../base/keep-alive.ts';
+import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics, MetricsJson, RuleHits } from '../telemetry/metrics.ts';
+import { SessionsJudge } from './rejudge.ts';
+import { serveConnection } from '../session/connection.ts';
+import { Dialer } from '../session/dial.ts';
+import { LocalQuota, type Quota } from '../session/quota.ts';
+import { Sessions, terminatedByAdministrator } from '../session/sessions.ts';
+import { Strangers } from '../session/strangers.ts';
+import { sessionRow } from '../session/session-row.ts';
+import type { TlsMaterial } from '../tls/types.ts';
+import { orAfter } from '../base/with-timeout.ts';
+
+/** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
+const LAST_WORDS_MS = 2_000;
+
+/**
+ * V8 lets the heap grow to four times what lives in it before it collects the whole of it, and to less where it finds
+ * itself collecting often. TLS reads are memory outside of the heap that counts in it: a COPY into the server brings the
+ * lower limit about, and then a full collection for every few MB (decision 7). This keeps the four.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=300';
+
+export interface GateProcessOptions {
+  /** Holds the state in force. */
+  readonly config: { readonly current: Snapshot };
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** What a worker shares with the others; a gate of one process needs nothing. */
+  readonly shared?: SharedState;
+}
+
+/** What all workers have in common, seen from one of them. */
+export interface SharedState {
+  readonly quota: Quota;
+  /** Whether another worker relays a session with this key. */
+  readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** The number of unadmitted connections has changed. */
+  readonly onHandshakes: () => void;
+  /** An address has been charged for a failed opening: the other workers refuse it too. */
+  readonly onCharge?: (address: string, ms: number) => void;
+}
+
+/** The connections of one process. */
+export class GateProcess implements Backend {
+  readonly strangers: Strangers;
+  readonly live = new Sessions();
+  readonly #config: GateProcessOptions['config'];
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #gate: Gate;
+  readonly #sessionsJudge: SessionsJudge;
+  /** Accepted connections, by their sockets, until each is over. */
+  readonly #connections = new Map<Socket, Promise<void>>();
+  readonly #dialer = new Dialer(() => this.addresses);
+  readonly #capacity = connectionsThatFit();
+  #listeners: Listeners | null = null;
+  #draining = false;
+  /** The state that was in force last, to see when it is replaced. */
+  #tls: TlsMaterial | null = null;
+  #lastConnection = 0;
+
+  constructor({ config, log, metrics, shared }: GateProcessOptions) {
+    this.#config = config;
+    this.#tls = config.current.tls;
+    this.#log = log;
+    this.#metrics = metrics;
+    this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
+    this.#gate = {
+      log,
+      metrics,
+      strangers: this.strangers,
+      sessions: this.live,
+      enlist: (session, decidedBy) => {
+        this.live.add(session);
+        if (decidedBy !== config.current) this.#sessionsJudge.judge(config.current);
+      },
+      dialer: this.#dialer,
+      quota: shared?.quota ?? new LocalQuota(),
+      hasCancelKey: async (pid, key) =>
+        this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
+      snapshot: () => config.current,
+      draining: () => this.#draining,
+      nextId: () => `${process.pid}-${++this.#lastConnection}`,
+    };
+    this.#sessionsJudge = new SessionsJudge(this.#gate);
+    this.#showRules();
+    this.#dialer.load(config.current.settings);
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#listeners?.addresses ?? [];
+  }
+
+  /** @throws LoadError where it cannot listen */
+  async listen(options: ListenOptions): Promise<void> {
+    setFlagsFromString(HEAP_GROWTH);
+    this.#listeners = await openListeners(options, (raw) => {
+      if (!this.#makeRoom()) {
+        raw.destroy();
+        this.#metrics.connectionEnded('too-many-open-files');
+        this.#listeners?.couldNotAccept('Too many open files');
+        return;
+      }
+      keepAlive(raw, this.#config.current.settings);
+      const over = serveConnection(raw, this.#gate).finally(() => this.#connections.delete(raw));
+      this.#connections.set(raw, over);
+    });
+  }
+
+  /** SECURITY: near the limit of open files a stranger gives way, so that silent ones never keep clients out. */
+  #makeRoom(): boolean {
+    if (this.#connections.size < this.#capacity) return true;
+    return this.strangers.handshakes.evict(
+      new GatehouseError('too-many-open-files', {
+        reply: 'sorry, too many clients already',
+        message:
+          `the limit of open files leaves room for ${this.#capacity} connections: ` +
+          'the one that had gone longest without progress was dropped for a new one',
+      }),
+    );
+  }
+
+  async sessions(): Promise<readonly SessionRow[]> {
+    return [...this.live].map(sessionRow);
+  }
+
+  async terminate(id: string): Promise<boolean> {
+    const session = this.live.get(id);
+    session?.end(terminatedByAdministrator('terminated by an administrator'));
+    return session !== undefined;
+  }
+
+  async otherMetrics(): Promise<readonly MetricsJson[]> {
+    return [];
+  }
+
+  async ruleHits(): Promise<readonly RuleHits[]> {
+    return this.#metrics.ruleHits();
+  }
+
+  /** A process that could not serve could not say so either. */
+  get staffing(): Staffing {
+    return { wanted: 1, serving: 1 };
+  }
+
+  async adopt(): Promise<void> {
+    this.#freeLongLists();
+    this.#log.level = this.#config.current.settings.logLevel;
+    this.#showRules();
+    this.#dialer.load(this.#config.current.settings);
+    // As PostgreSQL's assign hooks do, for the connections that are open too.
+    for (const raw of this.#connections.keys()) keepAlive(raw, this.#config.current.settings);
+    this.#sessionsJudge.judge(this.#config.current);
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.live.empty();
+  }
+
+  async finish(): Promise<void> {
+    this.#draining = true;
+    for (const session of this.live) session.end(terminatedByAdministrator('the gate is shutting down'));
+    this.strangers.handshakes.endAll(
+      new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
+    );
+    // Resolves only when the connections are closed, which are waited for below.
+    void this.#listeners?.close();
+    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
+    for (const raw of this.#connections.keys()) raw.destroy();
+    // Each still has its closing line to write.
+    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
+  }
+
+  /** How many sessions would be refused by what a reload has brought. */
+  get noLongerAdmitted(): number {
+    let count = 0;
+    for (const session of this.live) if (session.judgement.kind === 'no-longer-admitted') count++;
+    return count;
+  }
+
+  /** V8 does not see what OpenSSL holds for a state, and would let many pile up. */
+  #freeLongLists(): void {
+    const before = this.#tls;
+    this.#tls = this.#config.current.tls;
+    if (before !== null && before !== this.#tls && hasLongLists(before)) setImmediate(collectGarbage);
+  }
+
+  #showRules(): void {
+    this.#metrics.rules(this.#config.current.rules.records);
+  }
+}
+
+/** Bytes of PEM from which on the lists of a state that is no longer in force are freed at once. */
+const LONG_LISTS = 256 * 1024;
+
+function hasLongLists({ options: { crl } }: TlsMaterial): boolean {
+  const lists = Array.isArray(crl) ? crl : [crl ?? ''];
+  return lists.reduce((sum, list) => sum + list.length, 0) >= LONG_LISTS;
+}

@@ -1,0 +1,40 @@
+// Whether the upstream answers, asked again at most every few seconds, however often somebody wants to know.
+
+import type { Dialer, DialSettings } from '../session/dial.ts';
+import { upstreamAnswers } from '../session/probe.ts';
+
+/** How long a result stands, in milliseconds. */
+const STANDS_FOR_MS = 5_000;
+
+/** Longest wait of one probe, in milliseconds; connect_timeout where that is shorter. */
+const PROBE_TIMEOUT_MS = 3_000;
+
+/** The upstream's health, probed on demand. */
+export class UpstreamHealth {
+  readonly #dialer: Dialer;
+  #last: { readonly at: number; readonly up: boolean } | null = null;
+  #running: Promise<boolean> | null = null;
+
+  constructor(dialer: Dialer) {
+    this.#dialer = dialer;
+  }
+
+  /** The last result; null = nobody has asked yet. */
+  get last(): boolean | null {
+    return this.#last?.up ?? null;
+  }
+
+  /** The last result where it still stands, else a new one. Never rejects. */
+  async check(settings: DialSettings): Promise<boolean> {
+    if (this.#last !== null && performance.now() - this.#last.at < STANDS_FOR_MS) return this.#last.up;
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, settings.upstream.connectTimeoutMs);
+    this.#running ??= upstreamAnswers(this.#dialer, settings, timeoutMs)
+      .catch(() => false)
+      .then((up) => {
+        this.#last = { at: performance.now(), up };
+        this.#running = null;
+        return up;
+      });
+    return await this.#running;
+  }
+}

@@ -1,0 +1,59 @@
+// What the first process and its workers may ask of each other.
+
+import type { SessionRow } from '../../admin/gate-view.ts';
+import type { SentState } from '../../config/handover.ts';
+import type { ListenAddress } from '../listen.ts';
+import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
+import type { Candidate } from '../../session/handshakes.ts';
+import type { Exhausted, SessionLimits } from '../../session/quota.ts';
+
+/** A worker's connections that have yet to prove themselves. */
+export interface WorkerHandshakes {
+  readonly count: number;
+  /** The one that would have to go first. */
+  readonly first: Candidate | null;
+}
+
+/** A worker's methods. */
+export interface WorkerMethods {
+  /** Puts this state in force and listens on these addresses, beside the other workers. */
+  start(state: SentState, addresses: readonly ListenAddress[]): Promise<void>;
+  /** Puts this state in force; when it returns, every decision is made by it. */
+  adopt(state: SentState): Promise<void>;
+  /** Answers, as a worker does that does not hang. */
+  ping(): void;
+  sessions(): Promise<readonly SessionRow[]>;
+  terminate(id: string): Promise<boolean>;
+  metrics(): Promise<MetricsJson>;
+  ruleHits(): Promise<readonly RuleHits[]>;
+  hasCancelKey(pid: number, key: Buffer): boolean;
+  /** The connections that have yet to prove themselves, once what has arrived is read. */
+  handshakes(): Promise<WorkerHandshakes>;
+  /** Ends the one that has to go first. */
+  evictHandshake(): void;
+  /** Another worker has charged this address for a failed opening. */
+  charged(address: string, ms: number): void;
+  /** New clients are told 57P03 from here on; `drained` is told when no session is left. */
+  drain(): void;
+  /** Ends everything; the worker then exits. */
+  finish(): Promise<void>;
+}
+
+/** The first process's methods. */
+export interface PrimaryMethods {
+  /** Looks whether there is room for one more session. */
+  check(address: string, limits: SessionLimits): Exhausted | null;
+  /** Counts a session where there is room. */
+  take(address: string, limits: SessionLimits): Exhausted | null;
+  /** Counts a session where no limit is set, so nobody waits for an answer. */
+  add(address: string): void;
+  release(address: string): void;
+  /** How many connections of the worker have yet to prove themselves. */
+  handshakes(count: number): void;
+  /** The worker has charged this address for a failed opening. */
+  charge(address: string, ms: number): void;
+  /** No session is left since `drain`. */
+  drained(): void;
+  /** Whether a worker other than the one that asks relays a session with this key. */
+  hasCancelKey(pid: number, key: Buffer): Promise<boolean>;
+}

@@ -1,0 +1,230 @@
+// One worker as the first process knows it: its channel, whether it answers, and what it has taken from the common
+// limits.
+
+import type { ChildProcess } from 'node:child_process';
+import { packState, type SentState } from '../../config/handover.ts';
+import type { ConfigHolder, Parts } from '../../config/snapshot.ts';
+import type { ListenAddress } from '../listen.ts';
+import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
+import type { SessionCount } from '../../session/quota.ts';
+import { orAfter } from '../../base/with-timeout.ts';
+import type { PrimaryMethods, WorkerMethods } from './methods.ts';
+import { Remote, type Limits } from './rpc.ts';
+
+/** A worker is asked this often whether it still answers, in milliseconds. */
+const BEAT_MS = 1_000;
+
+/** After this many beats without an answer it does not serve, as far as anyone can tell. */
+const SILENT_BEATS = 3;
+
+/** After this many it hangs: nobody waits for it any longer. */
+const HUNG_BEATS = 10;
+
+/** What a worker may take to answer, in milliseconds. */
+const LIMITS: Limits<WorkerMethods> = {
+  // Node has to come up, and long rules are read; a machine may be busy.
+  start: 30_000,
+  adopt: 30_000,
+  // Whether it hangs is for the beats to say: a late answer is one too.
+  ping: 60_000,
+  // Clients have some seconds to take their last words.
+  finish: 8_000,
+  otherwise: 2_000,
+};
+
+/** After its last answer a worker that ends is gone within this time, in milliseconds. */
+const EXIT_MS = 2_000;
+
+export interface WorkerOptions {
+  /** Of all workers. */
+  readonly count: SessionCount;
+  readonly hasCancelKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
+  /** The number of the worker's unadmitted connections has changed. */
+  readonly onHandshakes: () => void;
+  /** It has charged an address for a failed opening. */
+  readonly onCharge: (by: WorkerProcess, address: string, ms: number) => void;
+  /** It has not answered for so long that it is killed. */
+  readonly onHung: (worker: WorkerProcess, seconds: number) => void;
+}
+
+export class WorkerProcess {
+  readonly remote: Remote<WorkerMethods>;
+  readonly pid: number;
+  /** Resolves with how it ended, in words. */
+  readonly exited: Promise<string>;
+  /** Resolves when it has no session left after `drain`. */
+  readonly drained: Promise<void>;
+  /** performance.now() once it listens. */
+  startedAt: number | null = null;
+  /** Its unadmitted connections, as last told. */
+  handshakes = 0;
+  /** What it has counted, as last asked for: all that is known of it once it is dead. */
+  metrics: MetricsJson = [];
+  ruleHits: readonly RuleHits[] = [];
+  readonly #child: ChildProcess;
+  readonly #count: SessionCount;
+  readonly #onHung: WorkerOptions['onHung'];
+  /** Its sessions, by client address. */
+  readonly #sessions = new Map<string, number>();
+  /** What it was sent last. */
+  #parts: Parts | null = null;
+  #beat: NodeJS.Timeout | null = null;
+  #awaitsAnswer = false;
+  /** Beats since its last answer. */
+  #missed = 0;
+
+  constructor(child: ChildProcess, { count, hasCancelKey, onHandshakes, onCharge, onHung }: WorkerOptions) {
+    this.#child = child;
+    this.#count = count;
+    this.#onHung = onHung;
+    this.pid = child.pid ?? 0;
+    this.exited = new Promise((resolve) => {
+      // Each failure to send is an `error` too, so there may be several.
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve(`could not be started: ${error.message}`);
+      });
+      child.once('exit', (code, signal) =>
+        resolve(signal === null ? `exited with exit code ${code}` : `was terminated by signal ${signal}`),
+      );
+    });
+    void this.exited.then(() => this.#stopBeating());
+    const { promise: drained, resolve: onDrained } = Promise.withResolvers<void>();
+    this.drained = drained;
+    const methods: PrimaryMethods = {
+      check: (address, limits) => count.exhausted(address, limits),
+      take: (address, limits) => {
+        const exhausted = count.exhausted(address, limits);
+        if (exhausted === null) this.#add(address);
+        return exhausted;
+      },
+      add: (address) => this.#add(address),
+      release: (address) => this.#release(address),
+      handshakes: (size) => {
+        this.handshakes = size;
+        onHandshakes();
+      },
+      charge: (address, ms) => onCharge(this, address, ms),
+      drained: onDrained,
+      hasCancelKey: async (pid, key) => await hasCancelKey(this, pid, key),
+    };
+    this.remote = new Remote(child, methods, LIMITS);
+  }
+
+  /** It listens, and answers. */
+  get serves(): boolean {
+    return this.startedAt !== null && this.#missed < SILENT_BEATS;
+  }
+
+  /**
+   * Hands the state over and has it listen.
+   *
+   * @throws Error when it does not; it is killed then, and gone
+   */
+  async start(
+    config: Pick<ConfigHolder, 'current' | 'parts'>,
+    addresses: readonly ListenAddress[],
+  ): Promise<void> {
+    const ended = this.exited.then((exit): never => {
+      throw new Error(`server process (PID ${this.pid}) ${exit}`);
+    });
+    ended.catch(() => undefined);
+    try {
+      await Promise.race([this.remote.call('start', this.#pack(config), addresses), ended]);
+    } catch (error) {
+      this.kill();
+      await this.exited;
+      throw error;
+    }
+    this.startedAt = performance.now();
+    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+  }
+
+  /**
+   * Hands the state over; when it resolves, the worker decides by it or by none.
+   *
+   * @throws Error when the worker could not take it. SECURITY: it is killed then, because it would go on by the state
+   *   before, with rules and certificates that everyone believes gone.
+   */
+  async adopt(config: Pick<ConfigHolder, 'current' | 'parts'>): Promise<void> {
+    try {
+      await this.remote.call('adopt', this.#pack(config));
+    } catch (error) {
+      this.kill();
+      await this.exited;
+      throw error;
+    }
+  }
+
+  /** Ends it: in order where it answers, and by force where it does not. */
+  async finish(): Promise<void> {
+    await this.remote.call('finish').catch(() => this.kill());
+    await orAfter(this.exited, EXIT_MS);
+    this.kill();
+    await this.exited;
+  }
+
+  /** At once, and whatever it is doing. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #pack({ current, parts }: Pick<ConfigHolder, 'current' | 'parts'>): SentState {
+    const state = packState(parts, current, this.#parts);
+    this.#parts = parts;
+    return state;
+  }
+
+  /**
+   * Counts beats, not time: a machine that was asleep, or this process stopped, has missed answers of its own, and one
+   * beat later they are here.
+   */
+  #onBeat(): void {
+    if (!this.#awaitsAnswer) {
+      void this.#ping();
+      return;
+    }
+    this.#missed++;
+    if (this.#missed !== HUNG_BEATS) return;
+    this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);
+    this.kill();
+  }
+
+  async #ping(): Promise<void> {
+    this.#awaitsAnswer = true;
+    try {
+      await this.remote.call('ping');
+    } catch {
+      return; // it is gone, or will be at one of the next beats
+    }
+    this.#awaitsAnswer = false;
+    this.#missed = 0;
+  }
+
+  #stopBeating(): void {
+    if (this.#beat !== null) clearInterval(this.#beat);
+  }
+
+  /** Gives back everything it held; returns how many sessions those were. */
+  forget(): number {
+    this.handshakes = 0;
+    let sessions = 0;
+    for (const [address, count] of this.#sessions) {
+      sessions += count;
+      for (let index = 0; index < count; index++) this.#count.remove(address);
+    }
+    this.#sessions.clear();
+    return sessions;
+  }
+
+  #add(address: string): void {
+    this.#count.add(address);
+    this.#sessions.set(address, (this.#sessions.get(address) ?? 0) + 1);
+  }
+
+  #release(address: string): void {
+    this.#count.remove(address);
+    const left = (this.#sessions.get(address) ?? 1) - 1;
+    if (left === 0) this.#sessions.delete(address);
+    else this.#sessions.set(address, left);
+  }
+}

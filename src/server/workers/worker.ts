@@ -1,0 +1,139 @@
+// A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
+
+import { setImmediate } from 'node:timers/promises';
+import { ReceivedState, type SentState } from '../../config/handover.ts';
+import { GateProcess } from '../serving-process.ts';
+import type { ListenAddress } from '../listen.ts';
+import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
+import { evicted } from '../../session/handshakes.ts';
+import type { Quota, SessionLimits } from '../../session/quota.ts';
+import { followSignals, type Received } from '../../base/signals.ts';
+import type { PrimaryMethods, WorkerMethods } from './methods.ts';
+import { Remote } from './rpc.ts';
+
+process.on('disconnect', () => process.exit(1));
+
+const metrics = createMetrics();
+const state = new ReceivedState();
+let gate: GateProcess | null = null;
+/** One state after the other, in the order in which they were sent. */
+let taking: Promise<void> = Promise.resolve();
+
+/** What this process may wait for an answer of the first one, in milliseconds. */
+const ANSWER_MS = 10_000;
+
+const methods: WorkerMethods = {
+  start: async (sent, addresses) => await inTurn(async () => await start(sent, addresses)),
+  adopt: async (sent) =>
+    await inTurn(async () => {
+      await state.take(sent);
+      await running().adopt();
+    }),
+  ping: () => {},
+  sessions: async () => await running().sessions(),
+  terminate: async (id) => await running().terminate(id),
+  metrics: async () => await metrics.json(),
+  ruleHits: async () => await running().ruleHits(),
+  hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
+  handshakes: async () => {
+    // What the kernel holds of their bytes is read first.
+    await setImmediate();
+    const handshakes = gate?.strangers.handshakes;
+    return { count: handshakes?.size ?? 0, first: handshakes?.candidate ?? null };
+  },
+  evictHandshake: () => void gate?.strangers.handshakes.evict(evicted()),
+  charged: (address, ms) => gate?.strangers.watch.charged(address, ms),
+  drain: () =>
+    void running()
+      .drain()
+      .then(() => primary.tell('drained')),
+  finish: async () => {
+    await gate?.finish();
+    // After the answer to this very call has been sent.
+    void setImmediate().then(() => process.disconnect?.());
+  },
+};
+
+const primary = new Remote<PrimaryMethods>(process, methods, { otherwise: ANSWER_MS });
+
+async function start(sent: SentState, addresses: readonly ListenAddress[]): Promise<void> {
+  await state.take(sent);
+  const { settings } = state.current;
+  const log = createLogger(settings.logLevel);
+  logNodeWarnings(log);
+  followSignals((received) => logIgnored(log, received));
+  const started = new GateProcess({
+    config: state,
+    log,
+    metrics,
+    shared: { quota, hasCancelKey, onHandshakes, onCharge },
+  });
+  metrics.bindGauges({
+    sessions: () => started.live.size,
+    handshakesInProgress: () => started.strangers.handshakes.size,
+    upstreamUp: () => null,
+    sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
+  });
+  await started.listen({ settings, log, addresses });
+  gate = started;
+}
+
+async function inTurn(take: () => Promise<void>): Promise<void> {
+  const taken = taking.then(take);
+  taking = taken.catch(() => undefined);
+  await taken;
+}
+
+const quota: Quota = {
+  check: async (address, limits) =>
+    isLimited(limits) ? await primary.call('check', address, onlyLimits(limits)) : null,
+  take: async (address, limits) => {
+    if (isLimited(limits)) return await primary.call('take', address, onlyLimits(limits));
+    primary.tell('add', address);
+    return null;
+  },
+  release: (address) => primary.tell('release', address),
+};
+
+async function hasCancelKey(pid: number, key: Buffer): Promise<boolean> {
+  return await primary.call('hasCancelKey', pid, key);
+}
+
+function onCharge(address: string, ms: number): void {
+  primary.tell('charge', address, ms);
+}
+
+let handshakesTold = true;
+
+/** At most one message a turn of the event loop, however many connections come and go in it. */
+function onHandshakes(): void {
+  if (!handshakesTold) return;
+  handshakesTold = false;
+  void tellHandshakes();
+}
+
+async function tellHandshakes(): Promise<void> {
+  await setImmediate();
+  handshakesTold = true;
+  primary.tell('handshakes', gate?.strangers.handshakes.size ?? 0);
+}
+
+function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits): boolean {
+  return maxConnections > 0 || maxConnectionsPerAddress > 0;
+}
+
+/** The settings that limits come from hold functions too, and those cannot be sent. */
+function onlyLimits({ maxConnections, maxConnectionsPerAddress }: SessionLimits): SessionLimits {
+  return { maxConnections, maxConnectionsPerAddress };
+}
+
+/** What a signal asks for is the first process's to do; a terminal sends it to all. */
+function logIgnored(log: Logger, { signal, meaning }: Received): void {
+  if (meaning === 'nothing') log.info(`received ${signal}: ignored`);
+}
+
+function running(): GateProcess {
+  if (gate === null) throw new Error('the worker has not started');
+  return gate;
+}

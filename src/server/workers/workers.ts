@@ -1,0 +1,278 @@
+// Several workers that share the port: started, asked, replaced when they die, and counted over, so that every limit
+// and every answer of the admin listener is the whole gate's.
+
+import { fork } from 'node:child_process';
+import type { SessionRow } from '../../admin/gate-view.ts';
+import type { Backend, Staffing } from '../client-service.ts';
+import type { ConfigHolder } from '../../config/snapshot.ts';
+import { messageOf } from '../../base/errors.ts';
+import { openListeners, type ListenAddress } from '../listen.ts';
+import type { Logger } from '../../telemetry/log.ts';
+import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
+import { addCounts, countsOf } from '../../telemetry/sum.ts';
+import { SessionCount } from '../../session/quota.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** A worker that dies is replaced after this long, in milliseconds, doubled each time until one lives. */
+const FIRST_RESTART_MS = 100;
+const MAX_RESTART_MS = 30_000;
+
+/** SECURITY: without it SIGUSR1 opens Node's debugger to every user of the machine, until the worker listens for it. */
+const NO_DEBUGGER = '--disable-sigusr1';
+
+/** A worker that has lived this long, in milliseconds, has started well. */
+const GOOD_START_MS = 10_000;
+
+export interface FleetOptions {
+  readonly config: ConfigHolder;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The workers of a gate. */
+export class Fleet implements Backend {
+  readonly #config: ConfigHolder;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #count = new SessionCount();
+  readonly #workers = new Set<WorkerProcess>();
+  #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
+  #addresses: readonly ListenAddress[] = [];
+  #restartMs = FIRST_RESTART_MS;
+  #restartTimer: NodeJS.Timeout | null = null;
+  /** No worker is replaced any more. */
+  #ending = false;
+  /** Every worker is to end. */
+  #finishing = false;
+  #evicting = false;
+
+  private constructor({ config, log, metrics }: FleetOptions) {
+    this.#config = config;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Starts `settings.workers` workers.
+   *
+   * @throws LoadError where the gate cannot listen; Error when a worker does not start
+   */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet(options);
+    const { settings, rules } = options.config.current;
+    options.metrics.rules(rules.records);
+    // Bound once for itself: the workers share their sockets with anybody of this user, and a second gate on the same
+    // port must be refused, not given every other client.
+    const probe = await openListeners({ settings, log: options.log }, (raw) => raw.destroy());
+    fleet.#addresses = probe.addresses;
+    await probe.close();
+    try {
+      await Promise.all(Array.from({ length: settings.workers }, () => fleet.#startWorker()));
+    } catch (error) {
+      await fleet.finish();
+      throw error;
+    }
+    return fleet;
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#addresses;
+  }
+
+  async sessions(): Promise<readonly SessionRow[]> {
+    return (await this.#askAll((worker) => worker.remote.call('sessions'))).flat();
+  }
+
+  async terminate(id: string): Promise<boolean> {
+    return (await this.#askAll((worker) => worker.remote.call('terminate', id))).includes(true);
+  }
+
+  /** Dead workers' counts stay in the sum: to Prometheus one that falls is a restart, and all of it new. */
+  async otherMetrics(): Promise<readonly MetricsJson[]> {
+    const dead = await this.#countedByTheDead;
+    const living = [...this.#workers];
+    const asked = await Promise.allSettled(
+      living.map(async (worker) => {
+        if (!worker.serves) throw new Error('it does not serve');
+        [worker.metrics, worker.ruleHits] = await Promise.all([
+          worker.remote.call('metrics'),
+          worker.remote.call('ruleHits'),
+        ]);
+      }),
+    );
+    const theirs = living.map((worker, index) => {
+      if (asked[index]?.status === 'fulfilled') return worker.metrics;
+      // It is dying, or hangs. Whether its rule hits are this process's already depends on whether its end has been seen.
+      return countsOf(worker.metrics, { ruleHits: this.#workers.has(worker) });
+    });
+    return [...theirs, dead];
+  }
+
+  async ruleHits(): Promise<readonly RuleHits[]> {
+    const sums = new Map<string, RuleHits>();
+    const ofTheDead = this.#metrics.ruleHits();
+    const living = await this.#askAll(
+      async (worker) => (worker.ruleHits = await worker.remote.call('ruleHits')),
+    );
+    for (const row of [...ofTheDead, ...living.flat()]) {
+      const key = `${row.file}:${row.line}`;
+      sums.set(key, { ...row, hits: row.hits + (sums.get(key)?.hits ?? 0) });
+    }
+    return [...sums.values()];
+  }
+
+  get staffing(): Staffing {
+    const serving = [...this.#workers].filter((worker) => worker.serves).length;
+    return { wanted: this.#config.current.settings.workers, serving };
+  }
+
+  /** A worker that cannot take the state over is replaced by one that starts with it. */
+  async adopt(): Promise<void> {
+    const { settings, rules } = this.#config.current;
+    this.#log.level = settings.logLevel;
+    this.#metrics.rules(rules.records);
+    await Promise.all(
+      [...this.#workers].map(async (worker) => {
+        await worker.adopt(this.#config).catch((error: unknown) => {
+          this.#log.error(
+            { worker: worker.pid },
+            `a worker could not take over the state: ${messageOf(error)}`,
+          );
+        });
+      }),
+    );
+  }
+
+  async drain(): Promise<void> {
+    this.#stopReplacing();
+    const workers = [...this.#workers];
+    // One that is still starting has nobody to say goodbye to.
+    for (const worker of workers) if (worker.startedAt === null) worker.kill();
+    await Promise.all(
+      workers.map(async (worker) => {
+        // A late answer is one too: the call itself waits in the channel.
+        await worker.remote.call('drain').catch(() => undefined);
+        await Promise.race([worker.drained, worker.exited]);
+      }),
+    );
+  }
+
+  async finish(): Promise<void> {
+    this.#stopReplacing();
+    this.#finishing = true;
+    await Promise.all([...this.#workers].map(async (worker) => await worker.finish()));
+  }
+
+  #stopReplacing(): void {
+    this.#ending = true;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+  }
+
+  async #startWorker(): Promise<void> {
+    const child = fork(workerFile(), {
+      execArgv: [...process.execArgv.filter((flag) => flag !== NO_DEBUGGER), NO_DEBUGGER],
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const worker = new WorkerProcess(child, {
+      count: this.#count,
+      hasCancelKey: async (asking, pid, key) =>
+        (
+          await this.#askAll((other) =>
+            other === asking ? Promise.resolve(false) : other.remote.call('hasCancelKey', pid, key),
+          )
+        ).includes(true),
+      onHandshakes: () => void this.#limitHandshakes(),
+      onCharge: (by, address, ms) => {
+        for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
+      },
+      onHung: ({ pid }, seconds) =>
+        this.#log.error(
+          { worker: pid },
+          `server process (PID ${pid}) has not answered for ${seconds} s and is killed`,
+        ),
+    });
+    this.#workers.add(worker);
+    void worker.exited.then((exit) => this.#onExit(worker, exit));
+    await worker.start(this.#config, this.#addresses);
+    this.#log.info({ worker: worker.pid }, `worker started with PID ${worker.pid}`);
+  }
+
+  #onExit(worker: WorkerProcess, exit: string): void {
+    this.#workers.delete(worker);
+    const lost = worker.forget();
+    this.#countedByTheDead = this.#countedByTheDead.then((before) => addCounts([before, worker.metrics]));
+    for (const { file, line, hits } of worker.ruleHits) this.#metrics.ruleHit(file, line, hits);
+    if (this.#finishing) return;
+    if (worker.startedAt !== null) {
+      for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
+      this.#log.error(
+        { code: 'worker-lost', worker: worker.pid, sessions: lost },
+        `server process (PID ${worker.pid}) ${exit}`,
+      );
+      if (performance.now() - worker.startedAt > GOOD_START_MS) this.#restartMs = FIRST_RESTART_MS;
+    }
+    this.#replaceLater();
+  }
+
+  /** One timer for all that are missing: workers that fail again and again cost one attempt each time it has run. */
+  #replaceLater(): void {
+    if (this.#ending || this.#restartTimer !== null) return;
+    this.#restartTimer = setTimeout(() => {
+      this.#restartTimer = null;
+      for (let missing = this.#missing; missing > 0; missing--) {
+        this.#startWorker().catch((error: unknown) => {
+          this.#log.error(`could not start a worker: ${messageOf(error)}`);
+          this.#replaceLater();
+        });
+      }
+    }, this.#restartMs);
+    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
+  }
+
+  get #missing(): number {
+    return this.#config.current.settings.workers - this.#workers.size;
+  }
+
+  /** max_handshakes is global: of all workers' connections the one that has to go first goes. */
+  async #limitHandshakes(): Promise<void> {
+    const limit = this.#config.current.settings.maxHandshakes;
+    if (limit === 0 || this.#evicting) return;
+    this.#evicting = true;
+    while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));
+    this.#evicting = false;
+  }
+
+  /**
+   * Asks the workers anew, for what they have told may be old by now and one connection too many must not cost two.
+   * Returns false when there are no more than `limit`; where something else was told, the truth is under way.
+   */
+  async #evictHandshake(limit: number): Promise<boolean> {
+    const answers = await this.#askAll(async (worker) => ({
+      worker,
+      ...(await worker.remote.call('handshakes')),
+    }));
+    const count = answers.reduce((sum, answer) => sum + answer.count, 0);
+    const first = answers
+      .flatMap((answer) => (answer.first === null ? [] : [{ worker: answer.worker, ...answer.first }]))
+      .toSorted((a, b) => a.rank - b.rank || b.silentMs - a.silentMs)[0];
+    if (first === undefined || count <= limit) return false;
+    await Promise.allSettled([first.worker.remote.call('evictHandshake')]);
+    return true;
+  }
+
+  #handshakes(): number {
+    return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
+  }
+
+  /** What every worker that serves answers; one that dies or falls silent meanwhile has nothing to say. */
+  async #askAll<T>(ask: (worker: WorkerProcess) => Promise<T>): Promise<T[]> {
+    const answers = await Promise.allSettled([...this.#workers].filter(({ serves }) => serves).map(ask));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+}
+
+/** Runs from src/ and from dist/ alike. */
+function workerFile(): URL {
+  return new URL(`./worker-start.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+}

@@ -1,0 +1,88 @@
+// One connection's deadline and its other ways of being ended from outside, as one AbortSignal whose reason is the
+// GatehouseError to end with.
+
+import type { Socket } from 'node:net';
+import { GatehouseError } from '../base/errors.ts';
+
+/** Ends a connection's waits: by time, by eviction, by an administrator. The first reason stands. */
+export class Lifeline {
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | null = null;
+
+  /** Aborted with a GatehouseError as its reason. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Ends the connection with `reason`, unless it has ended already. */
+  end(reason: GatehouseError): void {
+    this.clear();
+    this.#controller.abort(reason);
+  }
+
+  /** Ends the connection with what `reason` returns in `afterMs` milliseconds, unless `clear` comes first. */
+  endAfter(afterMs: number, reason: () => GatehouseError): void {
+    this.clear();
+    this.#timer = setTimeout(() => this.end(reason()), afterMs);
+  }
+
+  /** The deadline does not keep the process from ending. */
+  unref(): void {
+    this.#timer?.unref();
+  }
+
+  /** Stops the deadline; the signal stays. */
+  clear(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/**
+ * Ends the connection when its client closes or is lost. Nothing is taken from the client: what it has sent stays in the
+ * socket's buffer, which reads no more than its high-water mark.
+ *
+ * @param client read by nobody else so long
+ * @returns stops watching
+ */
+export function endWhenGone(client: Socket, life: Lifeline): () => void {
+  const onGone = (): void => life.end(new GatehouseError('client-gave-up'));
+  // Lets a stream that has ended say so; takes nothing.
+  const onReadable = (): void => void client.read(0);
+  client.on('readable', onReadable).on('end', onGone).on('close', onGone);
+  if (client.destroyed || client.readableEnded) onGone();
+  return () => void client.off('readable', onReadable).off('end', onGone).off('close', onGone);
+}
+
+/** Why a lifeline's signal was aborted. */
+export function reasonOf(signal: AbortSignal): GatehouseError {
+  const reason: unknown = signal.reason;
+  return reason instanceof GatehouseError ? reason : new GatehouseError('internal-error', { cause: reason });
+}
+
+/** Waits for `promise` or the signal, whichever is first; the loser's outcome is let go. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(reasonOf(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * Destroys `socket` with the signal's reason, which its `error` listeners then get.
+ *
+ * @returns stops watching the signal
+ */
+export function destroyOnAbort(socket: Socket, signal: AbortSignal): () => void {
+  const onAbort = (): void => void socket.destroy(reasonOf(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return () => signal.removeEventListener('abort', onAbort);
+}

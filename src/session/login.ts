@@ -1,0 +1,320 @@
+// The login at the upstream. It reads both sides: every message of the upstream before the client sees it, so that
+// nothing weaker than the deciding line demands gets through, and of the client only the answers that the upstream has
+// asked for, so that nobody speaks to the upstream who has proved nothing.
+
+import type { Socket } from 'node:net';
+import type { ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { authentication } from '../protocol/codes.ts';
+import {
+  decodeLoginMessage,
+  LoginMessages,
+  requestedAnswer,
+  type LoginMessage,
+  type LoginPart,
+} from '../protocol/login-messages.ts';
+import type { BackendStream } from '../protocol/message-boundary.ts';
+import type { UpstreamDemand } from '../rules/types.ts';
+import { AnswerReader } from './answers.ts';
+import { destroyOnAbort } from './end-signal.ts';
+import { readNoMore, type UpstreamLink } from './dial.ts';
+import { closedEarly } from './dial-errors.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** The client as the login needs it. */
+export interface LoginClient {
+  /** Paused, and read by nobody else until the login is over. */
+  readonly socket: Socket;
+  /** The TCP socket under `socket`, or `socket` itself where the client speaks no TLS. */
+  readonly raw: Socket;
+  /** Follows everything that the client is sent: an error may be sent only between two messages. */
+  readonly said: BackendStream;
+}
+
+export interface LoginOptions {
+  /** The StartupMessage to send. */
+  readonly startup: Buffer;
+  /** What the deciding line wants the upstream to ask the client for, at least. */
+  readonly demand: UpstreamDemand;
+  /** As the client named itself, for the text of a refusal. */
+  readonly user: ByteString;
+  /** The upstream has asked the client for something, and waits. */
+  readonly onAsked: () => void;
+  /** AuthenticationOk has come and satisfies the demand. It is sent once this has resolved, and not if it rejects. */
+  readonly onAuthenticated: () => Promise<void>;
+  /** Ends the login with its reason. */
+  readonly signal: AbortSignal;
+}
+
+/** What a finished login leaves behind. */
+export interface Login {
+  /** Null when the upstream sent no BackendKeyData: nothing can be cancelled then. */
+  readonly cancelKey: { readonly pid: number; readonly key: Buffer } | null;
+  /** What the upstream sent after its ReadyForQuery; belongs to the client. */
+  readonly rest: Buffer;
+}
+
+/**
+ * Sends the startup and relays the upstream's answers, each checked first, until ReadyForQuery. Of the client the
+ * upstream gets one `p` message for each request that wants an answer (contract §7.33). Everything else that the client
+ * sends stays in its socket. The link then holds what comes next until its `receive` is replaced and its socket resumed.
+ *
+ * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
+ *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
+ *   `invalid-authentication-message`, `client-gave-up`, or whatever the upstream's socket was destroyed with
+ */
+export async function logIn(client: LoginClient, link: UpstreamLink, options: LoginOptions): Promise<Login> {
+  return await new LoginExchange(client, link, options).run();
+}
+
+/** One login, from the startup to ReadyForQuery or its failure. */
+class LoginExchange {
+  readonly #client: LoginClient;
+  readonly #link: UpstreamLink;
+  readonly #options: LoginOptions;
+  readonly #messages = new LoginMessages();
+  readonly #guard: AuthenticationGuard;
+  readonly #answers: AnswerReader;
+  readonly #over = Promise.withResolvers<void>();
+  #isOver = false;
+  /** AuthenticationOk waits for the session's place, and everything after it too. */
+  #isHeld = false;
+  /** The message that the client is being sent. */
+  #message: LoginMessage = { kind: 'other' };
+  #cancelKey: Login['cancelKey'] = null;
+
+  constructor(client: LoginClient, link: UpstreamLink, options: LoginOptions) {
+    this.#client = client;
+    this.#link = link;
+    this.#options = options;
+    this.#guard = new AuthenticationGuard(options.demand, options.user);
+    this.#answers = new AnswerReader(client.socket, options.user, {
+      onAnswer: (message) => void link.socket.write(message),
+      onEnd: this.#onClientEnd,
+      onFault: (error) => this.#fail(error),
+    });
+  }
+
+  async run(): Promise<Login> {
+    const { socket } = this.#link;
+    const client = this.#client.socket;
+    const stopWatching = destroyOnAbort(socket, this.#options.signal);
+    this.#link.receive = this.#onUpstreamBytes;
+    socket.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed);
+    socket.on('error', this.#onUpstreamError);
+    client.on('drain', this.#onClientDrain);
+    try {
+      if (socket.destroyed) this.#onUpstreamClosed();
+      socket.write(this.#options.startup);
+      socket.resume();
+      this.#answers.start();
+      await this.#over.promise;
+    } finally {
+      this.#link.receive = readNoMore;
+      this.#link.answered();
+      stopWatching();
+      this.#answers.release();
+      client.off('drain', this.#onClientDrain);
+      socket.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed);
+      socket.off('error', this.#onUpstreamError);
+    }
+    return { cancelKey: this.#cancelKey, rest: this.#messages.rest };
+  }
+
+  // -- upstream to client
+
+  readonly #onUpstreamBytes = (length: number, slab: Buffer): boolean => {
+    this.#link.answered();
+    try {
+      this.#messages.push(slab.subarray(0, length));
+      return this.#passAll();
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  };
+
+  /** Passes on what has arrived. False = what comes next waits in the kernel. */
+  #passAll(): boolean {
+    while (!this.#isOver) {
+      const part = this.#messages.next();
+      if (part === null) return !this.#client.socket.writableNeedDrain;
+      if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
+      const { kind } = this.#message;
+      if (part.begins && kind === 'authentication' && this.#message.code === authentication.ok) {
+        void this.#authenticated({ ...part, bytes: Buffer.from(part.bytes) });
+        return false;
+      }
+      this.#passOn(part);
+    }
+    return false;
+  }
+
+  /** SECURITY: the client learns that it is in only when it has its place among the sessions, or that there is none. */
+  async #authenticated(part: LoginPart): Promise<void> {
+    // An upstream that has not waited for the answer gets it as whatever it is after the login.
+    this.#answers.forgo();
+    this.#isHeld = true;
+    try {
+      await this.#options.onAuthenticated();
+      this.#isHeld = false;
+      if (this.#isOver) return;
+      this.#passOn(part);
+      if (this.#passAll()) this.#link.socket.resume();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Sends a part to the client, and does what its message asks for. */
+  #passOn(part: LoginPart): void {
+    const { said, socket } = this.#client;
+    said.push(part.bytes, part.bytes.length);
+    socket.write(Buffer.from(part.bytes));
+    const message = this.#message;
+    if (!part.ends) return;
+    if (message.kind === 'error') throw refusedByUpstream(message);
+    if (message.kind === 'authentication') {
+      const request = requestedAnswer(message, this.#answers.lastRequest);
+      if (request !== null) {
+        this.#options.onAsked();
+        this.#answers.expect(request);
+      }
+    }
+    if (message.kind !== 'ready-for-query') return;
+    this.#isOver = true;
+    this.#over.resolve();
+  }
+
+  #judge(message: LoginMessage): void {
+    this.#message = message;
+    this.#guard.check(message, this.#answers.owed > 0);
+    if (message.kind === 'backend-key-data') this.#cancelKey = { pid: message.pid, key: message.key };
+  }
+
+  /** The first failure stands, and nothing that follows it is judged or passed on. */
+  #fail(error: unknown): void {
+    this.#isOver = true;
+    this.#over.reject(error);
+  }
+
+  readonly #onClientDrain = (): void => {
+    if (!this.#isHeld) this.#link.socket.resume();
+  };
+
+  readonly #onUpstreamClosed = (): void => this.#onUpstreamError();
+
+  readonly #onUpstreamError = (error?: Error): void => {
+    if (error instanceof GatehouseError) this.#fail(error);
+    // An upstream closes when the client does, so it is the client who ended such a login.
+    else if (this.#answers.hasEnded || this.#client.socket.destroyed) this.#fail(gaveUp());
+    else this.#fail(closedEarly(error));
+  };
+
+  // -- client to upstream
+
+  readonly #onClientEnd = (isOwing: boolean): void => {
+    if (isOwing) {
+      this.#fail(gaveUp());
+      return;
+    }
+    this.#link.socket.end();
+    // A reset may be reported as an end of stream. Writing nothing below TLS tells: a socket that was reset fails, and
+    // is closed.
+    const { raw, socket } = this.#client;
+    if (raw !== socket) raw.write(NOTHING);
+  };
+}
+
+function gaveUp(): GatehouseError {
+  return new GatehouseError('client-gave-up');
+}
+
+/** Weakest to strongest; what the upstream asked for must not stand before what the line demands. */
+const STRENGTH: Record<UpstreamDemand, number> = { none: 0, password: 1, md5: 2, 'scram-sha-256': 3 };
+
+/** Holds the upstream to what the deciding pg_hba.conf line demands (contract §3). Unknown proofs prove nothing. */
+class AuthenticationGuard {
+  readonly #demand: UpstreamDemand;
+  readonly #user: ByteString;
+  #asked: UpstreamDemand = 'none';
+  #saslFinished = false;
+  #authenticated = false;
+
+  constructor(demand: UpstreamDemand, user: ByteString) {
+    this.#demand = demand;
+    this.#user = user;
+  }
+
+  /**
+   * @param isOwed the client has yet to answer the last request
+   * @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation`
+   */
+  check(message: LoginMessage, isOwed: boolean): void {
+    if (message.kind === 'ready-for-query' && !this.#authenticated) {
+      throw violation('ReadyForQuery before AuthenticationOk');
+    }
+    if (message.kind !== 'authentication') return;
+    if (this.#authenticated) throw violation('an Authentication message after AuthenticationOk');
+    switch (message.code) {
+      case authentication.ok:
+        // SECURITY: a SASL exchange counts only once the upstream has proved that it knows the password too.
+        if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';
+        // SECURITY: an upstream that does not wait for the answer has checked nothing.
+        if (isOwed) this.#asked = 'none';
+        this.#require();
+        this.#authenticated = true;
+        return;
+      case authentication.cleartextPassword:
+        this.#asked = 'password';
+        break;
+      case authentication.md5Password:
+        this.#asked = 'md5';
+        break;
+      case authentication.sasl:
+        this.#asked = isScram(message.mechanisms) ? 'scram-sha-256' : 'none';
+        this.#saslFinished = false;
+        break;
+      case authentication.saslContinue:
+        return;
+      case authentication.saslFinal:
+        this.#saslFinished = true;
+        return;
+      default:
+        this.#asked = 'none';
+    }
+    // Checked when it is asked, not only at the end: a password must not travel in a weaker form than demanded.
+    this.#require();
+  }
+
+  /** SECURITY: without this a line that says scram-sha-256 would admit whoever the upstream trusts. */
+  #require(): void {
+    if (STRENGTH[this.#asked] >= STRENGTH[this.#demand]) return;
+    const asked = this.#asked === 'none' ? 'no password' : this.#asked;
+    throw new GatehouseError('upstream-authentication-too-weak', {
+      reply: `authentication failed for user "${this.#user}": the upstream server does not ask for ${this.#demand}`,
+      message: `the upstream server asks for ${asked} where the deciding line demands ${this.#demand}`,
+      hint: "Let the upstream server's own pg_hba.conf demand that method for connections from this host.",
+    });
+  }
+}
+
+/** SECURITY: the client chooses, so one weaker mechanism among them is what the upstream may turn out to have asked. */
+function isScram(mechanisms: readonly string[]): boolean {
+  return mechanisms.length > 0 && mechanisms.every((name) => name.startsWith('SCRAM-SHA-256'));
+}
+
+function violation(what: string): GatehouseError {
+  return new GatehouseError('upstream-protocol-violation', {
+    reply: 'the upstream server violated the protocol',
+    message: `the upstream server violated the protocol: ${what}`,
+  });
+}
+
+function refusedByUpstream(error: { sqlstate: string | null; message: ByteString }): GatehouseError {
+  return new GatehouseError('upstream-refused', {
+    message: `the upstream server refused the login: ${error.message}`,
+    fields: { upstream_sqlstate: error.sqlstate },
+  });
+}

@@ -1,0 +1,36 @@
+// What one process's connections share: the snapshot in force, the tables of connections and sessions, the log and the
+// metrics. Made by gate-process.ts, handed to every connection.
+
+import type { Snapshot } from '../config/snapshot.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Dialer } from './dial.ts';
+import type { Quota } from './quota.ts';
+import type { Session, Sessions } from './sessions.ts';
+import type { Strangers } from './strangers.ts';
+
+export interface Gate {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly strangers: Strangers;
+  readonly sessions: Sessions;
+  /**
+   * Lists an admitted session. SECURITY: one that was decided on by a state that is no longer in force has missed the
+   * judging of the sessions by the new state, and is judged now.
+   *
+   * @param decidedBy the state that the decision was made by
+   */
+  readonly enlist: (session: Session, decidedBy: Snapshot) => void;
+  /** Every connection to the upstream begins there. */
+  readonly dialer: Dialer;
+  /** Counts the sessions of all workers. */
+  readonly quota: Quota;
+  /** Whether a session with this key is relayed, by this process or another worker. */
+  readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** The state in force. It changes with a reload, so nobody holds on to it across a wait before the decision. */
+  readonly snapshot: () => Snapshot;
+  /** New clients are told 57P03. */
+  readonly draining: () => boolean;
+  /** A name for a connection that no other of this process has. */
+  readonly nextId: () => string;
+}

@@ -1,0 +1,45 @@
+// The closed sets that label values come from (contract §6). Nothing a peer chooses becomes a label unless it is in one.
+
+import { getCiphers } from 'node:tls';
+import { codes } from '../base/errors.ts';
+import type { Code } from '../base/errors.ts';
+
+/** How a connection ended: relayed, or one code of errors.ts. */
+export type Outcome = 'relayed' | Code;
+
+/** What became of a CancelRequest (contract §7.12). */
+export type CancelOutcome = (typeof cancelOutcomes)[number];
+
+export const outcomes: readonly string[] = ['relayed', ...Object.keys(codes)];
+export const cancelOutcomes = ['forwarded', 'unknown-key', 'refused', 'upstream-failed'] as const;
+export const directions = ['to_client', 'to_upstream'] as const;
+export const reloadResults = ['success', 'failure'] as const;
+
+/** A certificate that verified and does not fit the rule is a matter of the rules, not of TLS. */
+const ruleCodes = [
+  'client-cert-required',
+  'client-cert-no-root',
+  'client-cert-no-name',
+  'client-cert-name-mismatch',
+];
+
+/** The codes that `tls_failures_total` counts: the handshake's, and those of a certificate that does not verify. */
+export const tlsFailureCodes: ReadonlySet<string> = new Set(
+  Object.keys(codes).filter(
+    (code) => /^(direct-)?tls-/.test(code) || (code.startsWith('client-cert-') && !ruleCodes.includes(code)),
+  ),
+);
+
+// SECURITY: a series for every string a peer or a TLS library may come up with would fill the memory.
+const versions: ReadonlySet<string> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']);
+const ciphers: ReadonlySet<string> = new Set(getCiphers());
+
+/** A protocol version as OpenSSL names it, else `other`. */
+export function versionLabel(version: string): string {
+  return versions.has(version) ? version : 'other';
+}
+
+/** A cipher as OpenSSL names it (Node lists them in lower case), else `other`. */
+export function cipherLabel(cipher: string): string {
+  return ciphers.has(cipher.toLowerCase()) ? cipher : 'other';
+}

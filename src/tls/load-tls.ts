@@ -1,0 +1,155 @@
+// From the ssl_* settings and the files they name to what a TLS handshake needs: all of it checked, in PostgreSQL's
+// order and words, before any of it is used (semantics §2).
+
+import { constants, type X509Certificate } from 'node:crypto';
+import type { TlsOptions } from 'node:tls';
+import { GatehouseError, LoadError, type Problem } from '../base/errors.ts';
+import {
+  channelBindingWarnings,
+  revocationWarnings,
+  validityWarnings,
+} from './material/certificate-warnings.ts';
+import { loadClientAuthorities } from './material/client-authorities.ts';
+import { readCertificateFacts } from '../x509/identity.ts';
+import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './material/key-exchange.ts';
+import type { TlsSource } from './material/load-problem.ts';
+import { loadRevocationLists } from './material/revocation-lists.ts';
+import { contextFor } from './material/shared-context.ts';
+import { loadServerCertificate } from './material/server-certificate.ts';
+import type { CertificateInUse, TlsMaterial } from './types.ts';
+
+/** PostgreSQL's ALPN protocol (semantics §1.9, §1.10). */
+export const ALPN_PROTOCOL = 'postgresql';
+
+/** Node's own limit on a handshake is switched off (its zero means 120 s): authentication_timeout is the limit. */
+const NO_HANDSHAKE_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** What no setting decides (semantics §2.3). */
+const fixedOptions: TlsOptions = {
+  // SECURITY: no session outlives its connection, because a resumed one would not verify the client's certificate
+  // again; no renegotiation, which could exchange the client under a running session; no compression (CRIME).
+  secureOptions:
+    constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
+  // TLS 1.3 sends tickets all the same, worthless ones. This tells clients not to keep them: seconds, 0 = 300.
+  sessionTimeout: 1,
+  ALPNProtocols: [ALPN_PROTOCOL],
+  // The terminator judges by itself: Node would drop the connection without an alert and without a reason.
+  rejectUnauthorized: false,
+  handshakeTimeout: NO_HANDSHAKE_TIMEOUT_MS,
+};
+
+/**
+ * Reads and checks everything the ssl_* settings name.
+ *
+ * @param options.reload true = not at start: PostgreSQL then runs ssl_passphrase_command only with
+ *   ssl_passphrase_command_supports_reload (semantics §2.5)
+ * @throws LoadError, PostgreSQL's first problem first: each at the line of the YAML file that names what is wrong, or
+ *   at the file itself where the setting is a default (semantics §2.2)
+ */
+export async function loadTls(
+  settings: TlsSource,
+  { reload }: { readonly reload: boolean },
+): Promise<TlsMaterial> {
+  const { tls } = settings;
+  const loadingAuthorities = loadClientAuthorities(settings);
+  // What is wrong with either file is reported, whatever is wrong with the other.
+  const listsBesideAuthorities = loadingAuthorities.then(
+    ({ lists }) => lists,
+    () => [],
+  );
+  const [server, keyExchange, { authorities, ...beside }, revocation] = await allOf([
+    loadServerCertificate(settings, { reload }),
+    loadKeyExchange(settings),
+    loadingAuthorities,
+    listsBesideAuthorities.then((lists) => loadRevocationLists(settings, lists)),
+  ]);
+  const options: TlsOptions = {
+    ...fixedOptions,
+    ...keyExchange,
+    cert: server.chain,
+    key: server.key,
+    ...(server.passphrase === undefined ? {} : { passphrase: server.passphrase }),
+    // SECURITY: never undefined, which would stand for the public CAs that come with Node: no root that
+    // ssl_ca_file does not name may vouch for a client.
+    ca: authorities.map((authority) => authority.pem),
+    ...(revocation.pems.length === 0 ? {} : { crl: [...revocation.pems] }),
+    requestCert: tls.caFile !== '',
+  };
+  const serverFacts = describe(server.certificates, 'server', tls.certFile);
+  const caFacts = describe(
+    authorities.map(({ certificate }) => certificate),
+    'ca',
+    tls.caFile,
+  );
+  const certificates = [...serverFacts.certificates, ...caFacts.certificates];
+  const lasting = [
+    ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
+    ...keyExchangeWarnings(settings),
+    ...server.warnings,
+    ...serverFacts.problems,
+    ...beside.warnings,
+    ...caFacts.problems,
+    ...revocation.warnings,
+  ];
+  return {
+    get context() {
+      return contextFor(options);
+    },
+    options,
+    requestsClientCertificate: tls.caFile !== '',
+    authorities: authorities.map(({ certificate }) => certificate),
+    checksRevocation: revocation.checksRevocation,
+    certificates,
+    crls: revocation.crls,
+    plainLists: revocation.plainLists,
+    files: [
+      ...[tls.certFile, tls.keyFile, tls.dhParamsFile, tls.caFile].filter((file) => file !== ''),
+      ...revocation.files,
+    ],
+    get warnings() {
+      const now = new Date();
+      return [
+        ...validityWarnings(certificates, now),
+        ...revocationWarnings(revocation.crls, now),
+        ...lasting,
+      ];
+    },
+    minProtocolVersion: tls.minProtocolVersion,
+    maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
+  };
+}
+
+/** Each of them, or a LoadError with the problems of all, so that one run names everything that is wrong. */
+async function allOf<T extends readonly Promise<unknown>[]>(
+  loading: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const failures = (await Promise.allSettled(loading)).flatMap((part): unknown[] =>
+    part.status === 'rejected' ? [part.reason] : [],
+  );
+  const unexpected = failures.find((failure) => !(failure instanceof LoadError));
+  if (unexpected !== undefined) throw unexpected;
+  if (failures.length > 0)
+    throw new LoadError(
+      failures.flatMap((failure) => (failure instanceof LoadError ? failure.problems : [])),
+    );
+  return await Promise.all(loading);
+}
+
+/** A certificate that OpenSSL takes and we cannot read works, and is left out of lists and metrics with a warning. */
+function describe(
+  certificates: readonly X509Certificate[],
+  role: CertificateInUse['role'],
+  file: string,
+): { readonly certificates: CertificateInUse[]; readonly problems: Problem[] } {
+  const described: CertificateInUse[] = [];
+  const problems: Problem[] = [];
+  for (const certificate of certificates) {
+    try {
+      described.push({ ...readCertificateFacts(certificate.raw), role, file });
+    } catch (error) {
+      if (!(error instanceof GatehouseError)) throw error;
+      problems.push({ file, line: null, message: error.message });
+    }
+  }
+  return { certificates: described, problems };
+}

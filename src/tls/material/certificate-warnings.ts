@@ -1,0 +1,71 @@
+// What the log says about certificates and revocation lists that load, and will be trouble: at start, at every reload,
+// and once a day.
+
+import type { X509Certificate } from 'node:crypto';
+import type { Problem } from '../../base/errors.ts';
+import type { CertificateInUse, CrlInUse } from '../types.ts';
+
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Certificates that end sooner are warned of. */
+const WARNED_DAYS = 30;
+
+const roleNames: Readonly<Record<CertificateInUse['role'], string>> = {
+  server: 'server certificate',
+  ca: 'CA certificate',
+};
+
+/** One warning for each certificate that is not valid at `now`, or will not be in 30 days. */
+export function validityWarnings(certificates: readonly CertificateInUse[], now: Date): Problem[] {
+  return certificates.flatMap((certificate) => {
+    const state = validityState(certificate, now);
+    if (state === null) return [];
+    const message = `${roleNames[certificate.role]} "${certificate.subject}" ${state}`;
+    // No client that verifies the server gets in with an expired certificate (contract §7.26).
+    const isGrave = certificate.role === 'server' && certificate.notAfter < now;
+    return [{ file: certificate.file, line: null, message, ...(isGrave ? { grave: true } : {}) }];
+  });
+}
+
+function validityState({ notBefore, notAfter }: CertificateInUse, now: Date): string | null {
+  const remainingMs = notAfter.getTime() - now.getTime();
+  if (remainingMs < 0) return `has expired on ${notAfter.toISOString()}`;
+  if (notBefore > now) return `is not valid before ${notBefore.toISOString()}`;
+  if (remainingMs >= WARNED_DAYS * DAY_MS) return null;
+  return `expires on ${notAfter.toISOString()}, in ${Math.floor(remainingMs / DAY_MS)} days`;
+}
+
+/** Revocation lists are warned of this long before their nextUpdate, or in the last third of their life. */
+const CRL_WARNED_MS = 3 * DAY_MS;
+const CRL_WARNED_SHARE = 1 / 3;
+
+/** One warning for each list that has expired at `now`, or will soon: then nobody whom it speaks for gets in. */
+export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Problem[] {
+  return crls.flatMap(({ file, issuer, lastUpdate, nextUpdate }) => {
+    if (nextUpdate === null) return [];
+    const remainingMs = nextUpdate.getTime() - now.getTime();
+    const lifeMs = nextUpdate.getTime() - lastUpdate.getTime();
+    if (remainingMs >= Math.min(CRL_WARNED_MS, lifeMs * CRL_WARNED_SHARE)) return [];
+    const state =
+      remainingMs < 0
+        ? `has expired on ${nextUpdate.toISOString()}`
+        : `expires on ${nextUpdate.toISOString()}, in ${Math.floor(remainingMs / HOUR_MS)} hours`;
+    const message = `certificate revocation list of "${issuer}" ${state}`;
+    const hint = 'From then on every client with a certificate of this issuer is refused.';
+    return [{ file, line: null, message, hint }];
+  });
+}
+
+const NO_DIGEST = /^ed(25519|448)$/i;
+
+/**
+ * SCRAM's tls-server-end-point channel binding hashes the certificate with its signature's digest (semantics §2.14),
+ * and these signatures have none: clients with channel_binding=require would fail, some others as well.
+ */
+export function channelBindingWarnings(leaf: X509Certificate, file: string): Problem[] {
+  const algorithm = leaf.signatureAlgorithm ?? '';
+  if (!NO_DIGEST.test(algorithm)) return [];
+  const message = `server certificate is signed with ${algorithm.toUpperCase()}, for which channel binding has no hash`;
+  return [{ file, line: null, message, hint: 'Use a certificate that is signed with ECDSA or RSA.' }];
+}

@@ -1,0 +1,54 @@
+// ssl_ca_file: the roots that client certificates must lead to (semantics §2.7), and the lists beside them.
+
+import type { X509Certificate } from 'node:crypto';
+import type { Problem } from '../../base/errors.ts';
+import { readRegularFile } from '../../base/regular-file.ts';
+import { PemError } from '../../x509/pem.ts';
+import { passedOverWarnings, readStore } from './pem-files.ts';
+import { errorWords, refusalAt, type TlsSource } from './load-problem.ts';
+import type { ListInFile } from './revocation-lists.ts';
+
+/** One certificate of the bundle. */
+export interface ClientAuthority {
+  /** Re-encoded, for Node. */
+  readonly pem: string;
+  readonly certificate: X509Certificate;
+}
+
+/** What ssl_ca_file holds. */
+export interface ClientAuthorities {
+  readonly authorities: readonly ClientAuthority[];
+  /** Revocation lists, which count once revocation is on. */
+  readonly lists: readonly ListInFile[];
+  readonly warnings: readonly Problem[];
+}
+
+/**
+ * @returns nothing of each when ssl_ca_file is not set
+ * @throws LoadError with PostgreSQL's text
+ */
+export async function loadClientAuthorities(settings: TlsSource): Promise<ClientAuthorities> {
+  const { caFile } = settings.tls;
+  if (caFile === '') return { authorities: [], lists: [], warnings: [] };
+  try {
+    return readClientAuthorities(caFile, await readRegularFile(caFile));
+  } catch (error) {
+    const words =
+      error instanceof PemError ? error.message : errorWords(error, 'no certificate or crl found');
+    const refuse = refusalAt(settings, 'ssl_ca_file', caFile);
+    throw refuse(`could not load root certificate file "${caFile}": ${words}`);
+  }
+}
+
+/** The file's content. Throws PemError with the reason that PostgreSQL prints. */
+export function readClientAuthorities(file: string, content: Uint8Array): ClientAuthorities {
+  const { certificates, lists, passedOver } = readStore(content);
+  // PostgreSQL reads the file twice: into the store, then for the names that it tells clients. The second time only
+  // plain certificates count, and there must be one.
+  if (certificates.every(({ isTrusted }) => isTrusted)) throw new PemError('no start line');
+  return {
+    authorities: certificates.map(({ pem, certificate }) => ({ pem, certificate })),
+    lists: lists.map((list) => ({ ...list, file })),
+    warnings: passedOverWarnings(file, passedOver),
+  };
+}

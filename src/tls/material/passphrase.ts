@@ -1,0 +1,131 @@
+// ssl_passphrase_command: asks the operator's program for the private key's passphrase (semantics §2.5). The answer
+// is bounded in size and time, and appears in no message.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
+import { errorWords, type Refuse } from './load-problem.ts';
+
+/** OpenSSL's own prompt, which `%p` stands for. */
+const PROMPT = 'Enter PEM pass phrase:';
+
+/** PostgreSQL's buffer (PEM_BUFSIZE) less its terminator; what a longer line holds beyond it is not read. */
+const MAX_PASSPHRASE_BYTES = 1023;
+
+/** As long as systemd-ask-password waits for a person; PostgreSQL would wait for ever. */
+const DEADLINE_MS = 90_000;
+
+export interface PassphraseOptions {
+  readonly refuse: Refuse;
+  readonly deadlineMs?: number;
+}
+
+/**
+ * The command's first line of output, without its line end.
+ * @throws LoadError when the command cannot be run, fails, or is not done in time
+ */
+export async function runPassphraseCommand(
+  template: string,
+  { refuse, deadlineMs = DEADLINE_MS }: PassphraseOptions,
+): Promise<string> {
+  const command = expandPlaceholders(template, refuse);
+  // A process group of its own, so that what the shell has started ends with it.
+  const shell = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 'pipe', 'inherit'], detached: true });
+  // Before anything else: an error that nobody listens for ends the gate.
+  const exit = exitOf(shell, (error) =>
+    refuse(`could not execute command "${command}": ${errorWords(error, 'unknown error')}`),
+  );
+  const output: Buffer[] = [];
+  let length = 0;
+  // Without a free file descriptor there is no pipe, whatever the types say.
+  const stdout: Readable | null | undefined = shell.stdout;
+  stdout?.on('error', () => undefined);
+  stdout?.on('data', (chunk: Buffer) => {
+    // What comes after the buffer's end is read and dropped: a pipe that is full or closed would fail the command.
+    if (length < MAX_PASSPHRASE_BYTES) output.push(chunk.subarray(0, MAX_PASSPHRASE_BYTES - length));
+    length += chunk.length;
+  });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    killGroup(shell);
+  }, deadlineMs);
+  try {
+    const { code, signal } = await exit;
+    if (late) {
+      throw refuse(`command "${command}" failed`, {
+        detail: `It did not end within ${deadlineMs / 1000} s.`,
+      });
+    }
+    const detail = exitReason(code, signal);
+    if (detail !== null) throw refuse(`command "${command}" failed`, { detail });
+  } finally {
+    clearTimeout(timer);
+  }
+  return firstLine(Buffer.concat(output));
+}
+
+function exitOf(
+  shell: ChildProcess,
+  spawnFailure: (error: Error) => Error,
+): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve, reject) => {
+    shell.on('error', (error) => reject(spawnFailure(error)));
+    shell.once('close', (code, signal) => resolve({ code, signal }));
+  });
+}
+
+function killGroup(shell: ChildProcess): void {
+  if (shell.pid === undefined) return;
+  try {
+    process.kill(-shell.pid, 'SIGKILL');
+  } catch {
+    // It has just ended by itself.
+  }
+  // A program that left the group may still hold the pipe's other end, and 'close' would wait for it.
+  shell.stdout?.destroy();
+}
+
+/** strsignal's words for the signals that end a command in practice. */
+const signalNames: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
+  SIGABRT: 'Aborted',
+  SIGHUP: 'Hangup',
+  SIGINT: 'Interrupt',
+  SIGKILL: 'Killed',
+  SIGPIPE: 'Broken pipe',
+  SIGQUIT: 'Quit',
+  SIGSEGV: 'Segmentation fault',
+  SIGTERM: 'Terminated',
+};
+
+/** PostgreSQL's wait_result_to_str; null = success. */
+function exitReason(code: number | null, signal: NodeJS.Signals | null): string | null {
+  if (signal !== null) {
+    return `child process was terminated by signal ${constants.signals[signal]}: ${signalNames[signal] ?? signal}`;
+  }
+  if (code === 0) return null;
+  if (code === 126) return 'command not executable';
+  if (code === 127) return 'command not found';
+  return `child process exited with exit code ${code}`;
+}
+
+function firstLine(output: Buffer): string {
+  const end = output.indexOf('\n');
+  return output
+    .subarray(0, end < 0 ? output.length : end)
+    .toString('utf8')
+    .replace(/\r+$/, '');
+}
+
+/** `%p` is the prompt, `%%` a percent sign, anything else an error (PostgreSQL's replace_percent_placeholders). */
+function expandPlaceholders(template: string, refuse: Refuse): string {
+  return template.replace(/%(.|$)/gsu, (_, letter: string) => {
+    if (letter === 'p') return PROMPT;
+    if (letter === '%') return '%';
+    const detail =
+      letter === ''
+        ? 'String ends unexpectedly after escape character "%".'
+        : `String contains unexpected placeholder "%${letter}".`;
+    throw refuse(`invalid value for parameter "ssl_passphrase_command": "${template}"`, { detail });
+  });
+}

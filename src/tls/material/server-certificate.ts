@@ -1,0 +1,111 @@
+// ssl_cert_file and ssl_key_file: the server's chain and its key, which must fit each other (semantics §2.2 to §2.5).
+
+import { createPrivateKey, type X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { readRegularFile } from '../../base/regular-file.ts';
+import { readKeyFile } from './key-file.ts';
+import { runPassphraseCommand } from './passphrase.ts';
+import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
+import { chainWarnings, readChain } from './pem-files.ts';
+import { errorWords, refusalAt, type Refuse, type TlsSource } from './load-problem.ts';
+import type { Problem } from '../../base/errors.ts';
+
+/** What Node's TLS options take. */
+export interface ServerCertificate {
+  /** PEM, leaf first, each certificate re-encoded. */
+  readonly chain: string;
+  /** SECURITY: the private key, PEM, re-encoded; in no log line and no error. */
+  readonly key: string;
+  readonly passphrase?: string;
+  readonly certificates: readonly X509Certificate[];
+  /** Blocks of ssl_cert_file that are not used. */
+  readonly warnings: readonly Problem[];
+}
+
+/**
+ * @param options.reload an encrypted key is then read only with ssl_passphrase_command_supports_reload
+ * @throws LoadError with PostgreSQL's text for the first thing that is wrong, in PostgreSQL's order
+ */
+export async function loadServerCertificate(
+  settings: TlsSource,
+  options: { readonly reload: boolean },
+): Promise<ServerCertificate> {
+  const { certificates, chain, warnings } = await loadChain(settings);
+  const { keyFile } = settings.tls;
+  const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
+  const key = keyBlock(await readKeyFile(keyFile, refuse), keyFile, refuse);
+  const passphrase = isEncrypted(key) ? { passphrase: await askPassphrase(settings, options) } : {};
+  try {
+    createSecureContext({ ca: [], cert: chain, key, ...passphrase });
+  } catch (error) {
+    throw refuse(`could not load private key file "${keyFile}": ${errorWords(error, 'unsupported')}`);
+  }
+  // OpenSSL files a key of another type than the certificate's away for a certificate that never comes.
+  if (certificates[0]?.checkPrivateKey(createPrivateKey({ key, ...passphrase })) !== true) {
+    throw refuse('check of private key failed: no certificate assigned');
+  }
+  return { chain, key, ...passphrase, certificates, warnings };
+}
+
+async function loadChain(
+  settings: TlsSource,
+): Promise<Pick<ServerCertificate, 'chain' | 'certificates' | 'warnings'>> {
+  const { certFile } = settings.tls;
+  try {
+    const { certificates, passedOver } = readChain(await readRegularFile(certFile));
+    const chain = certificates.map(({ pem }) => pem).join('');
+    createSecureContext({ ca: [], cert: chain });
+    return {
+      chain,
+      certificates: certificates.map(({ certificate }) => certificate),
+      warnings: chainWarnings(certFile, passedOver),
+    };
+  } catch (error) {
+    const words = error instanceof PemError ? error.message : errorWords(error, 'no start line');
+    const refuse = refusalAt(settings, 'ssl_cert_file', certFile);
+    throw refuse(`could not load server certificate file "${certFile}": ${words}`);
+  }
+}
+
+/** The file's first private key that OpenSSL can read, re-encoded; an older form keeps the header of its encryption. */
+function keyBlock(content: Buffer, keyFile: string, refuse: Refuse): string {
+  for (const { label, der, header } of readablePem(content)) {
+    if (!label.endsWith('PRIVATE KEY')) continue;
+    const key = encodePem(label, der, header);
+    if (isEncrypted(key) || isKey(key)) return key;
+  }
+  // OpenSSL's word for a file in which none of its decoders finds a key.
+  throw refuse(`could not load private key file "${keyFile}": unsupported`);
+}
+
+function isKey(key: string): boolean {
+  try {
+    createPrivateKey(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Both forms of an encrypted key: PKCS #8, and OpenSSL's older one with headers. */
+const ENCRYPTED = /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED/m;
+
+function isEncrypted(key: string): boolean {
+  return ENCRYPTED.test(key);
+}
+
+async function askPassphrase(settings: TlsSource, { reload }: { readonly reload: boolean }): Promise<string> {
+  const { keyFile, passphraseCommand, passphraseCommandSupportsReload } = settings.tls;
+  if (reload && (passphraseCommand === '' || !passphraseCommandSupportsReload)) {
+    const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
+    throw refuse(`private key file "${keyFile}" cannot be reloaded because it requires a passphrase`);
+  }
+  if (passphraseCommand === '') {
+    const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
+    // PostgreSQL lets OpenSSL ask on the terminal; without one these are OpenSSL's words.
+    throw refuse(`could not load private key file "${keyFile}": processing error`, {
+      hint: 'The key is encrypted: set "ssl_passphrase_command" to a command that prints its passphrase.',
+    });
+  }
+  return runPassphraseCommand(passphraseCommand, { refuse: refusalAt(settings, 'ssl_passphrase_command') });
+}
