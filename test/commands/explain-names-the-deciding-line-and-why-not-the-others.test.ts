@@ -123,33 +123,6 @@ await test('explain', async (t) => {
   t.match(text.stdout, 'no match in usermap "people" for user "carol" authenticated as "bob@example.com"\n');
   t.match(text.stdout, 'rejected: FATAL 28000: certificate authentication failed for user "carol"\n');
 
-  const unverified = await explain('--user', 'bob', '--cert', stranger.certFile);
-  t.match(unverified.stdout, 'certificate: CN bob@example.com, DN CN=bob@example.com, issuer CN=Test CA, ');
-  t.notMatch(unverified.stdout, /certificate: verifies/);
-  t.match(
-    (await explain('--user', 'bob', '--cert', bob.certFile)).stdout,
-    'certificate: verifies, as a handshake would find; not checked: that the client holds its private key\n',
-  );
-
-  // More than OpenSSL takes in one message: there is no verdict, and so no admission.
-  const endless = join(directory, 'endless.pem');
-  writeFileSync(endless, bob.cert.repeat(400));
-  const beyond = await explain('--user', 'bob', '--cert', endless);
-  t.equal(beyond.code, 1);
-  t.match(
-    beyond.stdout,
-    'certificate: not judged, because there was no verdict on its chain: excessive message size\n',
-  );
-  t.notMatch(beyond.stdout, 'admitted');
-  const beyondJson = await explain('--user', 'bob', '--cert', endless, '--json');
-  t.match(JSON.parse(beyondJson.stdout), {
-    verdict: 'not-judged',
-    file: null,
-    line: null,
-    reply: null,
-    not_judged: 'excessive message size',
-  });
-
   for (const [args, words] of [
     [['--user', 'bob', '--cert', bob.certFile, '--no-tls'], /--cert needs TLS/],
     [['--user', 'bob', '--address', 'localhost'], /--address takes a numeric address/],
