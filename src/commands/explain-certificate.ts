@@ -1,15 +1,14 @@
 // `explain --cert`: a PEM file as the client would present it, judged as the handshake would judge it.
 
+import type { CertificateNames, CertificateFacts } from '../x509/types.ts';
 import { readFile } from 'node:fs/promises';
 import { toText } from '../base/bytestring.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import type { CertificateNames } from '../rules/types.ts';
 import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
 import { readCertificateFacts, verifiedIdentity } from '../x509/identity.ts';
 import { PemError } from '../x509/pem.ts';
 import { readChain } from '../tls/material/pem-files.ts';
 import { chainOf, presentedCommonName } from '../tls/judge/presented-chain.ts';
-import type { CertificateFacts } from '../tls/types.ts';
 import { CommandError } from './action.ts';
 
 export interface ReadCertificate {

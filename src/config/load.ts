@@ -1,6 +1,7 @@
 // From the YAML file to Settings: finds each setting of the schema, refuses what the schema does not know, and
 // checks what several settings mean together. Every problem is reported, not only the first.
 
+import type { TlsSettings } from '../tls/settings.ts';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { toBytes } from '../base/bytestring.ts';
@@ -11,7 +12,7 @@ import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
 import { groups, isSettingName, olderNames, schema } from './schema.ts';
-import type { Settings, TlsSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
 
 /** More than any configuration needs; the YAML library's cost grows with it. */

@@ -1,6 +1,8 @@
 // The four parts that a configuration is loaded in (contract §5): each is read whole or not at all, and each says
 // which files it was read from, so that a later change of any of them is noticed.
 
+import type { TlsSource } from '../tls/settings.ts';
+import type { TlsSettings } from '../tls/settings.ts';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { LoadError, type Problem } from '../base/errors.ts';
@@ -10,7 +12,6 @@ import { loadIdentInSteps } from '../rules/ident.ts';
 import { inSlices, nextTurn } from '../base/slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/load-tls.ts';
-import type { TlsSource } from '../tls/material/load-problem.ts';
 import { Terminator } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { listDirectory } from '../base/regular-file.ts';
@@ -24,7 +25,7 @@ import {
   type Sources,
 } from './files.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
-import type { Settings, TlsSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** In the order in which they are loaded and reported. */
 export const parts = ['settings', 'tls', 'rules', 'maps'] as const;

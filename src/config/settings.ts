@@ -1,27 +1,7 @@
 // The settings as the program uses them: read, checked, with units in the names and every path absolute.
 
 import type { Roles } from '../rules/types.ts';
-
-export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
-
-/** The ssl_* settings; names and meanings are PostgreSQL's. Paths absolute; '' = not set. */
-export interface TlsSettings {
-  readonly enabled: boolean;
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-  readonly crlFile: string;
-  readonly crlDir: string;
-  readonly ciphers: string;
-  readonly tls13Ciphers: string;
-  readonly preferServerCiphers: boolean;
-  readonly groups: string;
-  readonly minProtocolVersion: TlsVersion;
-  readonly maxProtocolVersion: TlsVersion | '';
-  readonly dhParamsFile: string;
-  readonly passphraseCommand: string;
-  readonly passphraseCommandSupportsReload: boolean;
-}
+import type { TlsSettings } from '../tls/settings.ts';
 
 export interface UpstreamSettings {
   /** Host name, address, or (first character `/`) the directory of a Unix socket, as in libpq. */

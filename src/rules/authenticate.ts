@@ -2,6 +2,7 @@
 // then the method, then the certificate's name. Passwords are the upstream's business; the record's demand on
 // it goes out with the admission (contract §3, §7.11).
 
+import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import type { Code } from '../base/errors.ts';
 import type { Steps } from '../base/steps.ts';
@@ -10,7 +11,6 @@ import { never } from './never.ts';
 import { failedMessage, matchedDetail, rejectMessage } from './texts.ts';
 import type {
   Admission,
-  CertificateNames,
   ClientName,
   HbaRecord,
   IdentMaps,

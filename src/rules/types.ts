@@ -1,6 +1,7 @@
 // The vocabulary of the rules: what a pg_hba.conf or pg_ident.conf line becomes, what is known of a connection,
 // and what can be decided. Data only; nothing here or beside it imports anything of Node.
 
+import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import type { Code, Problem } from '../base/errors.ts';
 import type { Pattern } from '../regex/pattern.ts';
@@ -126,17 +127,6 @@ export type Forward =
   | { readonly state: 'unknown' }
   | { readonly state: 'failed'; readonly reason: string }
   | { readonly state: 'resolved'; readonly addresses: readonly IpAddress[] };
-
-/** The names that a verified certificate holds; made by tls/identity.ts and nowhere else. */
-export interface CertificateNames {
-  /** First commonName, raw bytes (semantics §2.11); null when there is none. */
-  readonly cn: ByteString | null;
-  /** RFC 2253 (semantics §2.12); null when the subject is empty. */
-  readonly dn: ByteString | null;
-  readonly uri: readonly ByteString[];
-  readonly dns: readonly ByteString[];
-  readonly email: readonly ByteString[];
-}
 
 /** Everything a decision may depend on. Never a socket. */
 export interface Facts {

@@ -1,6 +1,6 @@
 // Who serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
 
-import type { SessionRow } from '../admin/gate-view.ts';
+import type { SessionRow } from '../session/session-row.ts';
 import type { ListenAddress } from './listen.ts';
 import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 

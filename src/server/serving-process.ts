@@ -1,9 +1,9 @@
 // One process's share of the gate: it listens, serves its connections, reloads and ends them. The whole gate where
 // there is one process, a worker where there are several.
 
+import type { SessionRow } from '../session/session-row.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
-import type { SessionRow } from '../admin/gate-view.ts';
 import type { Backend, Staffing } from './client-service.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';

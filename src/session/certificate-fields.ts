@@ -1,7 +1,6 @@
 // A certificate as log lines show it: one form, whether it was accepted or not.
 
-import type { CertificateFacts } from '../tls/types.ts';
-
+import type { CertificateFacts } from '../x509/types.ts';
 /** Subject and issuer in PostgreSQL's log form, decimal serial, SHA-256 fingerprint. */
 export function certificateFields({
   subject,

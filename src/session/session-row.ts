@@ -1,8 +1,47 @@
 // A live session as the admin listener shows it: plain data, so that a worker can hand it to another process.
 
-import type { SessionRow } from '../admin/gate-view.ts';
+import type { BackendStatus } from '../protocol/message-boundary.ts';
 import { toText } from '../base/bytestring.ts';
 import type { Session } from './sessions.ts';
+
+/** What a session does, as pg_stat_activity.state words it; or `terminating` = it is about to be ended. */
+export type SessionState = BackendStatus | 'terminating';
+
+/**
+ * One live session, as GET /sessions shows it: the columns of pg_stat_ssl, and those of pg_stat_activity that the gate
+ * knows (contract §5). Text is text already (`toText`); the TLS columns are null for a plaintext session.
+ */
+export interface SessionRow {
+  readonly id: string;
+  readonly user: string;
+  /** Empty for physical replication. */
+  readonly database: string;
+  readonly client_addr: string;
+  readonly client_port: number;
+  readonly application_name: string;
+  /** ISO 8601. */
+  readonly backend_start: string;
+  /** The pg_hba.conf line that admitted it. */
+  readonly rule: { readonly file: string; readonly line: number };
+  /** From the client. */
+  readonly bytes_in: number;
+  /** To the client. */
+  readonly bytes_out: number;
+  readonly state: SessionState;
+  /** It would be refused by what a reload has brought (contract §2, reload; §17). */
+  readonly no_longer_admitted: boolean;
+  /** What the last reload has found; `not-judged` = nobody can say, so it goes on. */
+  readonly judgement: 'admitted' | 'no-longer-admitted' | 'not-judged';
+  /** Why it would be refused or could not be judged; null when it is admitted. */
+  readonly judgement_reason: string | null;
+  readonly version: string | null;
+  readonly cipher: string | null;
+  readonly bits: number | null;
+  readonly client_dn: string | null;
+  /** Decimal. */
+  readonly client_serial: string | null;
+  readonly issuer_dn: string | null;
+}
 
 /** The session's row of GET /sessions. */
 export function sessionRow(session: Session): SessionRow {

@@ -1,6 +1,7 @@
 // From the ssl_* settings and the files they name to what a TLS handshake needs: all of it checked, in PostgreSQL's
 // order and words, before any of it is used (semantics §2).
 
+import type { TlsSource } from './settings.ts';
 import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { GatehouseError, LoadError, type Problem } from '../base/errors.ts';
@@ -12,7 +13,6 @@ import {
 import { loadClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
 import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './material/key-exchange.ts';
-import type { TlsSource } from './material/load-problem.ts';
 import { loadRevocationLists } from './material/revocation-lists.ts';
 import { contextFor } from './material/shared-context.ts';
 import { loadServerCertificate } from './material/server-certificate.ts';

@@ -1,35 +1,11 @@
 // What the TLS side hands to the rest: certificates as facts, and the outcome of one handshake.
 
-import type { CertificateNames } from '../rules/types.ts';
+import type { CertificateFacts, ClientIdentity } from '../x509/types.ts';
 import type { Code, Problem } from '../base/errors.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import type { verified } from '../x509/identity.ts';
 import type { PlainList } from '../x509/plain-list.ts';
 import type { PresentedChain } from './judge/presented-chain.ts';
-
-/** A certificate as logs, /certificates and metrics show it. */
-export interface CertificateFacts {
-  /** PostgreSQL's log form: `/CN=x/O=y`, cut to its last 71 bytes, printable ASCII (semantics §2.9). */
-  readonly subject: string;
-  readonly issuer: string;
-  /** RFC 2253, as text. */
-  readonly subjectDn: string;
-  readonly issuerDn: string;
-  /** Decimal, as pg_stat_ssl.client_serial. */
-  readonly serial: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** SHA-256 over the DER, lower-case hex pairs with colons. */
-  readonly fingerprint: string;
-}
-
-/** A client certificate that was verified; only identity.ts makes one. */
-export interface ClientIdentity {
-  readonly [verified]: true;
-  readonly names: CertificateNames;
-  readonly facts: CertificateFacts;
-}
 
 /** One certificate in use, with the part it plays. */
 export interface CertificateInUse extends CertificateFacts {

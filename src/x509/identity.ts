@@ -1,15 +1,14 @@
 // Where a client certificate becomes facts: once a certificate, from its DER and nothing else. The only place
 // that makes a ClientIdentity; a certificate that cannot be read to its last byte yields none.
 
+import type { CertificateNames, CertificateFacts, ClientIdentity } from './types.ts';
 import { hash } from 'node:crypto';
 import { fromBytes } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import type { CertificateNames } from '../rules/types.ts';
 import { decodeInteger, decodeOid, decodeTime, DerError, DerReader, tags } from './der.ts';
 import { commonName, formatForLog, formatRfc2253, readName } from './name.ts';
 import type { DistinguishedName } from './name.ts';
-import type { CertificateFacts, ClientIdentity } from '../tls/types.ts';
 
 /** SECURITY: exported as a type only, so that nothing elsewhere can make an object that passes for a ClientIdentity. */
 const verified: unique symbol = Symbol('verified');

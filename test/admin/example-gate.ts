@@ -1,7 +1,8 @@
 // A gate behind the admin listener, as its peer: a GateView whose answers a test chooses and whose calls it can read.
 
+import type { SessionRow } from '../../src/session/session-row.ts';
 import type { Test } from 'tap';
-import type { GateView, SessionRow } from '../../src/admin/gate-view.ts';
+import type { GateView } from '../../src/admin/gate-view.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
 import type { AdminOptions } from '../../src/admin/server.ts';
 import type { AdminSettings } from '../../src/admin/listen.ts';

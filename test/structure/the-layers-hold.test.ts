@@ -1,10 +1,12 @@
-// The layers of ARCHITECTURE.md, kept by a program: who may import whom, which library has which owner, and what
+// The rooms of ARCHITECTURE.md, kept by a program: which room may know which, which library has which owner, and what
 // every file of src/ looks like.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
+import * as ts from 'typescript';
+import { roomOf, rooms, withRoomsTable } from '../../tools/rooms.ts';
 
 interface Import {
   /** A path below src/, or what stands in the import of a package or of node. */
@@ -20,56 +22,15 @@ interface Source {
   readonly imports: readonly Import[];
 }
 
-type Layer = keyof typeof MAY_IMPORT;
-
-/** Who may import whom, from the ground up; every layer may import itself. Types are free: they are gone at run time. */
-const MAY_IMPORT = {
-  ground: [],
-  rules: ['ground'],
-  protocol: ['ground'],
-  tls: ['ground', 'protocol'],
-  config: ['ground', 'rules', 'tls'],
-  pki: ['ground', 'tls'],
-  telemetry: ['ground'],
-  session: ['ground', 'rules', 'protocol', 'tls', 'telemetry'],
-  admin: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session'],
-  systemd: ['ground'],
-  server: ['ground', 'rules', 'tls', 'config', 'telemetry', 'session', 'admin', 'systemd'],
-  commands: ['ground', 'rules', 'tls', 'config', 'pki', 'session', 'admin', 'server'],
-  cli: ['ground', 'config', 'commands', 'server'],
-} as const satisfies Record<string, readonly string[]>;
-
-/** The layers of files that stand directly in src/; a file not named here is the server's. */
-const TOP_LEVEL: Readonly<Record<string, Layer>> = {
-  'bytestring.ts': 'ground',
-  'errors.ts': 'ground',
-  'regular-file.ts': 'ground',
-  'signals.ts': 'ground',
-  'slices.ts': 'ground',
-  'steps.ts': 'ground',
-  'system-errors.ts': 'ground',
-  'keep-alive.ts': 'ground',
-  'local-addresses.ts': 'ground',
-  'log.ts': 'telemetry',
-  'log-line.ts': 'telemetry',
-  'log-sink.ts': 'telemetry',
-  'metrics.ts': 'telemetry',
-  'metrics/labels.ts': 'telemetry',
-  'metrics/rule-hits.ts': 'telemetry',
-  'metrics/sum.ts': 'telemetry',
-  'cli.ts': 'cli',
-};
-
 /** In session/: the life of a connection, and the part of it that decides. Only they compose steps. */
 const COMPOSERS = ['session/connection.ts', 'session/admission.ts'];
 
 /** In session/: what the steps share. Everything else there is a step. */
 const SHARED_BY_STEPS = [
-  'bytes.ts',
-  'deadline.ts',
-  'network.ts',
+  'end-signal.ts',
+  'host-names.ts',
   'look-ups.ts',
-  'judge.ts',
+  'rules-step.ts',
   // What strangers.ts is made of, none of them a step.
   'handshakes.ts',
   'opening-watch.ts',
@@ -85,32 +46,50 @@ const SHARED_BY_STEPS = [
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'commands/'],
   fastify: ['admin/'],
-  'pg-protocol': ['protocol/', 'session/upstream.ts'],
-  pino: ['log.ts'],
-  'prom-client': ['metrics.ts', 'metrics/'],
+  'pg-protocol': ['protocol/'],
+  pino: ['telemetry/'],
+  'prom-client': ['telemetry/'],
   yaml: ['config/'],
+  '@mongodb-js/saslprep': ['auth/'],
   '@electric-sql/pglite': ['commands/demo.ts'],
   '@electric-sql/pglite-socket': ['commands/demo.ts'],
 };
 
 const MAX_LINES = 400;
 
+/** A screen. */
+const MAX_FUNCTION_LINES = 50;
+
 const root = fileURLToPath(new URL('../../src', import.meta.url));
 const sources = readSources();
 
-await test('a layer imports only the layers below it', async (t) => {
-  const offences = allImports(({ typeOnly, target }) => !typeOnly && isOurs(target)).filter(
-    ({ source, target }) => {
-      const [from, to] = [layerOf(source), layerOf(target)];
-      return from !== to && !MAY_IMPORT[from].some((allowed) => allowed === to);
-    },
-  );
+await test('a room knows only the rooms that its line names, for types too', async (t) => {
+  const offences = allImports(({ target }) => isOurs(target)).filter(({ source, target }) => {
+    const [from, to] = [roomOf(source), roomOf(target)];
+    return from !== to && rooms[from]?.mayKnow.includes(to) !== true;
+  });
   t.strictSame(offences.map(told), []);
+});
+
+await test('every room is there, and every folder of src/ is a room', async (t) => {
+  const names = Object.keys(rooms);
+  t.strictSame([...new Set(sources.map(({ file }) => roomOf(file)))].toSorted(), names.toSorted());
+  const upwards = Object.entries(rooms).flatMap(([name, { mayKnow }]) =>
+    mayKnow
+      .filter((other) => names.indexOf(other) >= names.indexOf(name))
+      .map((other) => `${name} knows ${other}`),
+  );
+  t.strictSame(upwards, [], 'a room knows only rooms that stand before it in the table');
+});
+
+await test('ARCHITECTURE.md shows the table of rooms as it is', async (t) => {
+  const text = readFileSync(join(root, '../ARCHITECTURE.md'), 'utf8');
+  t.equal(text, withRoomsTable(text), 'run: node tools/rooms.ts');
 });
 
 await test('the rules and the protocol know nothing of Node', async (t) => {
   const offences = allImports(({ target }) => target.startsWith('node:')).filter(({ source }) =>
-    ['rules', 'protocol'].includes(layerOf(source)),
+    ['rules', 'protocol', 'regex'].includes(roomOf(source)),
   );
   t.strictSame(offences.map(told), []);
 });
@@ -157,6 +136,29 @@ await test('every file opens by saying where it stands, and stays readable', asy
   }
 });
 
+await test('a function fits on a screen', async (t) => {
+  const tooLong = sources
+    .flatMap(({ file, text }) => functionsOf(file, text))
+    .filter(({ lines }) => lines > MAX_FUNCTION_LINES);
+  t.strictSame(tooLong, []);
+});
+
+/** Every function with a body, and how many lines it takes. */
+function functionsOf(file: string, text: string): { readonly place: string; readonly lines: number }[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const found: { place: string; lines: number }[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined) {
+      const begin = source.getLineAndCharacterOfPosition(node.getStart(source)).line;
+      const end = source.getLineAndCharacterOfPosition(node.end).line;
+      found.push({ place: `src/${file}:${begin + 1}`, lines: end - begin + 1 });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
 function readSources(): Source[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
@@ -187,20 +189,6 @@ function allImports(wanted: (each: Import) => boolean): { source: string; target
   return sources.flatMap(({ file, imports }) =>
     imports.filter(wanted).map(({ target }) => ({ source: file, target })),
   );
-}
-
-function layerOf(file: string): Layer {
-  const known = TOP_LEVEL[file];
-  if (known !== undefined) return known;
-  const [folder] = file.includes('/') ? file.split('/') : ['server'];
-  // Several processes in the place of one: the server's business.
-  if (folder === 'fleet') return 'server';
-  if (folder !== undefined && isLayer(folder)) return folder;
-  throw new Error(`src/${file} belongs to no layer`);
-}
-
-function isLayer(name: string): name is Layer {
-  return Object.hasOwn(MAY_IMPORT, name);
 }
 
 function shared(file: string): boolean {

@@ -1,6 +1,7 @@
 // Asks a real PostgreSQL 18 and the gate's own rules the same question, and puts both answers into one form: which
 // line decided, what the client is told, and what the log says on the way.
 
+import type { CertificateNames } from '../../src/x509/types.ts';
 import { join } from 'node:path';
 import { chownSync, mkdirSync } from 'node:fs';
 import { Client } from 'pg';
@@ -11,7 +12,7 @@ import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import { authenticatedMessage } from '../../src/rules/texts.ts';
-import type { CertificateNames, Facts, RuleBook, Verdict } from '../../src/rules/types.ts';
+import type { Facts, RuleBook, Verdict } from '../../src/rules/types.ts';
 import { interfaceAddresses, lookUpHostName } from '../../src/session/host-names.ts';
 import { verifiedIdentity } from '../../src/x509/identity.ts';
 import { testAuthority } from './certificates.ts';

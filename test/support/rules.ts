@@ -1,6 +1,7 @@
 // Rule files in memory and the facts of connections, for tests of the rules; and the reader of the expectation
 // tables in test/fixtures/rules, whose form is described there in README.md.
 
+import type { CertificateNames } from '../../src/x509/types.ts';
 import { posix } from 'node:path';
 import { fromText } from '../../src/base/bytestring.ts';
 import type { ByteString } from '../../src/base/bytestring.ts';
@@ -10,7 +11,6 @@ import { clientAddress } from '../../src/rules/address.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import type {
-  CertificateNames,
   Facts,
   FileSystem,
   HostName,

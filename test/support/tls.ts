@@ -1,9 +1,9 @@
 // The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import { GatehouseError, LoadError, type Problem } from '../../src/base/errors.ts';
 import { loadTls } from '../../src/tls/load-tls.ts';
 import { loadRevocationLists, type RevocationSettings } from '../../src/tls/material/revocation-lists.ts';

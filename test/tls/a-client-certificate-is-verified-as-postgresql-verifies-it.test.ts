@@ -1,10 +1,10 @@
 // Purpose, validity, chain and revocation, each with a certificate that is wrong in that one way (semantics §2.7 to
 // §2.9), over TLS 1.2 and 1.3.
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { test } from 'tap';
 import { loadAuthority } from '../../src/pki/authority.ts';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import {
   bmpString,
   testAuthority,

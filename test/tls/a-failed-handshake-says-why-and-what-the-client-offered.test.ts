@@ -1,11 +1,11 @@
 // Every code of a handshake that fails, PostgreSQL's log text, and what the client's first bytes tell (semantics
 // §2.10, contract §4).
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { atEnd, type Scope } from '../support/scope.ts';
 import { capturedClientHello, gateOf, TlsClient, type TlsGate } from '../support/tls.ts';

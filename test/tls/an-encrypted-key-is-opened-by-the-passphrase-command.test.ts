@@ -1,12 +1,12 @@
 // ssl_passphrase_command (semantics §2.5), at start and at a reload, and every way in which it can fail.
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import { LoadError } from '../../src/base/errors.ts';
 import { runPassphraseCommand } from '../../src/tls/material/passphrase.ts';
 import type { Refuse } from '../../src/tls/material/load-problem.ts';

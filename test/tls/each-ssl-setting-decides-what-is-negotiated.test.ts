@@ -1,10 +1,10 @@
 // Versions, ciphers, their order, groups and Diffie-Hellman parameters: what a client then gets, or does not get
 // (semantics §2.1 to §2.6).
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { getDiffieHellman } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import { GatehouseError } from '../../src/base/errors.ts';
 import { integer, pem, sequence } from '../../src/x509/encode.ts';
 import { testAuthority } from '../support/certificates.ts';

@@ -1,9 +1,9 @@
 // Every error text of loading, in PostgreSQL's order (semantics §2.2), at the line of the YAML file that names the
 // file, or at the file itself where the setting is a default.
 
+import type { TlsSettings } from '../../src/tls/settings.ts';
 import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
-import type { TlsSettings } from '../../src/config/settings.ts';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
 import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/tls.ts';
 

@@ -1,9 +1,10 @@
 // The status page as a person reads it: state, last reload, live sessions, certificates, revocation lists, rules.
 // A pure function from what the gate says to markup.
 
+import type { SessionRow } from '../../session/session-row.ts';
 import { formatProblem } from '../../base/errors.ts';
 import type { CertificateInUse, CrlInUse } from '../../tls/types.ts';
-import type { GateStatus, Readiness, RuleRows, SessionRow } from '../gate-view.ts';
+import type { GateStatus, Readiness, RuleRows } from '../gate-view.ts';
 import { html } from './html.ts';
 import type { Html, HtmlValue } from './html.ts';
 

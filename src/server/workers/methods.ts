@@ -1,6 +1,6 @@
 // What the first process and its workers may ask of each other.
 
-import type { SessionRow } from '../../admin/gate-view.ts';
+import type { SessionRow } from '../../session/session-row.ts';
 import type { SentState } from '../../config/handover.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';

@@ -1,8 +1,8 @@
 // Several workers that share the port: started, asked, replaced when they die, and counted over, so that every limit
 // and every answer of the admin listener is the whole gate's.
 
+import type { SessionRow } from '../../session/session-row.ts';
 import { fork } from 'node:child_process';
-import type { SessionRow } from '../../admin/gate-view.ts';
 import type { Backend, Staffing } from '../client-service.ts';
 import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';

@@ -1,6 +1,7 @@
 // The certificate that a client has shown in its handshake: verified, or why not, in OpenSSL's words and in PostgreSQL's
 // DETAIL (semantics §2.9).
 
+import type { CertificateFacts } from '../../x509/types.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { fromText } from '../../base/bytestring.ts';
@@ -8,7 +9,7 @@ import { GatehouseError } from '../../base/errors.ts';
 import { decodeClientHello, offeredFields } from './client-hello.ts';
 import { firstFault, type Fault, type FaultMaterial } from './first-fault.ts';
 import { readCertificateFacts, verifiedIdentity } from '../../x509/identity.ts';
-import type { CertificateFacts, ClientCertificate } from '../types.ts';
+import type { ClientCertificate } from '../types.ts';
 import { verdictOf, verifyError, wordsOf } from '../verify-errors.ts';
 
 /** @param leaf the client's own certificate, as the socket gives it; undefined when it has shown none */

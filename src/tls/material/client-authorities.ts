@@ -1,11 +1,12 @@
 // ssl_ca_file: the roots that client certificates must lead to (semantics §2.7), and the lists beside them.
 
+import type { TlsSource } from '../settings.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../../base/errors.ts';
 import { readRegularFile } from '../../base/regular-file.ts';
 import { PemError } from '../../x509/pem.ts';
 import { passedOverWarnings, readStore } from './pem-files.ts';
-import { errorWords, refusalAt, type TlsSource } from './load-problem.ts';
+import { errorWords, refusalAt } from './load-problem.ts';
 import type { ListInFile } from './revocation-lists.ts';
 
 /** One certificate of the bundle. */

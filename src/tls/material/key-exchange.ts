@@ -1,12 +1,13 @@
 // What may be negotiated: versions, groups, Diffie-Hellman parameters and ciphers, each checked by OpenSSL alone, so
 // that the error names the setting (semantics §2.2, steps between the key and the CA).
 
+import type { TlsSource } from '../settings.ts';
+import type { TlsVersion } from '../settings.ts';
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
-import type { TlsVersion } from '../../config/settings.ts';
 import type { Problem } from '../../base/errors.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
 import { readDhParameters } from './dh-parameters.ts';
-import { refusalAt, type TlsSource } from './load-problem.ts';
+import { refusalAt } from './load-problem.ts';
 
 const versionOrder: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 

@@ -2,11 +2,8 @@
 // in PostgreSQL's words (semantics §2.2).
 
 import { systemErrors } from '../../base/system-error.ts';
+import type { TlsSource } from '../settings.ts';
 import { LoadError } from '../../base/errors.ts';
-import type { Settings } from '../../config/settings.ts';
-
-/** The part of the settings that TLS is loaded from. */
-export type TlsSource = Pick<Settings, 'file' | 'lineOf' | 'tls'>;
 
 /** Makes the error for one setting; the caller throws it. */
 export type Refuse = (

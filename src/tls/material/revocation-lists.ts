@@ -2,6 +2,7 @@
 // ssl_ca_file holds. From files to what Node's `crl` option takes, and to what /certificates, the metrics and a
 // reload's second look at live sessions need to know.
 
+import type { TlsSource } from '../settings.ts';
 import type { TlsOptions } from 'node:tls';
 import type { Problem } from '../../base/errors.ts';
 import { readRegularFile } from '../../base/regular-file.ts';
@@ -13,7 +14,7 @@ import { formatForLog, formatRfc2253 } from '../../x509/name.ts';
 import { PemError, encodePem, readPem } from '../../x509/pem.ts';
 import { LIST, passedOverWarnings, readStoreInSteps, type PemList } from './pem-files.ts';
 import { readPlainList, type PlainList } from '../../x509/plain-list.ts';
-import { errorWords, refusalAt, type Refuse, type TlsSource } from './load-problem.ts';
+import { errorWords, refusalAt, type Refuse } from './load-problem.ts';
 import type { CrlInUse } from '../types.ts';
 
 /** The revocation lists in force. */

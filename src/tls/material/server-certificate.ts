@@ -1,5 +1,6 @@
 // ssl_cert_file and ssl_key_file: the server's chain and its key, which must fit each other (semantics §2.2 to §2.5).
 
+import type { TlsSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { readRegularFile } from '../../base/regular-file.ts';
@@ -7,7 +8,7 @@ import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
 import { chainWarnings, readChain } from './pem-files.ts';
-import { errorWords, refusalAt, type Refuse, type TlsSource } from './load-problem.ts';
+import { errorWords, refusalAt, type Refuse } from './load-problem.ts';
 import type { Problem } from '../../base/errors.ts';
 
 /** What Node's TLS options take. */
