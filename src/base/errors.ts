@@ -155,6 +155,38 @@ export const codes = {
     'warn',
     "The client certificate does not verify for another reason, which the line gives in OpenSSL's words.",
   ),
+  // -- Passwords that the gate checks, and its own logins: contract §12, §13
+  'password-authentication-failed': entry(
+    '28P01',
+    'warn',
+    'The password is wrong, or the user is not in auth_file or has no password.',
+  ),
+  'password-exchange-invalid': entry(
+    '08P01',
+    'info',
+    'The client broke the protocol while it was asked for its password.',
+  ),
+  'upstream-untrusted': entry(
+    '28000',
+    'error',
+    'The upstream did not prove that it knows the secret, or asked for more SCRAM iterations than the gate computes.',
+  ),
+  'upstream-login-impossible': entry(
+    '28000',
+    'error',
+    'The upstream asks for a proof that the secret in auth_file cannot give.',
+  ),
+  'upstream-login-refused': entry(
+    '28000',
+    'error',
+    'The upstream refused the secret that auth_file has for the user.',
+  ),
+  'secrets-unavailable': entry('57P03', 'error', 'auth_query could not be asked for the secret of the user.'),
+  'roles-unavailable': entry(
+    '57P03',
+    'error',
+    'The decision needs memberships of a role, and the catalogue of the upstream could not be asked.',
+  ),
   // -- Rules: semantics §5 and §6
   'hba-reject': entry('28000', 'info', 'The deciding pg_hba.conf line says reject.'),
   'hba-no-entry': entry('28000', 'info', 'No pg_hba.conf line matches the connection.'),

@@ -1,0 +1,74 @@
+// The console's end of the engine: one process for each console that asks for SQL, started with its first statement and
+// killed when a statement takes too long.
+
+import { fork, type ChildProcess } from 'node:child_process';
+import type { EngineRequest, EngineResponse } from './engine-messages.ts';
+
+/** How long a statement may run, in milliseconds (contract §14). */
+export const STATEMENT_TIMEOUT_MS = 5_000;
+
+/** Runs statements one after another. */
+export class Engine {
+  #child: ChildProcess | null = null;
+  #stop: ((response: EngineResponse) => void) | null = null;
+
+  /** Runs one statement; resolves with an error of SQLSTATE 57014 when it takes too long or is cancelled. */
+  async run(request: EngineRequest): Promise<EngineResponse> {
+    const child = (this.#child ??= start());
+    return await new Promise<EngineResponse>((resolve) => {
+      const finish = (response: EngineResponse): void => {
+        clearTimeout(timer);
+        this.#stop = null;
+        child.off('message', onMessage).off('exit', onExit).off('error', onExit);
+        resolve(response);
+      };
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
+      const onMessage = (message: unknown): void => finish(message as EngineResponse);
+      const onExit = (): void => {
+        this.#child = null;
+        finish({ kind: 'error', sqlstate: '57P01', message: 'the SQL engine has ended' });
+      };
+      const timer = setTimeout(
+        () => this.#kill('canceling statement due to statement timeout'),
+        STATEMENT_TIMEOUT_MS,
+      );
+      this.#stop = finish;
+      child.on('message', onMessage).on('exit', onExit).on('error', onExit);
+      child.send(request);
+    });
+  }
+
+  /** Ends the statement that runs, as a cancel request does; nothing happens when none runs. */
+  cancel(): void {
+    if (this.#stop !== null) this.#kill('canceling statement due to user request');
+  }
+
+  /** Ends the engine's process. */
+  close(): void {
+    this.#kill('the console is closed');
+  }
+
+  #kill(message: string): void {
+    const child = this.#child;
+    this.#child = null;
+    child?.kill('SIGKILL');
+    this.#stop?.({ kind: 'error', sqlstate: '57014', message });
+  }
+}
+
+function start(): ChildProcess {
+  const file = new URL(
+    import.meta.url.endsWith('.ts') ? './engine-process.ts' : './engine-process.js',
+    import.meta.url,
+  );
+  const child = fork(file, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1', '--max-old-space-size=128'],
+  });
+  // It must not keep the gate alive, nor end it by an error that nobody listens to.
+  child.unref();
+  child.channel?.unref();
+  child.on('error', () => {});
+  return child;
+}

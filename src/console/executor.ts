@@ -1,0 +1,275 @@
+// Carries out one statement of a console and says what it answers with. Knows nothing of messages.
+
+import type { ConsoleSession, ConsoleView } from './console-view.ts';
+import { ConsoleError } from './console-error.ts';
+import { ACTIONS, type EngineResponse } from './engine-messages.ts';
+import { Engine } from './engine.ts';
+import type { SqlValue } from './pg-types.ts';
+import { resultColumns, type ResultColumn } from './result-types.ts';
+import { HELP, isShowTopic, show } from './show.ts';
+import { toEngineSql } from './sql-dialect.ts';
+import type { SqlToken } from './sql-tokens.ts';
+import { classify, type Statement } from './statement.ts';
+import { loadTable, tableNames } from './tables.ts';
+
+/** Who sits at a console, and what it can see. */
+export interface ConsoleContext {
+  readonly view: ConsoleView;
+  readonly user: string;
+  /** In admin_users; otherwise in stats_users. */
+  readonly isAdmin: boolean;
+  readonly database: string;
+  /** Its own number, which no session has. */
+  readonly pid: number;
+  /** A line in the log for what changes something. */
+  readonly onAction: (what: string) => void;
+}
+
+/** What a statement answers with; `columns` null = no rows, only the tag. */
+export interface Outcome {
+  readonly columns: readonly ResultColumn[] | null;
+  readonly rows: readonly (readonly SqlValue[])[];
+  /** Without the number of rows, which SELECT adds. */
+  readonly tag: string;
+  readonly notices: readonly Notice[];
+}
+
+export interface Notice {
+  readonly severity: 'NOTICE' | 'WARNING';
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly detail?: string;
+}
+
+/** More rounds than this of calls that lead to further calls are a defect of the statement. */
+const MAX_ROUNDS = 3;
+
+/** Settings that drivers ask for and the gate has none of. */
+const SERVER_SETTINGS: Readonly<Record<string, string>> = {
+  server_encoding: 'UTF8',
+  client_encoding: 'UTF8',
+  datestyle: 'ISO, MDY',
+  timezone: 'UTC',
+  standard_conforming_strings: 'on',
+  transaction_isolation: 'read committed',
+  transaction_read_only: 'on',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'on',
+  integer_datetimes: 'on',
+  intervalstyle: 'postgres',
+  search_path: 'pg_catalog',
+  is_superuser: 'off',
+  in_hot_standby: 'off',
+  max_identifier_length: '63',
+  extra_float_digits: '1',
+  application_name: '',
+  statement_timeout: '5s',
+};
+
+export class Executor {
+  readonly #context: ConsoleContext;
+  readonly #engine = new Engine();
+
+  constructor(context: ConsoleContext) {
+    this.#context = context;
+  }
+
+  /** Ends the statement that runs with 57014. */
+  cancel(): void {
+    this.#engine.cancel();
+  }
+
+  close(): void {
+    this.#engine.close();
+  }
+
+  /** @throws ConsoleError */
+  async run(statement: Statement, parameters: readonly SqlValue[]): Promise<Outcome> {
+    switch (statement.kind) {
+      case 'select':
+      case 'copy':
+        return await this.#select(statement.tokens, parameters, { perform: true });
+      case 'show':
+        return await this.#show(statement.name);
+      case 'begin':
+        return tagOnly(statement.tag);
+      case 'commit':
+        return tagOnly('COMMIT');
+      case 'rollback':
+        return tagOnly('ROLLBACK');
+      case 'tag':
+        return tagOnly(statement.tag);
+      case 'reload':
+        this.#demandAdmin('RELOAD');
+        await this.#reload();
+        return tagOnly('RELOAD');
+      case 'kill-client':
+        return await this.#killClient(statement.id);
+      case 'shutdown':
+        this.#demandAdmin('SHUTDOWN');
+        this.#context.onAction('SHUTDOWN WAIT_FOR_CLIENTS');
+        await this.#context.view.drain();
+        return tagOnly('SHUTDOWN');
+      default:
+        return statement satisfies never;
+    }
+  }
+
+  /** The columns that a statement will answer with; null = none. Nothing is changed. */
+  async describe(statement: Statement, parameterCount: number): Promise<readonly ResultColumn[] | null> {
+    if (statement.kind === 'show') return (await this.#show(statement.name)).columns;
+    if (statement.kind !== 'select') return null;
+    const nulls = Array.from({ length: parameterCount }, () => null);
+    return (await this.#select(statement.tokens, nulls, { perform: false })).columns;
+  }
+
+  async #select(
+    tokens: readonly SqlToken[],
+    parameters: readonly SqlValue[],
+    { perform }: { readonly perform: boolean },
+  ): Promise<Outcome> {
+    const notices: Notice[] = [];
+    const done: Record<string, number> = {};
+    for (let round = 0; ; round++) {
+      const response = await this.#ask(tokens, parameters, done);
+      if (response.kind === 'error') {
+        const isRelation = response.sqlstate === '42P01' || response.sqlstate === '42883';
+        throw new ConsoleError(
+          response.sqlstate,
+          response.message,
+          isRelation ? { hint: 'SHOW TABLES lists what there is.' } : {},
+        );
+      }
+      if (!perform || response.calls.length === 0) {
+        const columns = resultColumns(response.columns, tokens, response.rows);
+        return { columns, rows: response.rows, tag: 'SELECT', notices };
+      }
+      if (round === MAX_ROUNDS) throw new ConsoleError('54001', 'the statement calls itself too often');
+      for (const call of response.calls) done[call] = Number(await this.#perform(call, notices));
+    }
+  }
+
+  async #ask(
+    tokens: readonly SqlToken[],
+    parameters: readonly SqlValue[],
+    done: Readonly<Record<string, number>>,
+  ): Promise<EngineResponse> {
+    const { view, user, database, pid } = this.#context;
+    const named = new Set(tokens.map(({ word, text }) => (text.startsWith('"') ? text.slice(1, -1) : word)));
+    const wanted = tableNames.filter((name) => named.has(name));
+    const tables = await Promise.all(wanted.map(async (name) => await loadTable(name, view)));
+    const needsSettings = named.has('current_setting');
+    return await this.#engine.run({
+      sql: toEngineSql(tokens),
+      parameters,
+      tables,
+      constants: {
+        version: versionText(view.version),
+        pg_backend_pid: pid,
+        current_user: user,
+        session_user: user,
+        current_role: user,
+        user,
+        current_database: database,
+        current_catalog: database,
+        current_schema: 'pg_catalog',
+        pg_is_in_recovery: 0,
+        pg_advisory_unlock_all: null,
+        txid_current: 0,
+      },
+      settings: needsSettings ? await this.#settings() : {},
+      done,
+    });
+  }
+
+  async #settings(): Promise<Record<string, string>> {
+    const own = (await this.#context.view.settings()).map(
+      ({ name, setting }) => [name.toLowerCase(), setting] as const,
+    );
+    return { ...SERVER_SETTINGS, server_version: this.#context.view.version, ...Object.fromEntries(own) };
+  }
+
+  /** A call of a function that changes something; returns what it returns. */
+  async #perform(call: string, notices: Notice[]): Promise<boolean> {
+    const [, name = '', argument = ''] = /^(\w+)\((.*)\)$/s.exec(call) ?? [];
+    const action = ACTIONS.find((each) => each === name);
+    this.#demandAdmin(`function ${name}`);
+    if (action === 'pg_reload_conf') {
+      await this.#reload();
+      return true;
+    }
+    const { view, onAction } = this.#context;
+    const session = /^-?\d+$/.test(argument) ? await this.#sessionOf(Number(argument)) : undefined;
+    const isDone =
+      session !== undefined &&
+      (action === 'pg_terminate_backend' ? await view.terminate(session.id) : await view.cancel(session.id));
+    if (isDone) onAction(`${name}(${argument})`);
+    else {
+      notices.push({
+        severity: 'WARNING',
+        sqlstate: '01000',
+        message: `PID ${argument} is not a PostgreSQL backend process`,
+      });
+    }
+    return isDone;
+  }
+
+  async #sessionOf(pid: number): Promise<ConsoleSession | undefined> {
+    return (await this.#context.view.sessions()).find((session) => session.pid === pid);
+  }
+
+  async #reload(): Promise<void> {
+    this.#context.onAction('reload');
+    const problems = await this.#context.view.reload();
+    if (problems === null) return;
+    throw new ConsoleError('F0000', 'the configuration was not reloaded whole', {
+      detail: problems.join('\n'),
+    });
+  }
+
+  async #killClient(id: string): Promise<Outcome> {
+    this.#demandAdmin('KILL_CLIENT');
+    const { view, onAction } = this.#context;
+    if (!(await view.terminate(id))) throw new ConsoleError('42704', 'client not found');
+    onAction(`KILL_CLIENT ${id}`);
+    return tagOnly('KILL_CLIENT');
+  }
+
+  async #show(name: string): Promise<Outcome> {
+    const { view, database } = this.#context;
+    if (name === 'help') {
+      const notice: Notice = {
+        severity: 'NOTICE',
+        sqlstate: '00000',
+        message: 'Console usage',
+        detail: `\n\t${HELP}`,
+      };
+      return { columns: null, rows: [], tag: 'SHOW', notices: [notice] };
+    }
+    if (isShowTopic(name)) return { ...(await show(name, { view, database })), tag: 'SHOW', notices: [] };
+    const value = (await this.#settings())[name];
+    if (value === undefined) {
+      throw new ConsoleError('42704', `unrecognized configuration parameter "${name}"`, {
+        hint: 'SHOW CONFIG lists the settings.',
+      });
+    }
+    return { columns: [{ name, type: 'text' }], rows: [[value]], tag: 'SHOW', notices: [] };
+  }
+
+  /** SECURITY: whoever may only look changes nothing, by whatever words (CVE-2026-6667). */
+  #demandAdmin(what: string): void {
+    if (!this.#context.isAdmin) throw new ConsoleError('42501', `permission denied for ${what}`);
+  }
+}
+
+/** What `select version()` says; drivers look for the number behind the first word. */
+function versionText(version: string): string {
+  return `pg-gatehouse ${version}`;
+}
+
+function tagOnly(tag: string): Outcome {
+  return { columns: null, rows: [], tag, notices: [] };
+}
+
+/** One statement's kind. Exported beside the executor so that a console needs one door only. */
+export { classify };

@@ -1,0 +1,222 @@
+// The types that the console's columns have, as PostgreSQL numbers and writes them, in text and in binary.
+
+import type { Format } from '../protocol/query/bind.ts';
+
+/** A value in the engine. Booleans are 0 and 1, times are texts that sort as they pass. */
+export type SqlValue = string | number | bigint | null;
+
+export type PgType = 'bool' | 'int4' | 'int8' | 'float8' | 'numeric' | 'text' | 'timestamptz';
+
+/** OID in pg_type and size in bytes (-1 = it varies). */
+export const pgTypes: Readonly<Record<PgType, { readonly oid: number; readonly size: number }>> = {
+  bool: { oid: 16, size: 1 },
+  int8: { oid: 20, size: 8 },
+  int4: { oid: 23, size: 4 },
+  text: { oid: 25, size: -1 },
+  float8: { oid: 701, size: 8 },
+  timestamptz: { oid: 1184, size: 8 },
+  numeric: { oid: 1700, size: -1 },
+};
+
+/** OIDs of parameters that are read as one of ours: int2, oid, varchar, name, float4, unknown and timestamp. */
+const alike: Readonly<Record<number, PgType>> = {
+  18: 'text',
+  19: 'text',
+  21: 'int4',
+  26: 'int8',
+  700: 'float8',
+  705: 'text',
+  1042: 'text',
+  1043: 'text',
+  1114: 'timestamptz',
+};
+
+/** The type with an OID; null = the console does not know it. */
+export function typeOfOid(oid: number): PgType | null {
+  for (const type of Object.keys(pgTypes)) {
+    if (isPgType(type) && pgTypes[type].oid === oid) return type;
+  }
+  return alike[oid] ?? null;
+}
+
+export function isPgType(name: string): name is PgType {
+  return Object.hasOwn(pgTypes, name);
+}
+
+/** A moment as the engine keeps it, in UTC, as PostgreSQL writes one with DateStyle ISO. */
+export function timestampText(at: Date): string {
+  return at.toISOString().replace('T', ' ').replace('Z', '+00');
+}
+
+/** Milliseconds from 1970 to 2000, where PostgreSQL's binary times begin. */
+const POSTGRES_EPOCH_MS = 946_684_800_000;
+
+/** A result's value as the client wants it. */
+export function encodeValue(value: SqlValue, type: PgType, format: Format): Buffer | null {
+  if (value === null) return null;
+  return format === 'text' ? Buffer.from(textOf(value, type)) : binaryOf(value, type);
+}
+
+function textOf(value: string | number | bigint, type: PgType): string {
+  if (type === 'bool') return isTrue(value) ? 't' : 'f';
+  return String(value);
+}
+
+function isTrue(value: string | number | bigint): boolean {
+  return typeof value === 'string' ? /^(?:t|true|1|on|yes)$/i.test(value) : Number(value) !== 0;
+}
+
+function binaryOf(value: string | number | bigint, type: PgType): Buffer {
+  switch (type) {
+    case 'bool':
+      return Buffer.from([isTrue(value) ? 1 : 0]);
+    case 'int4': {
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32BE(Number(BigInt.asIntN(32, integerOf(value))));
+      return bytes;
+    }
+    case 'int8':
+      return int64(integerOf(value));
+    case 'float8': {
+      const bytes = Buffer.alloc(8);
+      bytes.writeDoubleBE(Number(value));
+      return bytes;
+    }
+    case 'timestamptz': {
+      const at = Date.parse(String(value).replace(' ', 'T').replace(/\+00$/, 'Z'));
+      return int64(BigInt(Number.isNaN(at) ? 0 : at - POSTGRES_EPOCH_MS) * 1000n);
+    }
+    case 'numeric':
+      return numericBinary(String(value));
+    case 'text':
+      return Buffer.from(String(value));
+    default:
+      return type satisfies never;
+  }
+}
+
+function integerOf(value: string | number | bigint): bigint {
+  if (typeof value === 'bigint') return value;
+  const number = Math.trunc(Number(value));
+  return Number.isFinite(number) ? BigInt(number) : 0n;
+}
+
+function int64(value: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt.asIntN(64, value));
+  return bytes;
+}
+
+/** Digits to the base of 10,000, as numeric_send writes them. */
+function numericBinary(text: string): Buffer {
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  const [, sign = '', whole = '0', fraction = ''] = match ?? [];
+  const trimmed = whole.replace(/^0+/, '');
+  const groups = (digits: string): number[] => (digits.match(/\d{4}/g) ?? []).map(Number);
+  const before = groups(trimmed.padStart(Math.ceil(trimmed.length / 4) * 4, '0'));
+  const after = groups(fraction.padEnd(Math.ceil(fraction.length / 4) * 4, '0'));
+  const digits = [...before, ...after];
+  const bytes = Buffer.alloc(8 + digits.length * 2);
+  bytes.writeUInt16BE(digits.length, 0);
+  bytes.writeInt16BE(before.length - 1, 2);
+  bytes.writeUInt16BE(sign === '-' ? 0x4000 : 0, 4);
+  bytes.writeUInt16BE(fraction.length, 6);
+  digits.forEach((digit, index) => bytes.writeUInt16BE(digit, 8 + index * 2));
+  return bytes;
+}
+
+/** A parameter that is not of its type: SQLSTATE 22P02 or 22P03. */
+export class ParameterError extends Error {
+  readonly sqlstate: string;
+  constructor(sqlstate: string, message: string) {
+    super(message);
+    this.name = 'ParameterError';
+    this.sqlstate = sqlstate;
+  }
+}
+
+/**
+ * A parameter as the client sent it.
+ *
+ * @throws ParameterError
+ */
+export function decodeParameter(bytes: Buffer | null, type: PgType, format: Format): SqlValue {
+  if (bytes === null) return null;
+  return format === 'text' ? fromText(bytes.toString(), type) : fromBinary(bytes, type);
+}
+
+function fromText(text: string, type: PgType): SqlValue {
+  switch (type) {
+    case 'bool':
+      if (/^\s*(?:t|true|1|on|yes|y)\s*$/i.test(text)) return 1;
+      if (/^\s*(?:f|false|0|off|no|n)\s*$/i.test(text)) return 0;
+      throw invalid('boolean', text);
+    case 'int4':
+    case 'int8':
+      if (!/^\s*[+-]?\d{1,19}\s*$/.test(text)) throw invalid(type === 'int4' ? 'integer' : 'bigint', text);
+      return BigInt.asIntN(64, BigInt(text.trim().replace(/^\+/, '')));
+    case 'float8':
+      if (text.trim() === '' || Number.isNaN(Number(text))) throw invalid('double precision', text);
+      return Number(text);
+    case 'numeric':
+    case 'text':
+    case 'timestamptz':
+      return text;
+    default:
+      return type satisfies never;
+  }
+}
+
+function invalid(type: string, text: string): ParameterError {
+  return new ParameterError('22P02', `invalid input syntax for type ${type}: "${text.slice(0, 100)}"`);
+}
+
+function fromBinary(bytes: Buffer, type: PgType): SqlValue {
+  switch (type) {
+    case 'bool':
+      if (bytes.length === 1) return bytes[0] === 0 ? 0 : 1;
+      break;
+    case 'int4':
+    case 'int8':
+      if (bytes.length === 2) return bytes.readInt16BE();
+      if (bytes.length === 4) return bytes.readInt32BE();
+      if (bytes.length === 8) return bytes.readBigInt64BE();
+      break;
+    case 'float8':
+      if (bytes.length === 4) return bytes.readFloatBE();
+      if (bytes.length === 8) return bytes.readDoubleBE();
+      break;
+    case 'timestamptz':
+      if (bytes.length === 8) {
+        return timestampText(new Date(Number(bytes.readBigInt64BE() / 1000n) + POSTGRES_EPOCH_MS));
+      }
+      break;
+    case 'numeric':
+      return numericText(bytes);
+    case 'text':
+      return bytes.toString();
+    default:
+      return type satisfies never;
+  }
+  throw new ParameterError('22P03', 'incorrect binary data format in bind parameter');
+}
+
+function numericText(bytes: Buffer): string {
+  const broken = new ParameterError('22P03', 'incorrect binary data format in bind parameter');
+  if (bytes.length < 8) throw broken;
+  const count = bytes.readUInt16BE(0);
+  const weight = bytes.readInt16BE(2);
+  const scale = bytes.readUInt16BE(6);
+  if (bytes.length !== 8 + count * 2 || weight > 100 || weight < -100 || scale > 400) throw broken;
+  const digitAt = (group: number): string => {
+    const value = group >= 0 && group < count ? bytes.readUInt16BE(8 + group * 2) : 0;
+    return String(value).padStart(4, '0');
+  };
+  const whole = Array.from({ length: Math.max(weight + 1, 0) }, (_, group) => digitAt(group)).join('');
+  const fraction = Array.from({ length: Math.ceil(scale / 4) }, (_, group) =>
+    digitAt(weight + 1 + group),
+  ).join('');
+  const sign = bytes.readUInt16BE(4) === 0x4000 ? '-' : '';
+  const tail = scale === 0 ? '' : `.${fraction.slice(0, scale)}`;
+  return `${sign}${whole.replace(/^0+(?=\d)/, '') || '0'}${tail}`;
+}

@@ -1,0 +1,235 @@
+// SHOW with PgBouncer's words and columns, so that its tools and its users' habits work here.
+
+import type { ConsoleSession, ConsoleView } from './console-view.ts';
+import type { PgType, SqlValue } from './pg-types.ts';
+import { isTableName, loadTable, tableNames } from './tables.ts';
+
+/** What a command answers with. */
+export interface ResultSet {
+  readonly columns: readonly { readonly name: string; readonly type: PgType }[];
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
+/** What SHOW takes beside the names of settings. */
+export const showTopics = [
+  'help',
+  'tables',
+  'clients',
+  'servers',
+  'stats',
+  'stat_ssl',
+  'config',
+  'databases',
+  'version',
+  'state',
+  'lists',
+  'rules',
+  'certificates',
+  'refusals',
+  'totals',
+] as const;
+
+export type ShowTopic = (typeof showTopics)[number];
+
+export function isShowTopic(word: string): word is ShowTopic {
+  return (showTopics as readonly string[]).includes(word);
+}
+
+/** The help text, which SHOW HELP sends as a notice as PgBouncer does. */
+export const HELP = [
+  'SHOW HELP|TABLES|CLIENTS|SERVERS|STATS|STAT_SSL|CONFIG|DATABASES|VERSION|STATE|LISTS',
+  'SHOW RULES|CERTIFICATES|REFUSALS|TOTALS',
+  'SHOW name of a setting',
+  'SELECT … FROM the tables that SHOW TABLES lists',
+  'SELECT pg_reload_conf(), pg_terminate_backend(pid), current_setting(name)',
+  'RELOAD',
+  'KILL_CLIENT id',
+  'SHUTDOWN WAIT_FOR_CLIENTS',
+].join('\n\t');
+
+/** What the console knows of itself and its user. */
+export interface ShowContext {
+  readonly view: ConsoleView;
+  readonly database: string;
+}
+
+/** The rows of one topic. */
+export async function show(topic: ShowTopic, { view, database }: ShowContext): Promise<ResultSet> {
+  switch (topic) {
+    case 'help':
+      return { columns: [], rows: [] };
+    case 'tables':
+      return { columns: texts('table'), rows: tableNames.map((name) => [name]) };
+    case 'clients':
+      return await links(view, 'C');
+    case 'servers':
+      return await links(view, 'S');
+    case 'stats':
+    case 'totals':
+      return await totals(view, topic, database);
+    case 'config':
+      return {
+        columns: texts('key', 'value', 'default', 'changeable'),
+        rows: (await view.settings()).map(({ name, setting, initial, restart }) => [
+          ...[name, setting, initial, restart ? 'no' : 'yes'],
+        ]),
+      };
+    case 'databases':
+      return await databases(view, database);
+    case 'version':
+      return { columns: texts('version'), rows: [[`pg-gatehouse ${view.version}`]] };
+    case 'state':
+      return { columns: texts('key', 'value'), rows: await state(view) };
+    case 'lists':
+      return await lists(view);
+    case 'stat_ssl':
+      return await table('pg_stat_ssl', view);
+    case 'rules':
+    case 'certificates':
+    case 'refusals':
+      return await table(topic, view);
+    default:
+      return topic satisfies never;
+  }
+}
+
+async function table(name: string, view: ConsoleView): Promise<ResultSet> {
+  if (!isTableName(name)) return { columns: [], rows: [] };
+  const { columns, rows } = await loadTable(name, view);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tables.ts declares PostgreSQL's types only
+  return { columns: columns as ResultSet['columns'], rows };
+}
+
+function texts(...names: readonly string[]): ResultSet['columns'] {
+  return names.map((name) => ({ name, type: 'text' }));
+}
+
+const LINK_COLUMNS: ResultSet['columns'] = [
+  ...texts('type', 'user', 'database', 'replication', 'state', 'addr'),
+  { name: 'port', type: 'int4' },
+  ...texts('local_addr'),
+  { name: 'local_port', type: 'int4' },
+  ...texts('connect_time', 'request_time'),
+  { name: 'wait', type: 'int4' },
+  { name: 'wait_us', type: 'int4' },
+  { name: 'close_needed', type: 'int4' },
+  ...texts('ptr', 'link'),
+  { name: 'remote_pid', type: 'int4' },
+  ...texts('tls', 'application_name'),
+  { name: 'prepared_statements', type: 'int4' },
+  ...texts('id'),
+];
+
+/** A session seen from its client's side, or from the upstream's. */
+async function links(view: ConsoleView, type: 'C' | 'S'): Promise<ResultSet> {
+  const sessions = await view.sessions();
+  const upstream = new Map((await view.settings()).map(({ name, setting }) => [name, setting]));
+  const rows = sessions
+    .filter(({ rule_file: rule }) => type === 'C' || rule !== null)
+    .map((session) => linkRow(session, type, upstream));
+  return { columns: LINK_COLUMNS, rows };
+}
+
+function linkRow(
+  session: ConsoleSession,
+  type: 'C' | 'S',
+  settings: ReadonlyMap<string, string>,
+): SqlValue[] {
+  const isClient = type === 'C';
+  const connected = `${session.backend_start.replace('T', ' ').replace(/\.\d+Z$|Z$/, '')} UTC`;
+  const address = isClient ? session.client_addr : (settings.get('upstream.host') ?? '');
+  const port = isClient ? session.client_port : Number(settings.get('upstream.port') ?? 0);
+  return [
+    ...[type, session.user, session.database, session.replication ? 'yes' : 'none', linkState(session)],
+    ...[address, port, '', 0, connected, connected, 0, 0, 0, session.id, session.id],
+    ...[session.pid ?? 0, isClient ? tlsText(session) : '', session.application_name, 0, session.id],
+  ];
+}
+
+function linkState({ state }: ConsoleSession): string {
+  return state === 'idle' || state.startsWith('idle') ? 'idle' : 'active';
+}
+
+function tlsText({ version, cipher }: ConsoleSession): string {
+  return version === null ? '' : `${version}/${cipher ?? ''}`;
+}
+
+async function totals(view: ConsoleView, topic: 'stats' | 'totals', database: string): Promise<ResultSet> {
+  const metrics = await view.rows('metrics');
+  const sum = (name: string, label = ''): number =>
+    metrics.reduce(
+      (total, [metric, labels, value]) =>
+        metric === name && String(labels).includes(label) ? total + Number(value) : total,
+      0,
+    );
+  const received = sum('gatehouse_relay_bytes_total', 'to_upstream');
+  const sent = sum('gatehouse_relay_bytes_total', 'to_client');
+  const logins = sum('gatehouse_connections_total', 'relayed');
+  if (topic === 'totals') {
+    return {
+      columns: [...texts('name'), { name: 'value', type: 'numeric' }],
+      rows: [
+        ['client_login_count', logins],
+        ['bytes_received', received],
+        ['bytes_sent', sent],
+        ['connections', sum('gatehouse_connections_total')],
+      ],
+    };
+  }
+  const columns = ['total_received', 'total_sent', 'total_client_login_count'];
+  return {
+    columns: [...texts('database'), ...columns.map((name) => ({ name, type: 'numeric' as const }))],
+    rows: [[database, received, sent, logins]],
+  };
+}
+
+async function databases(view: ConsoleView, console: string): Promise<ResultSet> {
+  const settings = new Map((await view.settings()).map(({ name, setting }) => [name, setting]));
+  const counts = new Map<string, number>();
+  for (const { database } of await view.sessions()) counts.set(database, (counts.get(database) ?? 0) + 1);
+  const host = settings.get('upstream.host') ?? '';
+  const port = Number(settings.get('upstream.port') ?? 0);
+  const rows = [...counts].map(([name, count]) =>
+    name === console
+      ? [name, null, 0, name, null, 'statement', 0, count, 0, 0]
+      : [name, host, port, name, null, 'session', 0, count, 0, 0],
+  );
+  return {
+    columns: [
+      ...texts('name', 'host'),
+      { name: 'port', type: 'int4' },
+      ...texts('database', 'force_user', 'pool_mode'),
+      ...(['max_connections', 'current_connections', 'paused', 'disabled'] as const).map((name) => ({
+        name,
+        type: 'int4' as const,
+      })),
+    ],
+    rows,
+  };
+}
+
+async function state(view: ConsoleView): Promise<SqlValue[][]> {
+  const isDraining = await view.draining();
+  return [
+    ['active', isDraining ? 'no' : 'yes'],
+    ['paused', 'no'],
+    ['suspended', 'no'],
+    ['draining', isDraining ? 'yes' : 'no'],
+  ];
+}
+
+async function lists(view: ConsoleView): Promise<ResultSet> {
+  const sessions = await view.sessions();
+  const distinct = (read: (session: ConsoleSession) => string): number => new Set(sessions.map(read)).size;
+  return {
+    columns: [...texts('list'), { name: 'items', type: 'int4' }],
+    rows: [
+      ['databases', distinct(({ database }) => database)],
+      ['users', distinct(({ user }) => user)],
+      ['used_clients', sessions.length],
+      ['used_servers', sessions.filter(({ rule_file: rule }) => rule !== null).length],
+      ['rules', (await view.rows('rules')).length],
+      ['workers', (await view.rows('workers')).length],
+    ],
+  };
+}

@@ -1,0 +1,117 @@
+// A SELECT as a person or a driver writes it for PostgreSQL, turned into one that the engine runs: casts, regular
+// expressions, intervals and the catalogue's schema.
+
+import type { SqlToken } from './sql-tokens.ts';
+
+/** Words that PostgreSQL reads as functions without parentheses. */
+const WORD_FUNCTIONS = new Set([
+  'current_user',
+  'session_user',
+  'current_role',
+  'current_catalog',
+  'current_schema',
+  'user',
+]);
+
+/** How the engine stores what PostgreSQL's type names mean. */
+const AFFINITIES: Readonly<Record<string, string>> = {
+  text: 'TEXT',
+  varchar: 'TEXT',
+  name: 'TEXT',
+  regclass: 'TEXT',
+  int: 'INTEGER',
+  int2: 'INTEGER',
+  int4: 'INTEGER',
+  int8: 'INTEGER',
+  integer: 'INTEGER',
+  bigint: 'INTEGER',
+  smallint: 'INTEGER',
+  oid: 'INTEGER',
+  float8: 'REAL',
+  float: 'REAL',
+  real: 'REAL',
+  numeric: 'NUMERIC',
+};
+
+const REGULAR_EXPRESSIONS: Readonly<Record<string, string>> = {
+  '~': 'REGEXP',
+  '!~': 'NOT REGEXP',
+  '~*': "REGEXP '(?i)' ||",
+  '!~*': "NOT REGEXP '(?i)' ||",
+};
+
+/** The statement for the engine. */
+export function toEngineSql(tokens: readonly SqlToken[]): string {
+  const out: string[] = [];
+  for (let index = 0; index < tokens.length;) index = translate(tokens, index, out);
+  return out.join(' ');
+}
+
+/** Appends what token `index` becomes; returns the index of the token to go on with. */
+function translate(tokens: readonly SqlToken[], index: number, out: string[]): number {
+  const token = tokens[index];
+  if (token === undefined) return index + 1;
+  const next = tokens[index + 1];
+  const { word } = token;
+  if (word === 'pg_catalog' && next?.text === '.') return index + 2;
+  if (word === 'collate') return index + (tokens[index + 2]?.text === '.' ? 4 : 2);
+  if (word === 'operator' && next?.text === '(') return translateNamedOperator(tokens, index, out);
+  if (token.text === '::') return translateCast(tokens, index, out);
+  if (token.kind === 'operator' && REGULAR_EXPRESSIONS[word] !== undefined) {
+    out.push(REGULAR_EXPRESSIONS[word]);
+    return index + 1;
+  }
+  if (/^[+-]$/.test(word) && next?.word === 'interval' && tokens[index + 2]?.kind === 'string') {
+    const operand = takeOperand(out);
+    out.push(`add_interval(${operand}, '${word}', ${tokens[index + 2]?.text ?? "''"})`);
+    return index + 3;
+  }
+  if (WORD_FUNCTIONS.has(word) && token.kind === 'word' && next?.text !== '(') {
+    out.push(`${word}()`);
+    return index + 1;
+  }
+  out.push(word === 'ilike' ? 'LIKE' : token.text);
+  return index + 1;
+}
+
+/** `OPERATOR(pg_catalog.~)`. */
+function translateNamedOperator(tokens: readonly SqlToken[], index: number, out: string[]): number {
+  let end = index + 2;
+  while (tokens[end] !== undefined && tokens[end]?.text !== ')') end++;
+  const operator = tokens[end - 1]?.text ?? '';
+  out.push(REGULAR_EXPRESSIONS[operator] ?? operator);
+  return end + 1;
+}
+
+/** `operand::type`, where the operand has been translated already. */
+function translateCast(tokens: readonly SqlToken[], index: number, out: string[]): number {
+  let at = index + 1;
+  if (tokens[at]?.word === 'pg_catalog' && tokens[at + 1]?.text === '.') at += 2;
+  const type = tokens[at]?.word.replaceAll('"', '') ?? '';
+  at++;
+  if (tokens[at]?.text === '(') {
+    while (tokens[at] !== undefined && tokens[at]?.text !== ')') at++;
+    at++;
+  }
+  while (tokens[at]?.text === '[' || tokens[at]?.text === ']') at++;
+  const operand = takeOperand(out);
+  const affinity = AFFINITIES[type];
+  out.push(affinity === undefined ? operand : `CAST(${operand} AS ${affinity})`);
+  return at;
+}
+
+/** Takes the last operand off what has been written: a value, a column with its table, a call or a parenthesis. */
+function takeOperand(out: string[]): string {
+  let begin = out.length - 1;
+  if (out[begin] === ')') {
+    let depth = 0;
+    for (; begin >= 0; begin--) {
+      if (out[begin] === ')') depth++;
+      if (out[begin] === '(') depth--;
+      if (depth === 0) break;
+    }
+    if (/^[A-Za-z_]\w*$/.test(out[begin - 1] ?? '')) begin--;
+  }
+  while (out[begin - 1] === '.') begin -= 2;
+  return out.splice(Math.max(begin, 0)).join(' ');
+}

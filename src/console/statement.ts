@@ -1,0 +1,146 @@
+// What a statement is, by its first words: a query for the engine, one of PgBouncer's commands, or what a driver sends
+// out of habit and needs no more than its tag for.
+
+import { ConsoleError } from './console-error.ts';
+import { valueOf, type SqlToken } from './sql-tokens.ts';
+
+export type Statement =
+  | { readonly kind: 'select'; readonly tokens: readonly SqlToken[] }
+  | { readonly kind: 'copy'; readonly tokens: readonly SqlToken[]; readonly format: CopyFormat }
+  | { readonly kind: 'show'; readonly name: string }
+  | { readonly kind: 'begin'; readonly tag: string }
+  | { readonly kind: 'commit' }
+  | { readonly kind: 'rollback' }
+  /** Nothing is done, and `tag` says that it was. */
+  | { readonly kind: 'tag'; readonly tag: string }
+  | { readonly kind: 'reload' }
+  | { readonly kind: 'kill-client'; readonly id: string }
+  | { readonly kind: 'shutdown' };
+
+/** How COPY … TO STDOUT writes a row. */
+export interface CopyFormat {
+  readonly csv: boolean;
+  readonly header: boolean;
+  readonly delimiter: string;
+}
+
+/** Statements without an effect here, by their first word. */
+const TAGS: Readonly<Record<string, string>> = {
+  set: 'SET',
+  reset: 'RESET',
+  savepoint: 'SAVEPOINT',
+  release: 'RELEASE',
+  listen: 'LISTEN',
+  unlisten: 'UNLISTEN',
+  deallocate: 'DEALLOCATE',
+  close: 'CLOSE CURSOR ALL',
+};
+
+/** @throws ConsoleError for what the console does not do */
+export function classify(tokens: readonly SqlToken[]): Statement {
+  const words = tokens.map(({ word }) => word);
+  const [first = '', second = ''] = words;
+  const tag = TAGS[first];
+  if (tag !== undefined) return { kind: 'tag', tag };
+  switch (first) {
+    case 'select':
+    case 'with':
+    case 'values':
+    case '(':
+      return { kind: 'select', tokens };
+    case 'table':
+      return { kind: 'select', tokens: [word('select'), word('*'), word('from'), ...tokens.slice(1)] };
+    case 'copy':
+      return copyStatement(tokens);
+    case 'show':
+      return { kind: 'show', name: showName(tokens) };
+    case 'begin':
+      return { kind: 'begin', tag: 'BEGIN' };
+    case 'start':
+      return { kind: 'begin', tag: 'START TRANSACTION' };
+    case 'commit':
+    case 'end':
+      return { kind: 'commit' };
+    case 'rollback':
+    case 'abort':
+      return second === 'to' ? { kind: 'tag', tag: 'ROLLBACK' } : { kind: 'rollback' };
+    case 'discard':
+      return { kind: 'tag', tag: `DISCARD ${second.toUpperCase() || 'ALL'}` };
+    case 'reload':
+      return { kind: 'reload' };
+    case 'kill_client':
+      return { kind: 'kill-client', id: clientId(tokens) };
+    case 'shutdown':
+      if (second === 'wait_for_clients') return { kind: 'shutdown' };
+      throw new ConsoleError('0A000', 'only SHUTDOWN WAIT_FOR_CLIENTS is supported', {
+        hint: 'It tells new clients 57P03 and ends when the last session has.',
+      });
+    default:
+      throw new ConsoleError(
+        '42601',
+        `"${tokens[0]?.text.slice(0, 63) ?? ''}" is not a command of the console`,
+        {
+          hint: 'SHOW HELP lists the commands, SHOW TABLES what SELECT reads.',
+        },
+      );
+  }
+}
+
+function word(text: string): SqlToken {
+  return { kind: 'word', text, word: text };
+}
+
+/** `SHOW name`, `SHOW TRANSACTION ISOLATION LEVEL`, `SHOW TIME ZONE`; a name may have a dot in it. */
+function showName(tokens: readonly SqlToken[]): string {
+  const rest = tokens.slice(1);
+  const isDotted = rest.some(({ text }) => text === '.');
+  const name = rest.map((token) => valueOf(token).toLowerCase()).join(isDotted ? '' : ' ');
+  if (name === '') throw new ConsoleError('42601', 'syntax error at end of input');
+  if (name === 'transaction isolation level') return 'transaction_isolation';
+  return name === 'time zone' ? 'timezone' : name;
+}
+
+/** The id may be quoted in any way, or be neither a word nor a number alone, such as `4f-2a`. */
+function clientId(tokens: readonly SqlToken[]): string {
+  const rest = tokens.slice(1);
+  const [only] = rest;
+  if (only === undefined) throw new ConsoleError('42601', 'syntax error at end of input');
+  return rest.length === 1 && only.kind !== 'word' ? valueOf(only) : rest.map(({ text }) => text).join('');
+}
+
+/** `COPY (select …) TO STDOUT …` and `COPY table TO STDOUT …`, which psql's \copy sends. */
+function copyStatement(tokens: readonly SqlToken[]): Statement {
+  const to = lastIndexOf(tokens, 'to');
+  if (to < 2 || tokens[to + 1]?.word !== 'stdout') {
+    throw new ConsoleError('0A000', 'the console copies only TO STDOUT', {
+      hint: 'In psql use \\copy (select …) to FILE.',
+    });
+  }
+  const source = tokens.slice(1, to);
+  const isQuery = source[0]?.text === '(';
+  const query = isQuery ? source.slice(1, -1) : [word('select'), word('*'), word('from'), ...source];
+  const options = new Set(tokens.slice(to + 2).map((token) => valueOf(token).toLowerCase()));
+  const csv = options.has('csv');
+  const at = tokens.findIndex((token, index) => index > to && token.word === 'delimiter');
+  const delimiter = tokens.slice(at + 1).find(({ kind }) => kind === 'string');
+  return {
+    kind: 'copy',
+    tokens: query,
+    format: {
+      csv,
+      header: options.has('header'),
+      delimiter: at !== -1 && delimiter !== undefined ? valueOf(delimiter).slice(0, 1) : csv ? ',' : '\t',
+    },
+  };
+}
+
+function lastIndexOf(tokens: readonly SqlToken[], wanted: string): number {
+  let depth = 0;
+  for (let index = tokens.length - 1; index >= 0; index--) {
+    const { text, word: each } = tokens[index] ?? word('');
+    if (text === ')') depth++;
+    if (text === '(') depth--;
+    if (depth === 0 && each === wanted) return index;
+  }
+  return -1;
+}
