@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
-import { GateProcess } from '../../src/server/serving-process.ts';
+import { ServingProcess } from '../../src/server/serving-process.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
@@ -106,7 +106,7 @@ class House {
   readonly #upstream = new RecordingUpstream();
   readonly #metrics = createMetrics();
   readonly #lines: Log[] = [];
-  #gate: GateProcess | null = null;
+  #gate: ServingProcess | null = null;
   #port = 0;
   #visits = 0;
 
@@ -134,7 +134,7 @@ class House {
       writeFileSync(join(this.#directory, file), text, { mode: 0o600 });
     const config = new ConfigHolder(await loadSnapshot(join(this.#directory, 'gatehouse.yaml')));
     const log = createLogger('debug', { write: (line) => void this.#lines.push(JSON.parse(line)) });
-    const gate = new GateProcess({ config, log, metrics: this.#metrics });
+    const gate = new ServingProcess({ config, log, metrics: this.#metrics });
     this.#metrics.bindGauges({
       sessions: () => gate.live.size,
       handshakesInProgress: () => gate.strangers.handshakes.size,

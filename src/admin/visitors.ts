@@ -5,14 +5,14 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
-import { Lifeline } from '../session/end-signal.ts';
+import { EndSignal } from '../session/end-signal.ts';
 import { OpeningWatch } from '../session/opening-watch.ts';
 import { Turns } from '../session/turns.ts';
 import { peekOpeningBytes } from '../tls/handshake/opening-bytes.ts';
 
 interface Visitor {
   readonly raw: Socket;
-  readonly life: Lifeline;
+  readonly life: EndSignal;
   /** What its address counts with. */
   readonly block: string;
   /** It has shown a certificate, or sent a request in clear. */
@@ -65,7 +65,7 @@ export class Visitors {
       raw.destroy();
       return;
     }
-    const visitor: Visitor = { raw, block, life: new Lifeline(), proven: false };
+    const visitor: Visitor = { raw, block, life: new EndSignal(), proven: false };
     const { life } = visitor;
     this.#visitors.set(keyOf(raw), visitor);
     const key = keyOf(raw);

@@ -6,7 +6,7 @@
  * SECURITY: an escape sequence in a user name would drive the operator's terminal, and a right-to-left override makes
  * `ecila` read as `alice` in the very list that says whom to end.
  */
-export function makeVisible(text: string): string {
+export function escapeInvisible(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,

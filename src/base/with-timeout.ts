@@ -1,7 +1,7 @@
 // Waiting with an end.
 
 /** Waits for `promise` or `ms` milliseconds, or until what `onStart` was given is called, whichever is first. */
-export async function orAfter(
+export async function withTimeout(
   promise: Promise<unknown>,
   ms: number,
   onStart: (hasten: () => void) => void = () => {},

@@ -7,7 +7,7 @@ import { request as requestTls, type RequestOptions } from 'node:https';
 import { getSystemErrorMessage } from 'node:util';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { makeVisible } from '../base/escape-invisible.ts';
+import { escapeInvisible } from '../base/escape-invisible.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
@@ -87,7 +87,7 @@ async function reload({ json, ...listener }: RemoteOptions): Promise<number> {
     for (const problem of records(field(answer.value, 'warnings'))) print(problemText(problem, 'WARNING:  '));
     const parts = field(answer.value, 'reloaded');
     print(
-      `reloaded: ${Array.isArray(parts) && parts.length > 0 ? makeVisible(parts.join(', ')) : 'nothing'}`,
+      `reloaded: ${Array.isArray(parts) && parts.length > 0 ? escapeInvisible(parts.join(', ')) : 'nothing'}`,
     );
   }
   return answer.status === 200 ? exitStatus.fine : exitStatus.failed;
@@ -96,7 +96,7 @@ async function reload({ json, ...listener }: RemoteOptions): Promise<number> {
 async function terminate(id: string, { json, ...listener }: RemoteOptions): Promise<number> {
   const answer = await ask(listener, 'DELETE', `/sessions/${encodeURIComponent(id)}`);
   if (answer.status !== 200) throw refused(answer);
-  print(json === true ? answer.body : `session ${makeVisible(id)} was terminated`);
+  print(json === true ? answer.body : `session ${escapeInvisible(id)} was terminated`);
   return exitStatus.fine;
 }
 
@@ -164,7 +164,7 @@ function reason(error: unknown): string {
 
 function refused({ status, value }: Answer): CommandError {
   const error = field(value, 'error');
-  return new CommandError(typeof error === 'string' ? makeVisible(error) : `the gate answered ${status}`);
+  return new CommandError(typeof error === 'string' ? escapeInvisible(error) : `the gate answered ${status}`);
 }
 
 /** `file:line: message` with its DETAIL and HINT, as `check` prints it. */
@@ -176,7 +176,7 @@ function problemText(problem: object, prefix = ''): string {
   const lines = [`${prefix}${place}: ${shown(field(problem, 'message'))}`];
   for (const name of ['detail', 'hint'] as const) {
     const text = field(problem, name);
-    if (typeof text === 'string') lines.push(`  ${name.toUpperCase()}: ${makeVisible(text)}`);
+    if (typeof text === 'string') lines.push(`  ${name.toUpperCase()}: ${escapeInvisible(text)}`);
   }
   return lines.join('\n');
 }
@@ -220,7 +220,7 @@ function sessionTable(rows: readonly object[]): string {
 
 /** SECURITY: names are the clients' words, and escape sequences in them would be the terminal's commands. */
 function shown(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? makeVisible(String(value)) : '';
+  return typeof value === 'string' || typeof value === 'number' ? escapeInvisible(String(value)) : '';
 }
 
 /** A member of a JSON object; null where there is none. */

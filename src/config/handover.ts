@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LoadError } from '../base/errors.ts';
 import { plainListsOf } from '../tls/material/revocation-lists.ts';
 import { contextFor } from '../tls/material/shared-context.ts';
-import { Terminator } from '../tls/tls-acceptor.ts';
+import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { attemptMaps, attemptRules, type Attempt } from './parts.ts';
@@ -150,7 +150,7 @@ function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'
     authorities: sent.authorities.map((der) => new X509Certificate(der)),
     plainLists: plainListsOf(sent.options),
   };
-  return { material, terminator: new Terminator(material), admin: null };
+  return { material, terminator: new TlsAcceptor(material), admin: null };
 }
 
 function loaded<T>(part: Attempt<T>): { readonly value: T; readonly hash: string } {

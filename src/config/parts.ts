@@ -12,7 +12,7 @@ import { loadIdentInSteps } from '../rules/ident.ts';
 import { inSlices, nextTurn } from '../base/slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/load-tls.ts';
-import { Terminator } from '../tls/tls-acceptor.ts';
+import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { listDirectory } from '../base/regular-file.ts';
 import {
@@ -34,7 +34,7 @@ export type Part = (typeof parts)[number];
 /** What is used for TLS; null = ssl is off. */
 export interface TlsPart {
   readonly material: TlsMaterial | null;
-  readonly terminator: Terminator | null;
+  readonly terminator: TlsAcceptor | null;
   /** The admin listener's own; null = it speaks none. */
   readonly admin: TlsMaterial | null;
 }
@@ -168,7 +168,7 @@ export async function attemptTls(
     for (const [path, source] of await digestTlsFiles(used)) noteSource(sources, path, source);
     // OpenSSL reads the lists here, in one go each: sessions have their turn before and after.
     await nextTurn();
-    const terminator = material === null ? null : new Terminator(material);
+    const terminator = material === null ? null : new TlsAcceptor(material);
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.
     void admin?.context;

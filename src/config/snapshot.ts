@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { resolve } from 'node:path';
 import { LoadError, type Problem } from '../base/errors.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
-import type { Terminator } from '../tls/tls-acceptor.ts';
+import type { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { noteSource, sha256, type Source, type Sources } from './files.ts';
 import {
@@ -38,7 +38,7 @@ export interface Snapshot {
   readonly settings: Settings;
   /** Null = no TLS: ssl is off, or was off and its turning on has failed. */
   readonly tls: TlsMaterial | null;
-  readonly terminator: Terminator | null;
+  readonly terminator: TlsAcceptor | null;
   /** The admin listener's own TLS; null = it speaks none. */
   readonly adminTls: TlsMaterial | null;
   readonly rules: HbaRules;

@@ -12,7 +12,7 @@ export interface Staffing {
   readonly serving: number;
 }
 
-export interface Backend {
+export interface ClientService {
   /** Where clients connect. */
   readonly addresses: readonly ListenAddress[];
   sessions(): Promise<readonly SessionRow[]>;

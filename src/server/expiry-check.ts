@@ -7,7 +7,7 @@ import type { TlsMaterial } from '../tls/types.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-export interface DailyLookOptions {
+export interface ExpiryCheckOptions {
   readonly everyMs?: number;
   readonly now?: () => Date;
 }
@@ -17,10 +17,10 @@ export interface DailyLookOptions {
  *
  * @returns stops looking
  */
-export function createDailyLook(
+export function createExpiryCheck(
   current: () => Pick<TlsMaterial, 'certificates' | 'crls'>,
   warn: (problem: Problem) => void,
-  { everyMs = DAY_MS, now = () => new Date() }: DailyLookOptions = {},
+  { everyMs = DAY_MS, now = () => new Date() }: ExpiryCheckOptions = {},
 ): () => void {
   const timer = setInterval(() => {
     const { certificates, crls } = current();

@@ -1,7 +1,7 @@
 // What the admin listener sees of the gate, whoever serves its clients.
 
 import type { GateStatus, GateView, RuleRows } from '../admin/gate-view.ts';
-import type { Backend } from './client-service.ts';
+import type { ClientService } from './client-service.ts';
 import { toText } from '../base/bytestring.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -11,7 +11,7 @@ import { VERSION } from '../base/version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
 export interface ViewSources {
-  readonly backend: Backend;
+  readonly backend: ClientService;
   readonly config: ConfigHolder;
   /** Of this process. */
   readonly metrics: Metrics;
@@ -75,11 +75,11 @@ function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, numbe
 const NOBODY_SERVES = 'no worker process serves';
 
 /** Some process serves clients: what the process that is asked says for all. */
-export function isAlive({ staffing }: Backend): boolean {
+export function isAlive({ staffing }: ClientService): boolean {
   return staffing.serving > 0;
 }
 
-function shortOfWorkers({ staffing: { serving, wanted } }: Backend): string[] {
+function shortOfWorkers({ staffing: { serving, wanted } }: ClientService): string[] {
   return serving > 0 && serving < wanted ? [`${serving} of ${wanted} worker processes serve`] : [];
 }
 

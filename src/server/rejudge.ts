@@ -5,7 +5,7 @@
 import { toText } from '../base/bytestring.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { messageOf } from '../base/errors.ts';
-import type { Gate } from '../session/process-state.ts';
+import type { ProcessState } from '../session/process-state.ts';
 import { decisionSteps } from '../rules/decide.ts';
 import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import { judge } from '../session/rules-step.ts';
@@ -28,7 +28,7 @@ const SLICE_MS = 5;
 const ADMITTED: SessionJudgement = { kind: 'admitted' };
 
 /** Whose sessions are judged. */
-export type JudgedGate = Pick<Gate, 'log' | 'sessions'>;
+export type JudgedGate = Pick<ProcessState, 'log' | 'sessions'>;
 
 /** Judges the sessions of one process, after each reload anew. */
 export class SessionsJudge {

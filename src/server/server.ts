@@ -3,14 +3,14 @@
 
 import type { GateStatus } from '../admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from '../admin/server.ts';
-import type { Backend } from './client-service.ts';
+import type { ClientService } from './client-service.ts';
 import type { Settings } from '../config/settings.ts';
 import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
 import { createWatcher } from '../config/watch.ts';
-import { createDailyLook } from './expiry-check.ts';
+import { createExpiryCheck } from './expiry-check.ts';
 import { formatProblem, LoadError, type Problem } from '../base/errors.ts';
-import { Fleet } from './workers/workers.ts';
-import { GateProcess } from './serving-process.ts';
+import { Workers } from './workers/workers.ts';
+import { ServingProcess } from './serving-process.ts';
 import type { ListenAddress } from './listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
@@ -19,7 +19,7 @@ import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
 import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
 import { createGateView, isAlive } from './gate-view.ts';
-import { orAfter } from '../base/with-timeout.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 
 export interface ServerOptions {
   /** Path of the YAML file. */
@@ -66,7 +66,7 @@ class Server implements RunningServer {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  readonly #backend: Backend;
+  readonly #backend: ClientService;
   readonly #health: UpstreamHealth;
   readonly #manager: ServiceManager;
   #admin: AdminServer | null = null;
@@ -78,7 +78,7 @@ class Server implements RunningServer {
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
     const metrics = createMetrics();
-    let backend: Backend | null = null;
+    let backend: ClientService | null = null;
     const health = new UpstreamHealth(new Dialer(() => backend?.addresses ?? []));
     backend = await startBackend(config, log, metrics, health);
     const server = new Server(config, log, metrics, backend, health);
@@ -95,7 +95,7 @@ class Server implements RunningServer {
     config: ConfigHolder,
     log: Logger,
     metrics: Metrics,
-    backend: Backend,
+    backend: ClientService,
     health: UpstreamHealth,
   ) {
     this.#config = config;
@@ -123,7 +123,7 @@ class Server implements RunningServer {
     this.#showSnapshot();
     if (settings.admin.listen !== '') await this.#openAdmin(settings);
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
-    const stopLooking = createDailyLook(
+    const stopLooking = createExpiryCheck(
       () => certificatesInUse(this.#config.current),
       (problem) => logWarning(this.#log, problem),
     );
@@ -204,7 +204,7 @@ class Server implements RunningServer {
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
     this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
-    await orAfter(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
+    await withTimeout(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
     await this.#backend.finish();
     await this.#admin?.close();
     await this.#manager.close();
@@ -218,7 +218,7 @@ async function startBackend(
   log: Logger,
   metrics: Metrics,
   health: UpstreamHealth,
-): Promise<Backend> {
+): Promise<ClientService> {
   const { settings } = config.current;
   const upstreamUp = (): boolean | null => health.last;
   const passed = passedSockets(process.env);
@@ -230,9 +230,9 @@ async function startBackend(
       sessionsNoLongerAdmitted: () => 0,
       upstreamUp,
     });
-    return await Fleet.start({ config, log, metrics });
+    return await Workers.start({ config, log, metrics });
   }
-  const gate = new GateProcess({ config, log, metrics });
+  const gate = new ServingProcess({ config, log, metrics });
   metrics.bindGauges({
     sessions: () => gate.live.size,
     handshakesInProgress: () => gate.strangers.handshakes.size,

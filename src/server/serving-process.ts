@@ -4,12 +4,12 @@
 import type { SessionRow } from '../session/session-row.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
-import type { Backend, Staffing } from './client-service.ts';
+import type { ClientService, Staffing } from './client-service.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { collectGarbage } from '../base/garbage.ts';
-import type { Gate } from '../session/process-state.ts';
+import type { ProcessState } from '../session/process-state.ts';
 import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -22,7 +22,7 @@ import { Sessions, terminatedByAdministrator } from '../session/sessions.ts';
 import { Strangers } from '../session/strangers.ts';
 import { sessionRow } from '../session/session-row.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { orAfter } from '../base/with-timeout.ts';
+import { withTimeout } from '../base/with-timeout.ts';
 
 /** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
 const LAST_WORDS_MS = 2_000;
@@ -55,13 +55,13 @@ export interface SharedState {
 }
 
 /** The connections of one process. */
-export class GateProcess implements Backend {
+export class ServingProcess implements ClientService {
   readonly strangers: Strangers;
   readonly live = new Sessions();
   readonly #config: GateProcessOptions['config'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  readonly #gate: Gate;
+  readonly #gate: ProcessState;
   readonly #sessionsJudge: SessionsJudge;
   /** Accepted connections, by their sockets, until each is over. */
   readonly #connections = new Map<Socket, Promise<void>>();
@@ -180,10 +180,10 @@ export class GateProcess implements Backend {
     );
     // Resolves only when the connections are closed, which are waited for below.
     void this.#listeners?.close();
-    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
+    await withTimeout(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
     for (const raw of this.#connections.keys()) raw.destroy();
     // Each still has its closing line to write.
-    await orAfter(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
+    await withTimeout(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
   }
 
   /** How many sessions would be refused by what a reload has brought. */

@@ -4,7 +4,7 @@
 import { toText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import type { Gate } from './process-state.ts';
+import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import type { Connection } from './connection.ts';
@@ -116,7 +116,7 @@ export function isStale({ material, known }: Connection, { tls }: Snapshot): boo
   return known.tls !== null && tls !== material;
 }
 
-function refuseWhileDraining(gate: Gate): void {
+function refuseWhileDraining(gate: ProcessState): void {
   if (!gate.draining()) return;
   throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
 }

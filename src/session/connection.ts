@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
-import type { Gate } from './process-state.ts';
+import type { ProcessState } from './process-state.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { offeredFields } from '../tls/handshake/client-hello.ts';
@@ -16,7 +16,7 @@ import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist, enlist, isStale, stepBack } from './admission.ts';
 import { ByteReader } from '../base/byte-reader.ts';
 import { forwardCancel, type CancelKey, type CancelOutcome } from './cancel.ts';
-import { Lifeline, orAborted, reasonOf } from './end-signal.ts';
+import { EndSignal, withSignal, reasonOf } from './end-signal.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
 import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
@@ -31,14 +31,14 @@ import {
   reportEnd,
   reportFailure,
   reportGone,
-  type Known,
+  type ConnectionLog,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
 import { logIn } from './login.ts';
 
 /** One connection and what it holds; everything here is let go in `serveConnection`. */
 export interface Connection {
-  readonly gate: Gate;
+  readonly gate: ProcessState;
   /** Those in force at accept, then those in force when it was decided on: it lives by them to its end. */
   settings: Settings;
   /** What the TLS handshake was made with, until the connection is decided on; null in clear. */
@@ -47,8 +47,8 @@ export interface Connection {
   readonly address: IpAddress;
   /** What the address counts with: itself, or its /64. */
   readonly block: string;
-  readonly life: Lifeline;
-  readonly known: Known;
+  readonly life: EndSignal;
+  readonly known: ConnectionLog;
   /** What the client is spoken to through: `raw`, then the TLS socket above it. */
   client: Socket;
   upstream: UpstreamLink | null;
@@ -67,7 +67,7 @@ type End = RelayEnd | 'cancel';
  *
  * @param raw paused, `allowHalfOpen`, with its `error` already listened to by nobody
  */
-export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
+export async function serveConnection(raw: Socket, gate: ProcessState): Promise<void> {
   // Whoever waits on the socket listens for its close; an error before or after must not end the process.
   raw.on('error', () => {});
   const peer = clientAddress(raw.remoteAddress ?? '');
@@ -84,7 +84,7 @@ export async function serveConnection(raw: Socket, gate: Gate): Promise<void> {
     raw,
     address: peer.address,
     block: addressBlock(peer.address),
-    life: new Lifeline(),
+    life: new EndSignal(),
     known: {
       id: gate.nextId(),
       host: peer.text,
@@ -293,7 +293,7 @@ async function cancel(connection: Connection, request: CancelKey): Promise<void>
     throw staleHandshake(known.tls?.hello() ?? null, { silent: true });
   }
   let outcome: CancelOutcome = 'unknown-key';
-  if (await orAborted(gate.hasCancelKey(request.pid, request.key), life.signal)) {
+  if (await withSignal(gate.hasCancelKey(request.pid, request.key), life.signal)) {
     const isSent = await forwardCancel(gate.dialer, snapshot.settings, request, life.signal);
     outcome = isSent ? 'forwarded' : 'upstream-failed';
   }

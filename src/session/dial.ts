@@ -7,7 +7,7 @@ import type { Settings } from '../config/settings.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { keepAlive, type KeepAliveSettings } from '../base/keep-alive.ts';
 import { leadsTo, type Place } from '../base/local-addresses.ts';
-import { destroyOnAbort, Lifeline, orAborted, reasonOf } from './end-signal.ts';
+import { destroyOnAbort, EndSignal, withSignal, reasonOf } from './end-signal.ts';
 import { errnoOf, thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
 import { socketPath, UpstreamNames } from './upstream-address.ts';
 
@@ -79,7 +79,7 @@ export class Dialer {
     signal?.throwIfAborted();
     const attempt: Attempt = {
       settings,
-      life: new Lifeline(),
+      life: new EndSignal(),
       isQueueFull: false,
       ...(onread ? { onread } : {}),
     };
@@ -118,14 +118,14 @@ export class Dialer {
     const path = socketPath(upstream);
     if (path !== null) return await openPath(path, attempt);
     const { signal } = attempt.life;
-    const addresses = await orAborted(this.#names.addresses(upstream.host), signal);
+    const addresses = await withSignal(this.#names.addresses(upstream.host), signal);
     try {
       return await this.#openAny(addresses, attempt);
     } catch (cause) {
       if (cause instanceof GatehouseError && cause.code === 'upstream-is-this-gate') throw cause;
       const changed = this.#names.changedSince(upstream.host, addresses);
       // Whether or not there is time to wait for the answer, the next dial has it.
-      const others = signal.aborted ? null : await orAborted(changed, signal).catch(() => null);
+      const others = signal.aborted ? null : await withSignal(changed, signal).catch(() => null);
       if (others === null) throw cause;
       return await this.#openAny(others, attempt);
     }
@@ -152,7 +152,7 @@ export class Dialer {
 interface Attempt {
   readonly settings: DialSettings;
   /** Ends every wait: by time, or because whoever wants the connection is gone. */
-  readonly life: Lifeline;
+  readonly life: EndSignal;
   readonly onread?: OnReadOpts;
   /** Whether it waits for room in the queue of a Unix socket. */
   isQueueFull: boolean;
@@ -171,7 +171,7 @@ async function openPath(path: string, attempt: Attempt): Promise<Socket> {
     }
     attempt.isQueueFull = true;
     // Not all at the same moment.
-    await orAborted(sleep(pauseMs * (0.5 + Math.random() / 2)), attempt.life.signal);
+    await withSignal(sleep(pauseMs * (0.5 + Math.random() / 2)), attempt.life.signal);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
 
 /** Ends a connection's waits: by time, by eviction, by an administrator. The first reason stands. */
-export class Lifeline {
+export class EndSignal {
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | null = null;
 
@@ -45,7 +45,7 @@ export class Lifeline {
  * @param client read by nobody else so long
  * @returns stops watching
  */
-export function endWhenGone(client: Socket, life: Lifeline): () => void {
+export function endWhenGone(client: Socket, life: EndSignal): () => void {
   const onGone = (): void => life.end(new GatehouseError('client-gave-up'));
   // Lets a stream that has ended say so; takes nothing.
   const onReadable = (): void => void client.read(0);
@@ -61,7 +61,7 @@ export function reasonOf(signal: AbortSignal): GatehouseError {
 }
 
 /** Waits for `promise` or the signal, whichever is first; the loser's outcome is let go. */
-export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

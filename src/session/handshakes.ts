@@ -2,7 +2,7 @@
 // whoever is silent, then whoever takes more than the share of an address (contract §7.20, §7.34).
 
 import { GatehouseError } from '../base/errors.ts';
-import type { Lifeline } from './end-signal.ts';
+import type { EndSignal } from './end-signal.ts';
 
 /** A client that has kept us waiting for this long goes before any other, in milliseconds: several slow round trips. */
 const PATIENCE_MS = 2_000;
@@ -31,7 +31,7 @@ export interface Candidate {
 /** The process's unproven connections. */
 export class Handshakes {
   /** The one longest without progress first: taking an entry out of a Map and in again moves it to the end. */
-  readonly #waiting = new Map<Lifeline, Waiting>();
+  readonly #waiting = new Map<EndSignal, Waiting>();
   readonly #groups = new Map<string, number>();
   readonly #onChange: () => void;
   #limit = 0;
@@ -47,7 +47,7 @@ export class Handshakes {
   }
 
   /** Takes a new connection in. Where `limit` (0 = none) is passed, somebody goes within a turn of the event loop. */
-  enter(life: Lifeline, limit: number, group = ''): void {
+  enter(life: EndSignal, limit: number, group = ''): void {
     this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven: false });
     this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
     this.#limit = limit;
@@ -78,7 +78,7 @@ export class Handshakes {
   }
 
   /** A step is done: a packet, TLS, a certificate. Single bytes are no progress. */
-  progress(life: Lifeline, { turn = 'client', proven }: { turn?: Turn; proven?: boolean } = {}): void {
+  progress(life: EndSignal, { turn = 'client', proven }: { turn?: Turn; proven?: boolean } = {}): void {
     const waiting = this.#waiting.get(life);
     if (waiting === undefined) return;
     waiting.since = performance.now();
@@ -94,7 +94,7 @@ export class Handshakes {
   }
 
   /** Admitted, refused or gone. */
-  leave(life: Lifeline): void {
+  leave(life: EndSignal): void {
     const waiting = this.#waiting.get(life);
     if (waiting === undefined) return;
     this.#waiting.delete(life);
@@ -105,10 +105,10 @@ export class Handshakes {
   }
 
   /** The first of those with the lowest rank, which has gone longest without progress among them. */
-  #first(): [Lifeline, Waiting, number] | null {
+  #first(): [EndSignal, Waiting, number] | null {
     const share = Math.max(this.#limit, this.#waiting.size) / Math.max(1, this.#groups.size);
     const now = performance.now();
-    let first: [Lifeline, Waiting, number] | null = null;
+    let first: [EndSignal, Waiting, number] | null = null;
     for (const [life, waiting] of this.#waiting) {
       const rank = this.#rank(waiting, now, share);
       if (first === null || rank < first[2]) first = [life, waiting, rank];

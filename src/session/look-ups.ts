@@ -2,7 +2,7 @@
 // passwords and names share, for as long as a silent name server takes, so they are few, shared, and kept for a while.
 
 import { GatehouseError } from '../base/errors.ts';
-import { orAborted } from './end-signal.ts';
+import { withSignal } from './end-signal.ts';
 
 /** Questions at one time. libuv gives names two of its four threads; more would only wait there. */
 const AT_ONCE = 2;
@@ -66,7 +66,7 @@ export class LookUps<T> {
     const question = this.#open.get(key) ?? this.#enqueue(key, zone, ask);
     question.waiting++;
     try {
-      return await orAborted(question.answer.promise, signal);
+      return await withSignal(question.answer.promise, signal);
     } finally {
       question.waiting--;
       if (question.waiting === 0 && !this.#asking.has(question)) this.#drop(question);

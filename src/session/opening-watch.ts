@@ -3,7 +3,7 @@
 // are measured from outside: a clock that ticks while anybody is in the opening, and the bytes that each has sent.
 
 import { GatehouseError } from '../base/errors.ts';
-import type { Lifeline } from './end-signal.ts';
+import type { EndSignal } from './end-signal.ts';
 
 /** How often the clock ticks, in milliseconds. */
 const TICK_MS = 10;
@@ -37,7 +37,7 @@ const MAX_STEP_BYTES = 256 * 1024;
 export const MAX_PACKET_STEP_BYTES = 64 * 1024;
 
 interface Opening {
-  readonly life: Lifeline;
+  readonly life: EndSignal;
   readonly address: string;
   /** Bytes received so far, below TLS. */
   readonly received: () => number;
@@ -67,7 +67,7 @@ export interface OpeningWatchOptions {
 
 /** All openings of a process, and what the addresses owe that have failed. */
 export class OpeningWatch {
-  readonly #openings = new Map<Lifeline, Opening>();
+  readonly #openings = new Map<EndSignal, Opening>();
   readonly #debts = new Map<string, Debt>();
   readonly #onCharge: (address: string, ms: number) => void;
   readonly #processorMs: () => number;
@@ -89,7 +89,7 @@ export class OpeningWatch {
   }
 
   /** Watches a connection from here on, until `end`. */
-  begin(life: Lifeline, address: string, received: () => number): void {
+  begin(life: EndSignal, address: string, received: () => number): void {
     const seen = received();
     this.#openings.set(life, {
       life,
@@ -107,7 +107,7 @@ export class OpeningWatch {
   }
 
   /** A step of the opening is done; the next one may take so many bytes. */
-  step(life: Lifeline, maxStepBytes = MAX_STEP_BYTES): void {
+  step(life: EndSignal, maxStepBytes = MAX_STEP_BYTES): void {
     const opening = this.#openings.get(life);
     if (opening === undefined) return;
     opening.stepAt = opening.received();
@@ -120,7 +120,7 @@ export class OpeningWatch {
    * @param failed its certificate does not verify
    * @returns whether it has cost no more than is usual
    */
-  handshakeDone(life: Lifeline, failed: boolean): boolean {
+  handshakeDone(life: EndSignal, failed: boolean): boolean {
     this.#look();
     const opening = this.#openings.get(life);
     if (opening === undefined) return true;
@@ -131,7 +131,7 @@ export class OpeningWatch {
   }
 
   /** Forgets a connection; one that has failed is charged for what it has cost. */
-  end(life: Lifeline, failed: boolean): void {
+  end(life: EndSignal, failed: boolean): void {
     const opening = this.#openings.get(life);
     if (opening === undefined) return;
     this.#look();

@@ -9,7 +9,7 @@ import type { Quota } from './quota.ts';
 import type { Session, Sessions } from './sessions.ts';
 import type { Strangers } from './strangers.ts';
 
-export interface Gate {
+export interface ProcessState {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly strangers: Strangers;

@@ -3,14 +3,14 @@
 import type { Socket } from 'node:net';
 import { toPrintableAscii, toText, type ByteString } from '../base/bytestring.ts';
 import { codes, type GatehouseError } from '../base/errors.ts';
-import type { Gate } from './process-state.ts';
+import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 import type { TlsSession } from '../tls/types.ts';
 
 /** All that is known of a connection so far; filled in as its life goes on. */
-export interface Known {
+export interface ConnectionLog {
   readonly id: string;
   /** The client's numeric address, IPv4-mapped ones un-mapped, and port. */
   readonly host: string;
@@ -25,12 +25,12 @@ export interface Known {
   relayedAt: number | null;
 }
 
-export function logReceived(gate: Gate, known: Known): void {
+export function logReceived(gate: ProcessState, known: ConnectionLog): void {
   gate.log.info({ id: known.id }, `connection received: host=${known.host} port=${known.port}`);
 }
 
 /** PostgreSQL's DEBUG2 line on the certificate, or that there is none (semantics §2.13). */
-export function logTls(gate: Gate, known: Known, { certificate }: TlsSession): void {
+export function logTls(gate: ProcessState, known: ConnectionLog, { certificate }: TlsSession): void {
   const names = certificate.state === 'verified' ? certificate.identity.names : null;
   const [dn, cn] = [names?.dn, names?.cn].map((name) => toText(name ?? '(anonymous)'));
   gate.log.debug({ id: known.id }, `SSL connection from DN:"${dn}" CN:"${cn}"`);
@@ -38,8 +38,8 @@ export function logTls(gate: Gate, known: Known, { certificate }: TlsSession): v
 
 /** PostgreSQL's `connection authenticated`, with the identity that the method proved. */
 export function logAuthenticated(
-  gate: Gate,
-  known: Known,
+  gate: ProcessState,
+  known: ConnectionLog,
   verdict: Admission | Refusal,
   user: ByteString,
 ): void {
@@ -53,7 +53,7 @@ export function logAuthenticated(
 }
 
 /** PostgreSQL's `connection authorized`, once the upstream has accepted the client too. */
-export function logAuthorized(gate: Gate, known: Known, startup: StartupRequest): void {
+export function logAuthorized(gate: ProcessState, known: ConnectionLog, startup: StartupRequest): void {
   const { tls } = known;
   const parts = [
     startup.replication === 'none' ? 'connection authorized:' : 'replication connection authorized:',
@@ -86,8 +86,8 @@ export function relayedBytes({
 
 /** Closing line and counters of a connection that ended as it should. `end` = a cancel request, or how the relay ended. */
 export function reportEnd(
-  gate: Gate,
-  known: Known,
+  gate: ProcessState,
+  known: ConnectionLog,
   end: 'cancel' | 'closed' | 'client-reset' | 'upstream-reset',
   bytes: RelayedBytes,
   logDisconnections: boolean,
@@ -109,7 +109,12 @@ export function reportEnd(
 }
 
 /** Closing line, with its code, and counters of every connection that was refused or failed. */
-export function reportFailure(gate: Gate, known: Known, failure: GatehouseError, bytes: RelayedBytes): void {
+export function reportFailure(
+  gate: ProcessState,
+  known: ConnectionLog,
+  failure: GatehouseError,
+  bytes: RelayedBytes,
+): void {
   const { code, detail, hint, fields, cause } = failure;
   gate.metrics.connectionEnded(code);
   gate.metrics.tlsFailure(code);
@@ -130,7 +135,7 @@ export function reportFailure(gate: Gate, known: Known, failure: GatehouseError,
  * The line and the count of a client that had reset its connection before it was accepted. The kernel knows its address no
  * more; whoever makes such connections by the thousand shows in the count.
  */
-export function reportGone(gate: Gate): void {
+export function reportGone(gate: ProcessState): void {
   const code = 'no-startup-packet';
   gate.metrics.connectionEnded(code);
   gate.log[codes[code].level](
@@ -139,14 +144,14 @@ export function reportGone(gate: Gate): void {
   );
 }
 
-function countRelay(gate: Gate, known: Known, bytes: RelayedBytes): void {
+function countRelay(gate: ProcessState, known: ConnectionLog, bytes: RelayedBytes): void {
   if (known.relayedAt === null) return;
   gate.metrics.session((performance.now() - known.relayedAt) / 1000);
   gate.metrics.relayed('to_client', bytes.out);
   gate.metrics.relayed('to_upstream', bytes.in);
 }
 
-function describe(known: Known): Record<string, unknown> {
+function describe(known: ConnectionLog): Record<string, unknown> {
   const { tls, startup, record } = known;
   const certificate = tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
   return {

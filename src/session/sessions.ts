@@ -7,7 +7,7 @@ import { GatehouseError } from '../base/errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Facts, HbaRecord } from '../rules/types.ts';
 import type { TlsSession } from '../tls/types.ts';
-import type { Lifeline } from './end-signal.ts';
+import type { EndSignal } from './end-signal.ts';
 
 /** One admitted session. */
 export interface Session {
@@ -56,7 +56,7 @@ export type SessionOptions = Pick<
   | 'record'
   | 'tls'
   | 'bytes'
-> & { readonly life: Lifeline };
+> & { readonly life: EndSignal };
 
 /** A session that is not listed yet. */
 export function createSession({ life, ...options }: SessionOptions): Session {

@@ -2,7 +2,7 @@
 // may cost, and how many of one address may be in a TLS handshake at one time.
 
 import type { TlsSession } from '../tls/types.ts';
-import type { Lifeline } from './end-signal.ts';
+import type { EndSignal } from './end-signal.ts';
 import { Handshakes } from './handshakes.ts';
 import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
 import { Turns } from './turns.ts';
@@ -33,20 +33,20 @@ export class Strangers {
    * @param limit max_handshakes
    * @throws GatehouseError `handshake-too-expensive`
    */
-  enter(life: Lifeline, block: string, received: () => number, limit: number): void {
+  enter(life: EndSignal, block: string, received: () => number, limit: number): void {
     if (this.watch.refuses(block)) throw tooExpensive();
     this.handshakes.enter(life, limit, block);
     this.watch.begin(life, block, received);
   }
 
   /** A packet of the opening has come. */
-  progress(life: Lifeline): void {
+  progress(life: EndSignal): void {
     this.handshakes.progress(life);
     this.watch.step(life);
   }
 
   /** The startup packet has come: the rules and the upstream are next, and nobody waits for the client. */
-  working(life: Lifeline): void {
+  working(life: EndSignal): void {
     this.handshakes.progress(life, { turn: 'gate' });
     this.watch.step(life);
   }
@@ -58,7 +58,7 @@ export class Strangers {
    * @throws what `accept` throws, or the life's reason
    */
   async handshake(
-    life: Lifeline,
+    life: EndSignal,
     block: string,
     accept: (ready: () => Promise<void>) => Promise<TlsSession>,
   ): Promise<TlsSession> {
@@ -79,7 +79,7 @@ export class Strangers {
   }
 
   /** The connection is a session now, or over. Nothing happens where it is not here. */
-  leave(life: Lifeline, { failed }: { readonly failed: boolean }): void {
+  leave(life: EndSignal, { failed }: { readonly failed: boolean }): void {
     this.handshakes.leave(life);
     this.watch.end(life, failed);
   }

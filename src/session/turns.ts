@@ -2,7 +2,7 @@
 // one go, one socket after the other: what twenty of them cost cannot be stopped between. So an address begins with
 // one, and each handshake that has cost no more than is usual allows one more.
 
-import { orAborted, type Lifeline } from './end-signal.ts';
+import { withSignal, type EndSignal } from './end-signal.ts';
 
 /** SECURITY: addresses that are remembered. */
 const MAX_ADDRESSES = 4096;
@@ -13,7 +13,7 @@ const LEASE_MS = 250;
 interface Address {
   allowed: number;
   /** By connection: what ends its lease. */
-  readonly running: Map<Lifeline, NodeJS.Timeout>;
+  readonly running: Map<EndSignal, NodeJS.Timeout>;
   readonly waiting: Set<() => void>;
 }
 
@@ -22,13 +22,13 @@ export class Turns {
   readonly #addresses = new Map<string, Address>();
 
   /** Resolves when the handshake may begin. @throws the life's reason */
-  async take(life: Lifeline, name: string): Promise<void> {
+  async take(life: EndSignal, name: string): Promise<void> {
     const address = this.#address(name);
     while (address.running.size >= address.allowed) {
       const { promise, resolve } = Promise.withResolvers<void>();
       address.waiting.add(resolve);
       try {
-        await orAborted(promise, life.signal);
+        await withSignal(promise, life.signal);
       } catch (error) {
         // It may have been called already, and then somebody else is to have its turn.
         address.waiting.delete(resolve);
@@ -44,7 +44,7 @@ export class Turns {
   }
 
   /** The handshake is over, well or not. `usual` = it has cost no more than is usual; null = nothing is known. */
-  done(life: Lifeline, name: string, usual: boolean | null): void {
+  done(life: EndSignal, name: string, usual: boolean | null): void {
     const address = this.#addresses.get(name);
     if (address === undefined) return;
     clearTimeout(address.running.get(life));

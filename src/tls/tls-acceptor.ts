@@ -36,7 +36,7 @@ export interface AcceptOptions {
 }
 
 /** Accepts TLS on connections that somebody else has accepted, with one state of the ssl_* files. */
-export class Terminator {
+export class TlsAcceptor {
   readonly #material: TlsMaterial;
   /**
    * Never listens. SECURITY: a TLSSocket made without a tls.Server verifies no client certificate, whatever its

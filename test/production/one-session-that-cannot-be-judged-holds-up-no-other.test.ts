@@ -6,7 +6,7 @@ import { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot, type Snapshot } from '../../src/config/snapshot.ts';
-import { GateProcess } from '../../src/server/serving-process.ts';
+import { ServingProcess } from '../../src/server/serving-process.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { SessionsJudge } from '../../src/server/rejudge.ts';
@@ -32,7 +32,7 @@ async function gateInProcess(t: Scope, hba: string) {
     new ConfigHolder(await loadSnapshot(join(authority.directory, 'gatehouse.yaml')));
   const config = await load();
   const log = createLogger('info', new Writable({ write: (_chunk, _encoding, done) => done() }));
-  const gate = new GateProcess({ config, log, metrics: createMetrics() });
+  const gate = new ServingProcess({ config, log, metrics: createMetrics() });
   await gate.listen({ settings: config.current.settings, log });
   atEnd(t, async () => await gate.finish());
   return {

@@ -4,7 +4,7 @@
 import { Writable } from 'node:stream';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
-import { GateProcess } from '../../src/server/serving-process.ts';
+import { ServingProcess } from '../../src/server/serving-process.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { LocalQuota, type Quota } from '../../src/session/quota.ts';
@@ -123,7 +123,7 @@ async function gateWithHeldQuota(t: Scope) {
   const config = new ConfigHolder(loaded);
   const quota = new HeldQuota();
   const log = createLogger('info', new Writable({ write: (_chunk, _encoding, done) => done() }));
-  const gate = new GateProcess({
+  const gate = new ServingProcess({
     config,
     log,
     metrics: createMetrics(),

@@ -3,13 +3,13 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
-import { Lifeline } from '../../src/session/end-signal.ts';
+import { EndSignal } from '../../src/session/end-signal.ts';
 import { evicted, Handshakes } from '../../src/session/handshakes.ts';
 
 await test('coming, leaving, evicted for another, evicted by hand', async (t) => {
   const told: number[] = [];
   const handshakes = new Handshakes(() => told.push(handshakes.size));
-  const [first, second, third] = [new Lifeline(), new Lifeline(), new Lifeline()];
+  const [first, second, third] = [new EndSignal(), new EndSignal(), new EndSignal()];
   handshakes.enter(first, 2);
   handshakes.enter(second, 2);
   handshakes.progress(first);
@@ -27,9 +27,9 @@ await test('coming, leaving, evicted for another, evicted by hand', async (t) =>
 
 await test('who goes first', async (t) => {
   const handshakes = new Handshakes();
-  const names = new Map<Lifeline, string>();
-  const come = (name: string, group: string): Lifeline => {
-    const life = new Lifeline();
+  const names = new Map<EndSignal, string>();
+  const come = (name: string, group: string): EndSignal => {
+    const life = new EndSignal();
     names.set(life, name);
     life.signal.addEventListener('abort', () => names.delete(life));
     handshakes.enter(life, 0, group);

@@ -7,7 +7,7 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { GatehouseError, LoadError, type Problem } from '../../src/base/errors.ts';
 import { loadTls } from '../../src/tls/load-tls.ts';
 import { loadRevocationLists, type RevocationSettings } from '../../src/tls/material/revocation-lists.ts';
-import { Terminator } from '../../src/tls/tls-acceptor.ts';
+import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
 import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
 import type { Credentials, TestAuthority } from './certificates.ts';
 import { atEnd, type Scope } from './scope.ts';
@@ -128,7 +128,7 @@ export async function startTlsGate(
   material: TlsMaterial,
   { signal = new AbortController().signal, before }: GateOptions = {},
 ): Promise<TlsGate> {
-  const terminator = new Terminator(material);
+  const terminator = new TlsAcceptor(material);
   const raws = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (raw) => {
     raws.add(raw);

@@ -1,7 +1,7 @@
 // Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
-import { createDailyLook } from '../../src/server/expiry-check.ts';
+import { createExpiryCheck } from '../../src/server/expiry-check.ts';
 import { revocationWarnings, validityWarnings } from '../../src/tls/material/certificate-warnings.ts';
 import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
 import { testAuthority } from '../support/certificates.ts';
@@ -83,7 +83,7 @@ await test('a gate that runs on says it again, until it is stopped', async (t) =
   const certificates = [certificate(day(-1), day(10))];
   const warned: string[] = [];
   await new Promise<void>((resolve) => {
-    const stop = createDailyLook(
+    const stop = createExpiryCheck(
       () => ({ certificates, crls: [] }),
       ({ message }) => {
         warned.push(message);

@@ -7,7 +7,7 @@ import { connect } from 'node:tls';
 import { test } from 'tap';
 import { CertificateJudge, type Judgement } from '../../src/tls/judge/certificate-judge.ts';
 import { chainOf } from '../../src/tls/judge/presented-chain.ts';
-import { Terminator } from '../../src/tls/tls-acceptor.ts';
+import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
 import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
 import { testAuthority } from '../support/certificates.ts';
 import { makeOddChain, type OddChain } from '../support/odd-chains.ts';
@@ -92,7 +92,7 @@ function verdictOf({ certificate }: TlsSession): string {
 /** A port at which each handshake is made with the material of the moment. */
 async function openDoor(t: Scope) {
   const sessions = new Arrivals<TlsSession | Error>();
-  let terminator: Terminator | null = null;
+  let terminator: TlsAcceptor | null = null;
   const signal = new AbortController().signal;
   const onConnection = async (raw: Socket): Promise<void> => {
     try {
@@ -109,7 +109,7 @@ async function openDoor(t: Scope) {
   let seen = 0;
   return {
     shake: async (material: TlsMaterial, { sent, keys }: OddChain): Promise<TlsSession> => {
-      terminator = new Terminator(material);
+      terminator = new TlsAcceptor(material);
       const client = connect({
         port,
         host: '127.0.0.1',

@@ -1,6 +1,6 @@
 // HTML by tagged template: every value is escaped unless it was made here, so that a forgotten escape cannot be written.
 
-import { makeVisible } from '../../base/escape-invisible.ts';
+import { escapeInvisible } from '../../base/escape-invisible.ts';
 
 /** Markup that is safe to send: made by `html` and nothing else. */
 export class Html {
@@ -45,5 +45,5 @@ const entities: Readonly<Record<string, string>> = {
 
 // SECURITY: user, database, application name and certificate names are the client's words.
 function escape(text: string): string {
-  return makeVisible(text).replace(/[&<>"']/g, (character) => entities[character] ?? '');
+  return escapeInvisible(text).replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }

@@ -7,7 +7,7 @@ import type { ConfigHolder, Parts } from '../../config/snapshot.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { SessionCount } from '../../session/quota.ts';
-import { orAfter } from '../../base/with-timeout.ts';
+import { withTimeout } from '../../base/with-timeout.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote, type Limits } from './rpc.ts';
 
@@ -158,7 +158,7 @@ export class WorkerProcess {
   /** Ends it: in order where it answers, and by force where it does not. */
   async finish(): Promise<void> {
     await this.remote.call('finish').catch(() => this.kill());
-    await orAfter(this.exited, EXIT_MS);
+    await withTimeout(this.exited, EXIT_MS);
     this.kill();
     await this.exited;
   }

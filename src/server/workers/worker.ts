@@ -2,7 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { ReceivedState, type SentState } from '../../config/handover.ts';
-import { GateProcess } from '../serving-process.ts';
+import { ServingProcess } from '../serving-process.ts';
 import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -16,7 +16,7 @@ process.on('disconnect', () => process.exit(1));
 
 const metrics = createMetrics();
 const state = new ReceivedState();
-let gate: GateProcess | null = null;
+let gate: ServingProcess | null = null;
 /** One state after the other, in the order in which they were sent. */
 let taking: Promise<void> = Promise.resolve();
 
@@ -63,7 +63,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
   const log = createLogger(settings.logLevel);
   logNodeWarnings(log);
   followSignals((received) => logIgnored(log, received));
-  const started = new GateProcess({
+  const started = new ServingProcess({
     config: state,
     log,
     metrics,
@@ -133,7 +133,7 @@ function logIgnored(log: Logger, { signal, meaning }: Received): void {
   if (meaning === 'nothing') log.info(`received ${signal}: ignored`);
 }
 
-function running(): GateProcess {
+function running(): ServingProcess {
   if (gate === null) throw new Error('the worker has not started');
   return gate;
 }

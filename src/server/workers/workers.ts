@@ -3,7 +3,7 @@
 
 import type { SessionRow } from '../../session/session-row.ts';
 import { fork } from 'node:child_process';
-import type { Backend, Staffing } from '../client-service.ts';
+import type { ClientService, Staffing } from '../client-service.ts';
 import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
@@ -23,14 +23,14 @@ const NO_DEBUGGER = '--disable-sigusr1';
 /** A worker that has lived this long, in milliseconds, has started well. */
 const GOOD_START_MS = 10_000;
 
-export interface FleetOptions {
+export interface WorkersOptions {
   readonly config: ConfigHolder;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 /** The workers of a gate. */
-export class Fleet implements Backend {
+export class Workers implements ClientService {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
   readonly #metrics: Metrics;
@@ -46,7 +46,7 @@ export class Fleet implements Backend {
   #finishing = false;
   #evicting = false;
 
-  private constructor({ config, log, metrics }: FleetOptions) {
+  private constructor({ config, log, metrics }: WorkersOptions) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
@@ -57,8 +57,8 @@ export class Fleet implements Backend {
    *
    * @throws LoadError where the gate cannot listen; Error when a worker does not start
    */
-  static async start(options: FleetOptions): Promise<Fleet> {
-    const fleet = new Fleet(options);
+  static async start(options: WorkersOptions): Promise<Workers> {
+    const fleet = new Workers(options);
     const { settings, rules } = options.config.current;
     options.metrics.rules(rules.records);
     // Bound once for itself: the workers share their sockets with anybody of this user, and a second gate on the same
