@@ -87,7 +87,7 @@ async function withList({ peer }: Target, { stage, scope }: Context): Promise<Re
     writeFileSync(join(gate.directory, LIST), lists[round % 2]!);
     waits.push(await longestWait(session, () => reloads(gate)));
     // A new client verifies with the list, as OpenSSL sorts it when it first looks into it.
-    waits.push(await longestWait(session, async () => void (await sessionOf(stage, scope, gate))));
+    waits.push(await longestWait(session, async () => (await sessionOf(stage, scope, gate)).destroy()));
   }
   const memory = residentBytes(gate.pid) / 1e6;
   await endNow(gate);

@@ -6,6 +6,7 @@ import type { TlsSettings } from '../tls/settings.ts';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { LoadError, type Problem } from '../base/errors.ts';
+import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import { setsIntervalAndCount } from '../base/keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';
 import { loadIdentInSteps } from '../rules/ident.ts';
@@ -166,8 +167,10 @@ export async function attemptTls(
     // SECURITY: what was read may be neither what lay there before nor what lies there now. It passes for changed, so
     // that the next reload reads it again.
     for (const [path, source] of await digestTlsFiles(used)) noteSource(sources, path, source);
-    // OpenSSL reads the lists here, in one go each: sessions have their turn before and after.
+    // OpenSSL reads the lists here, in one go each: sessions have their turn before and after. What was needed to read
+    // their text is freed before, so that the two are never in memory together.
     await nextTurn();
+    if (material !== null && hasLongLists(material.options)) collectGarbage();
     const terminator = material === null ? null : new TlsAcceptor(material);
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.

@@ -8,7 +8,7 @@ import type { ClientService, Staffing } from './client-service.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { collectGarbage } from '../base/garbage.ts';
+import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
@@ -197,18 +197,10 @@ export class ServingProcess implements ClientService {
   #freeLongLists(): void {
     const before = this.#tls;
     this.#tls = this.#config.current.tls;
-    if (before !== null && before !== this.#tls && hasLongLists(before)) setImmediate(collectGarbage);
+    if (before !== null && before !== this.#tls && hasLongLists(before.options)) setImmediate(collectGarbage);
   }
 
   #showRules(): void {
     this.#metrics.rules(this.#config.current.rules.records);
   }
-}
-
-/** Bytes of PEM from which on the lists of a state that is no longer in force are freed at once. */
-const LONG_LISTS = 256 * 1024;
-
-function hasLongLists({ options: { crl } }: TlsMaterial): boolean {
-  const lists = Array.isArray(crl) ? crl : [crl ?? ''];
-  return lists.reduce((sum, list) => sum + list.length, 0) >= LONG_LISTS;
 }
