@@ -162,7 +162,7 @@ export const mutations: readonly Mutation[] = [
     file: 'session/connection.ts',
     removes: 'the wait of the relay for the end of the login',
     from: 'const login = await logIn(',
-    to: "client.on('data', (chunk: Buffer) => void link.socket.write(chunk));\n  const login = await logIn(",
+    to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  const login = await logIn(",
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {
