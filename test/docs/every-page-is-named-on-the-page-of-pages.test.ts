@@ -1,4 +1,5 @@
-// docs/README.md names every page, every link between pages leads somewhere, and every picture is shown by a page.
+// docs/README.md names every page, every link and every file's name in a page leads somewhere, and every picture is
+// shown by a page.
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -48,6 +49,13 @@ await test('every link leads to a file, and to a heading where it names one', as
       if (!t.ok(existsSync(join(root, target)), told)) continue;
       if (anchor !== undefined && statSync(join(root, target)).isFile()) t.ok(anchors(target).includes(anchor), told);
     }
+  }
+});
+
+await test('every file named in the text is there', async (t) => {
+  for (const page of pages) {
+    const names = [...read(page).matchAll(/`((?:src|test|tools|bench|soak|config)\/[\w./-]+\.\w+)`/g)];
+    for (const [, name = ''] of names) t.ok(existsSync(join(root, name)), `${page}: ${name}`);
   }
 });
 
