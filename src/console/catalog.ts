@@ -1,7 +1,7 @@
 // The system catalogues that drivers and psql ask for when they connect or describe: there, and all but empty. A driver
 // that finds no type of its own goes on with the ones that it knows.
 
-import { isPgType, pgTypes } from './pg-types.ts';
+import { isPgType, pgTypes, type PgType } from './pg-types.ts';
 import type { TableData } from './engine-messages.ts';
 
 /** OID of the schema pg_catalog, and of the role that owns it. */
@@ -25,19 +25,16 @@ function typeOf(column: string): string {
 const typeColumns =
   'oid typname typnamespace typowner typlen typbyval typtype typcategory typispreferred typisdefined typdelim typrelid typsubscript typelem typarray typinput typoutput typreceive typsend typbasetype typtypmod typndims typcollation typnotnull';
 
+function typeRow(name: PgType, { oid, size }: (typeof pgTypes)[PgType]): TableData['rows'][number] {
+  const category = name === 'text' ? 'S' : 'N';
+  const head = [oid, name, PG_CATALOG, SUPERUSER, size, 1, 'b', category, 0, 1, ',', 0];
+  return [...head, '-', 0, 0, `${name}in`, `${name}out`, `${name}recv`, `${name}send`, 0, -1, 0, 0, 0];
+}
+
 const types: TableData = {
   name: 'pg_type',
   columns: typeColumns.split(' ').map((name) => ({ name, type: typeOf(name) })),
-  rows: Object.entries(pgTypes).flatMap(([name, { oid, size }]) =>
-    isPgType(name)
-      ? [
-          [
-            ...[oid, name, PG_CATALOG, SUPERUSER, size, 1, 'b', name === 'text' ? 'S' : 'N', 0, 1, ',', 0],
-            ...['-', 0, 0, `${name}in`, `${name}out`, `${name}recv`, `${name}send`, 0, -1, 0, 0, 0],
-          ],
-        ]
-      : [],
-  ),
+  rows: Object.entries(pgTypes).flatMap(([name, type]) => (isPgType(name) ? [typeRow(name, type)] : [])),
 };
 
 export const catalogTables: readonly TableData[] = [

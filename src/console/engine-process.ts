@@ -163,7 +163,7 @@ function addInterval(at: string, sign: string, text: string): string {
   });
   rest = rest.replace(/(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?(?=\s|$|-?\d)/gi, (all, amount, unit) => {
     const unitMs = UNITS_MS[String(unit).toLowerCase()];
-    if (unitMs === undefined) return String(all);
+    if (unitMs === undefined) return all;
     ms += Number(amount) * unitMs;
     return '';
   });

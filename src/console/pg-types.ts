@@ -112,9 +112,8 @@ function numericBinary(text: string): Buffer {
   const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
   const [, sign = '', whole = '0', fraction = ''] = match ?? [];
   const trimmed = whole.replace(/^0+/, '');
-  const groups = (digits: string): number[] => (digits.match(/\d{4}/g) ?? []).map(Number);
-  const before = groups(trimmed.padStart(Math.ceil(trimmed.length / 4) * 4, '0'));
-  const after = groups(fraction.padEnd(Math.ceil(fraction.length / 4) * 4, '0'));
+  const before = digitGroups(trimmed.padStart(Math.ceil(trimmed.length / 4) * 4, '0'));
+  const after = digitGroups(fraction.padEnd(Math.ceil(fraction.length / 4) * 4, '0'));
   const digits = [...before, ...after];
   const bytes = Buffer.alloc(8 + digits.length * 2);
   bytes.writeUInt16BE(digits.length, 0);
@@ -123,6 +122,10 @@ function numericBinary(text: string): Buffer {
   bytes.writeUInt16BE(fraction.length, 6);
   digits.forEach((digit, index) => bytes.writeUInt16BE(digit, 8 + index * 2));
   return bytes;
+}
+
+function digitGroups(digits: string): number[] {
+  return (digits.match(/\d{4}/g) ?? []).map(Number);
 }
 
 /** A parameter that is not of its type: SQLSTATE 22P02 or 22P03. */

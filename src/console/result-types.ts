@@ -161,9 +161,11 @@ function typeOfPlace(tokens: readonly SqlToken[], index: number): PgType | null 
   if (after?.text === '::') return CAST_TYPES[tokens[index + 2]?.word ?? ''] ?? null;
   if (before?.word === 'limit' || before?.word === 'offset') return 'int8';
   if (before?.text === '(' && tokens[index - 2]?.word.startsWith('pg_')) return 'int4';
-  const isComparison = (token: SqlToken | undefined): boolean =>
-    /^(?:=|<>|!=|<|>|<=|>=|between|in)$/.test(token?.word ?? '');
   if (isComparison(before)) return COLUMN_TYPES[tokens[index - 2]?.word ?? ''] ?? null;
   if (isComparison(after)) return COLUMN_TYPES[tokens[index + 2]?.word ?? ''] ?? null;
   return null;
+}
+
+function isComparison(token: SqlToken | undefined): boolean {
+  return /^(?:=|<>|!=|<|>|<=|>=|between|in)$/.test(token?.word ?? '');
 }

@@ -71,7 +71,10 @@ export async function show(topic: ShowTopic, { view, database }: ShowContext): P
       return {
         columns: texts('key', 'value', 'default', 'changeable'),
         rows: (await view.settings()).map(({ name, setting, initial, restart }) => [
-          ...[name, setting, initial, restart ? 'no' : 'yes'],
+          name,
+          setting,
+          initial,
+          restart ? 'no' : 'yes',
         ]),
       };
     case 'databases':
@@ -79,7 +82,7 @@ export async function show(topic: ShowTopic, { view, database }: ShowContext): P
     case 'version':
       return { columns: texts('version'), rows: [[`pg-gatehouse ${view.version}`]] };
     case 'state':
-      return { columns: texts('key', 'value'), rows: await state(view) };
+      return { columns: texts('key', 'value'), rows: await stateRows(view) };
     case 'lists':
       return await lists(view);
     case 'stat_ssl':
@@ -139,11 +142,16 @@ function linkRow(
   const connected = `${session.backend_start.replace('T', ' ').replace(/\.\d+Z$|Z$/, '')} UTC`;
   const address = isClient ? session.client_addr : (settings.get('upstream.host') ?? '');
   const port = isClient ? session.client_port : Number(settings.get('upstream.port') ?? 0);
-  return [
-    ...[type, session.user, session.database, session.replication ? 'yes' : 'none', linkState(session)],
-    ...[address, port, '', 0, connected, connected, 0, 0, 0, session.id, session.id],
-    ...[session.pid ?? 0, isClient ? tlsText(session) : '', session.application_name, 0, session.id],
+  const who = [
+    type,
+    session.user,
+    session.database,
+    session.replication ? 'yes' : 'none',
+    linkState(session),
   ];
+  const where = [address, port, '', 0, connected, connected, 0, 0, 0, session.id, session.id];
+  const tls = isClient ? tlsText(session) : '';
+  return [...who, ...where, session.pid ?? 0, tls, session.application_name, 0, session.id];
 }
 
 function linkState({ state }: ConsoleSession): string {
@@ -208,7 +216,7 @@ async function databases(view: ConsoleView, console: string): Promise<ResultSet>
   };
 }
 
-async function state(view: ConsoleView): Promise<SqlValue[][]> {
+async function stateRows(view: ConsoleView): Promise<SqlValue[][]> {
   const isDraining = await view.draining();
   return [
     ['active', isDraining ? 'no' : 'yes'],

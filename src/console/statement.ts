@@ -38,8 +38,7 @@ const TAGS: Readonly<Record<string, string>> = {
 
 /** @throws ConsoleError for what the console does not do */
 export function classify(tokens: readonly SqlToken[]): Statement {
-  const words = tokens.map(({ word }) => word);
-  const [first = '', second = ''] = words;
+  const [first = '', second = ''] = tokens.map((token) => token.word);
   const tag = TAGS[first];
   if (tag !== undefined) return { kind: 'tag', tag };
   switch (first) {

@@ -151,12 +151,24 @@ export async function loadTable(name: TableName, view: ConsoleView): Promise<Tab
       return tableOf(name, sessions, await view.sessions());
     case 'settings': {
       const rows = (await view.settings()).map(({ setting, unit, source, restart, name: key }) => [
-        ...[key, setting, unit, source, Number(restart)],
+        key,
+        setting,
+        unit,
+        source,
+        Number(restart),
       ]);
       return { name, columns: described(settingColumns), rows };
     }
-    default:
+    case 'rules':
+    case 'certificates':
+    case 'crls':
+    case 'metrics':
+    case 'bans':
+    case 'refusals':
+    case 'workers':
       return { name, columns: described(rowColumns[name]), rows: await view.rows(name) };
+    default:
+      return name satisfies never;
   }
 }
 
