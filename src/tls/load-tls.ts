@@ -1,7 +1,7 @@
 // From the ssl_* settings and the files they name to what a TLS handshake needs: all of it checked, in PostgreSQL's
 // order and words, before any of it is used (semantics §2).
 
-import type { TlsSource } from './settings.ts';
+import type { TlsSettings, TlsSource } from './settings.ts';
 import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { GatehouseError, LoadError, type Problem } from '../base/errors.ts';
@@ -10,12 +10,12 @@ import {
   revocationWarnings,
   validityWarnings,
 } from './material/certificate-warnings.ts';
-import { loadClientAuthorities } from './material/client-authorities.ts';
+import { loadClientAuthorities, type ClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
 import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './material/key-exchange.ts';
-import { loadRevocationLists } from './material/revocation-lists.ts';
+import { loadRevocationLists, type RevocationSettings } from './material/revocation-lists.ts';
 import { contextFor } from './material/shared-context.ts';
-import { loadServerCertificate } from './material/server-certificate.ts';
+import { loadServerCertificate, type ServerCertificate } from './material/server-certificate.ts';
 import type { CertificateInUse, TlsMaterial } from './types.ts';
 
 /** PostgreSQL's ALPN protocol (semantics §1.9, §1.10). */
@@ -50,54 +50,42 @@ export async function loadTls(
   settings: TlsSource,
   { reload }: { readonly reload: boolean },
 ): Promise<TlsMaterial> {
-  const { tls } = settings;
   const loadingAuthorities = loadClientAuthorities(settings);
   // What is wrong with either file is reported, whatever is wrong with the other.
   const listsBesideAuthorities = loadingAuthorities.then(
     ({ lists }) => lists,
     () => [],
   );
-  const [server, keyExchange, { authorities, ...beside }, revocation] = await allOf([
+  const [server, keyExchange, authorities, revocation] = await allOf([
     loadServerCertificate(settings, { reload }),
     loadKeyExchange(settings),
     loadingAuthorities,
     listsBesideAuthorities.then((lists) => loadRevocationLists(settings, lists)),
   ]);
-  const options: TlsOptions = {
-    ...fixedOptions,
-    ...keyExchange,
-    cert: server.chain,
-    key: server.key,
-    ...(server.passphrase === undefined ? {} : { passphrase: server.passphrase }),
-    // SECURITY: never undefined, which would stand for the public CAs that come with Node: no root that
-    // ssl_ca_file does not name may vouch for a client.
-    ca: authorities.map((authority) => authority.pem),
-    ...(revocation.pems.length === 0 ? {} : { crl: [...revocation.pems] }),
-    requestCert: tls.caFile !== '',
-  };
-  const serverFacts = describe(server.certificates, 'server', tls.certFile);
-  const caFacts = describe(
-    authorities.map(({ certificate }) => certificate),
-    'ca',
-    tls.caFile,
-  );
-  const certificates = [...serverFacts.certificates, ...caFacts.certificates];
-  const lasting = [
-    ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, tls.certFile)),
-    ...keyExchangeWarnings(settings),
-    ...server.warnings,
-    ...serverFacts.problems,
-    ...beside.warnings,
-    ...caFacts.problems,
-    ...revocation.warnings,
-  ];
+  return materialOf(settings, { server, keyExchange, authorities, revocation });
+}
+
+/** What the files of one load held. */
+interface LoadedFiles {
+  readonly server: ServerCertificate;
+  readonly keyExchange: TlsOptions;
+  readonly authorities: ClientAuthorities;
+  readonly revocation: RevocationSettings;
+}
+
+function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
+  const { tls } = settings;
+  const { revocation } = loaded;
+  const authorities = loaded.authorities.authorities.map(({ certificate }) => certificate);
+  const options = optionsOf(tls, loaded);
+  const { certificates, warnings: lasting } = describeAll(settings, loaded);
   return {
     get context() {
       return contextFor(options);
     },
     options,
     requestsClientCertificate: tls.caFile !== '',
-    authorities: authorities.map(({ certificate }) => certificate),
+    authorities,
     checksRevocation: revocation.checksRevocation,
     certificates,
     crls: revocation.crls,
@@ -116,6 +104,50 @@ export async function loadTls(
     },
     minProtocolVersion: tls.minProtocolVersion,
     maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
+  };
+}
+
+function optionsOf(
+  { caFile }: TlsSettings,
+  { server, keyExchange, authorities: { authorities }, revocation }: LoadedFiles,
+): TlsOptions {
+  return {
+    ...fixedOptions,
+    ...keyExchange,
+    cert: server.chain,
+    key: server.key,
+    ...(server.passphrase === undefined ? {} : { passphrase: server.passphrase }),
+    // SECURITY: never undefined, which would stand for the public CAs that come with Node: no root that
+    // ssl_ca_file does not name may vouch for a client.
+    ca: authorities.map((authority) => authority.pem),
+    ...(revocation.pems.length === 0 ? {} : { crl: [...revocation.pems] }),
+    requestCert: caFile !== '',
+  };
+}
+
+/** The certificates as facts, and the warnings that do not depend on the clock, in the order of the files. */
+function describeAll(
+  settings: TlsSource,
+  { server, authorities, revocation }: LoadedFiles,
+): { readonly certificates: readonly CertificateInUse[]; readonly warnings: readonly Problem[] } {
+  const { certFile, caFile } = settings.tls;
+  const ofServer = describe(server.certificates, 'server', certFile);
+  const ofAuthorities = describe(
+    authorities.authorities.map(({ certificate }) => certificate),
+    'ca',
+    caFile,
+  );
+  return {
+    certificates: [...ofServer.certificates, ...ofAuthorities.certificates],
+    warnings: [
+      ...server.certificates.slice(0, 1).flatMap((leaf) => channelBindingWarnings(leaf, certFile)),
+      ...keyExchangeWarnings(settings),
+      ...server.warnings,
+      ...ofServer.problems,
+      ...authorities.warnings,
+      ...ofAuthorities.problems,
+      ...revocation.warnings,
+    ],
   };
 }
 
