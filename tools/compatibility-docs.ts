@@ -69,7 +69,7 @@ function page(rows: readonly RecordedRow[]): string {
   const blocks = [
     '# Compatibility',
     '<!-- Written by tools/compatibility-docs.ts (npm run compatibility) from the tests that passed. -->',
-    'Every row is a test that runs the real client against the real server through the real gate, and is linked. Versions are majors; npm packages have their exact version in package.json. PostgreSQL 10, 15 and 18 run in CI, the other majors by `npm run test:majors`. Unless a row says otherwise the client shows a certificate and verifies the gate’s (`sslmode=verify-full`), and the upstream is reached over TCP without TLS.',
+    'Every row is a test, which the row links: it runs the real client against the real server through the real gate. Versions are majors; package.json has the exact versions of npm packages. PostgreSQL 10, 15 and 18 run in CI, the other majors by `npm run test:majors`. Unless a row says otherwise the client shows a certificate and verifies the gate’s (`sslmode=verify-full`), and the upstream is reached over TCP without TLS.',
     ...Object.values(TABLES).flatMap(({ heading, columns, holds }) => [
       `## ${heading}`,
       [
@@ -79,7 +79,7 @@ function page(rows: readonly RecordedRow[]): string {
       ].join('\n'),
     ]),
     '## Not run',
-    'PGlite and COPY from the client: its socket server fails at that with or without the gate; PGlite and cancel requests. Windows and macOS builds of the clients: they speak the same protocol, but no test here runs them. PostgreSQL 9.6 and older: npm has no servers of them. GSSAPI-encrypted and Kerberos-authenticated connections: the gate answers `N` to GSSENCRequest, as a PostgreSQL without GSSAPI does, and refuses the methods `gss` and `sspi` when it loads its rules.',
+    '- PGlite with COPY from the client, because its socket server fails at that with or without the gate; PGlite with cancel requests.\n- Windows and macOS builds of the clients. They speak the same protocol, but no test here runs them.\n- PostgreSQL 9.6 and older, because npm has no such servers.\n- GSSAPI-encrypted and Kerberos-authenticated connections. The gate answers `N` to GSSENCRequest, as a PostgreSQL without GSSAPI does, and refuses the methods `gss` and `sspi` when it loads its rules.',
   ];
   return `${blocks.join('\n\n')}\n`;
 }
