@@ -43,6 +43,7 @@ export const activities: readonly (readonly [weight: number, name: string, activ
   [3, 'wrong password', wrongPassword],
   [3, 'no rule', noRule],
   [4, 'stranger', stranger],
+  [6, 'parked', parked],
 ];
 
 const CERTIFIED = ['alice', 'alice', 'carol', 'dave'] as const;
@@ -318,6 +319,83 @@ async function wrongPassword(around: Surroundings): Promise<void> {
 
 async function noRule(around: Surroundings): Promise<void> {
   await mustBeRefused(around, 'nobody without a rule', '28000', newClient(around, 'nobody', {}));
+}
+
+/** How long a connection may be parked, in milliseconds: some reloads, and less than authentication_timeout. */
+const PARKED_MS = 12_000;
+
+/**
+ * Connects and waits over some reloads: before the first byte, after `S`, or after the handshake. Only then does it say
+ * who it is, so the state in force at that moment decides, whatever was in force when it came.
+ */
+async function parked(around: Surroundings): Promise<void> {
+  const { world, random } = around;
+  const user = pick(around, ['carol', 'dave', 'alice'] as const);
+  const place = pick(around, ['bare', 'after S', 'after TLS'] as const);
+  const raw = connect({ host: '127.0.0.1', port: around.port() });
+  raw.on('error', () => {});
+  const early = world.visit(user);
+  try {
+    if (place === 'bare') await pause(PARKED_MS * random());
+    raw.write(sslRequest());
+    await answered(raw);
+    if (place === 'after S') await pause(PARKED_MS * random());
+    const { certificates, caCert } = around;
+    const socket = connectTls({
+      socket: raw,
+      ca: caCert,
+      servername: 'localhost',
+      ...pem(certificates[user]),
+    });
+    socket.on('error', () => {});
+    await opened(socket);
+    if (place === 'after TLS') await pause(PARKED_MS * random());
+    await finishParked(around, socket, user, place);
+    socket.destroy();
+  } catch (error) {
+    // A handshake with a revoked certificate ends here, and so does whatever met a fault.
+    if (error instanceof Error && error.message === CLOSED) world.count(`parked ${place}: closed`);
+    else world.refused(early, error);
+  }
+  raw.destroy();
+}
+
+const CLOSED = 'the connection was closed';
+
+/** Says who it is, and judges the answer by who may be in now. */
+async function finishParked(
+  { world }: Surroundings,
+  socket: Socket,
+  user: User,
+  place: string,
+): Promise<void> {
+  const visit = world.visit(user);
+  visit.port = socket.localPort ?? 0;
+  socket.write(startupMessage({ user, database: 'soak' }));
+  const answer = await answered(socket);
+  if (answer[0] === 0x52) {
+    world.admitted(visit);
+    world.count(`parked ${place}: admitted`);
+    return;
+  }
+  const text = answer.toString('latin1');
+  if (text.includes('57P03')) world.count(`parked ${place}: told to reconnect`);
+  else world.refused(visit, new Error(text.replaceAll('\0', ' ').slice(0, 200)));
+}
+
+async function answered(socket: Socket): Promise<Buffer> {
+  return await new Promise((resolve, reject) => {
+    socket.once('data', (bytes: Buffer) => resolve(bytes));
+    socket.once('close', () => reject(new Error(CLOSED)));
+    if (socket.destroyed) reject(new Error(CLOSED));
+  });
+}
+
+async function opened(socket: Socket): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    socket.once('secureConnect', () => resolve());
+    socket.once('close', () => reject(new Error(CLOSED)));
+  });
 }
 
 /** Health checks, half packets, half handshakes and noise. */

@@ -30,6 +30,7 @@ export const faults: readonly (readonly [everySeconds: number, name: string, fau
   [25, 'revocation', revokeAndPardon],
   [25, 'rule against a user', shutOutAndLetIn],
   [180, 'worker killed', killWorker],
+  [240, 'worker hung', hangWorker],
   [240, 'upstream restart', restartUpstream],
 ];
 
@@ -41,6 +42,9 @@ hostnossl soak bob              all trust
 
 /** How long a session that a reload no longer admits may live on; the gate spreads their ends over five seconds. */
 const TERMINATED_WITHIN_MS = 15_000;
+
+/** A worker that hangs is given ten seconds by the gate; the machine may be busy. */
+const REPLACED_WITHIN_MS = 30_000;
 
 /** The configuration as it should be: what is written, and one writer at a time. */
 export class Files {
@@ -192,6 +196,25 @@ async function killWorker({ gate, world, random }: Stage): Promise<void> {
   if (victim === undefined) return;
   world.killedWorkers.set(victim, Date.now());
   process.kill(victim, 'SIGKILL');
+}
+
+/** A worker that answers nobody is killed and replaced; until then half of the new clients may wait in its queue. */
+async function hangWorker({ gate, world, random }: Stage): Promise<void> {
+  const [, ...workers] = gate.processes();
+  const victim = workers[Math.floor(random() * workers.length)];
+  if (victim === undefined) return;
+  const over = world.beginHang(victim);
+  process.kill(victim, 'SIGSTOP');
+  const deadline = Date.now() + REPLACED_WITHIN_MS;
+  while (gate.processes().includes(victim)) {
+    if (Date.now() > deadline) {
+      world.violate(`a hung worker was still there after ${REPLACED_WITHIN_MS} ms`);
+      process.kill(victim, 'SIGKILL');
+      break;
+    }
+    await pause(250);
+  }
+  over();
 }
 
 async function restartUpstream({ world, upstream }: Stage): Promise<void> {

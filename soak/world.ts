@@ -48,6 +48,8 @@ export class World {
   readonly doomed = new Set<number>();
   /** Gate workers that the soak has killed, with the time. */
   readonly killedWorkers = new Map<number, number>();
+  /** Times in which a worker that hangs keeps the connections in its queue, in milliseconds since 1970. */
+  readonly #hangs: { from: number; to: number }[] = [];
   /** Live backends that a fault may pick. */
   readonly backends = new Set<number>();
   readonly #standings = new Map<User, { standing: Standing; changes: number }>();
@@ -85,6 +87,14 @@ export class World {
     const outage = { from: Date.now(), to: Number.POSITIVE_INFINITY };
     this.#outages.push(outage);
     return () => void (outage.to = Date.now());
+  }
+
+  /** A worker hangs from now on, until the returned function is called. */
+  beginHang(worker: number): () => void {
+    const hang = { from: Date.now(), to: Number.POSITIVE_INFINITY };
+    this.#hangs.push(hang);
+    this.killedWorkers.set(worker, hang.from);
+    return () => void (hang.to = Date.now());
   }
 
   /** A client got in. */
@@ -129,7 +139,9 @@ export class World {
     const worker = this.#workerOf(port, from);
     if (worker !== null && this.killedWorkers.has(worker)) return 'a killed worker';
     const gap = [...this.killedWorkers.values()].some((at) => at >= now.from - WORKER_GAP_MS && at <= now.to);
-    // A connection that the killed worker had not accepted yet has no line that names it.
-    return worker === null && gap ? 'a killed worker' : null;
+    // A connection that the worker had not accepted yet has no line that names it.
+    if (worker === null && gap) return 'a killed worker';
+    const hung = this.#hangs.some((hang) => hang.from <= now.to && hang.to + WORKER_GAP_MS >= now.from);
+    return worker === null && hung ? 'a hung worker' : null;
   }
 }
