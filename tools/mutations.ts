@@ -161,14 +161,14 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/connection.ts',
     removes: 'the wait of the relay for the end of the login',
-    from: 'const login = await logIn(',
-    to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  const login = await logIn(",
+    from: 'return await logIn({',
+    to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  return await logIn({",
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {
     file: 'session/connection.ts',
     removes: 'the boundary between two messages at which alone an error may stand',
-    from: 'connection.said.atBoundary ? errorResponse(failure) : null',
+    from: 'said.atBoundary ? errorResponse(failure) : null',
     to: 'errorResponse(failure)',
     tests: ['session/a-login-message-of-any-length-is-passed-on-as-it-comes.test.ts'],
   },

@@ -34,7 +34,7 @@ export function protocolVersion(code: number): { major: number; minor: number } 
  * Decoding stops at the first fault, so a client gets exactly the error that PostgreSQL would give it.
  *
  * @param code the packet's protocol version Int32
- * @param body the bytes behind it
+ * @param body the bytes after it
  * @param onDecoded called once the packet is well formed and before its content is judged: PostgreSQL
  *   answers NegotiateProtocolVersion at that point, even to a client that names no user
  * @throws GatehouseError `invalid-replication-value`, `invalid-startup-packet-layout`, `no-user-name`
@@ -44,12 +44,36 @@ export function decodeStartupMessage(
   body: Uint8Array,
   onDecoded: (minorVersion: number, protocolOptions: readonly ByteString[]) => void,
 ): StartupRequest {
-  const text = fromBytes(body);
+  const { parameters, protocolOptions, replication } = decodeParameters(fromBytes(body));
+  const minorVersion = protocolVersion(code).minor;
+  onDecoded(minorVersion, protocolOptions);
+  const user = parameters.get('user') ?? '';
+  if (user === '') {
+    throw new GatehouseError('no-user-name', {
+      reply: 'no PostgreSQL user name specified in startup packet',
+    });
+  }
+  const database = parameters.get('database') || user;
+  return {
+    parameters,
+    protocolOptions,
+    minorVersion,
+    user: user.slice(0, MAX_NAME_BYTES),
+    database: replication === 'physical' ? '' : database.slice(0, MAX_NAME_BYTES),
+    replication,
+    applicationName: parameters.get('application_name') ?? '',
+  };
+}
+
+/** Names and values by turns, each ended by a NUL, and one NUL more at the end. */
+function decodeParameters(
+  text: ByteString,
+): Pick<StartupRequest, 'parameters' | 'protocolOptions' | 'replication'> {
   const parameters = new Map<ByteString, ByteString>();
   const protocolOptions: ByteString[] = [];
   let replication: Replication = 'none';
   let offset = 0;
-  // A string without its NUL runs to the end of the packet, and is then caught by the layout check.
+  // A string without its NUL runs to the end of the packet. The check of the layout then refuses it.
   const endOfString = (from: number): number => {
     const end = text.indexOf('\0', from);
     return end < 0 ? text.length : end;
@@ -73,24 +97,7 @@ export function decodeStartupMessage(
       reply: 'invalid startup packet layout: expected terminator as last byte',
     });
   }
-  const minorVersion = protocolVersion(code).minor;
-  onDecoded(minorVersion, protocolOptions);
-  const user = parameters.get('user') ?? '';
-  if (user === '') {
-    throw new GatehouseError('no-user-name', {
-      reply: 'no PostgreSQL user name specified in startup packet',
-    });
-  }
-  const database = parameters.get('database') || user;
-  return {
-    parameters,
-    protocolOptions,
-    minorVersion,
-    user: user.slice(0, MAX_NAME_BYTES),
-    database: replication === 'physical' ? '' : database.slice(0, MAX_NAME_BYTES),
-    replication,
-    applicationName: parameters.get('application_name') ?? '',
-  };
+  return { parameters, protocolOptions, replication };
 }
 
 /**

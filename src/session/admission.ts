@@ -91,7 +91,7 @@ function list(connection: Connection, session: Session, decidedBy: Snapshot): vo
  * @throws GatehouseError `handshake-too-expensive`
  */
 export function stepBack(connection: Connection): void {
-  const { gate, life, raw, block, settings, session } = connection;
+  const { gate, life, raw, senderBlock, settings, session } = connection;
   if (session === null || gate.sessions.get(session.id) === undefined) {
     gate.strangers.progress(life);
     return;
@@ -99,7 +99,7 @@ export function stepBack(connection: Connection): void {
   delist(connection);
   // Up to here every reload has judged it as one of the sessions.
   connection.decidedBy = gate.snapshot();
-  gate.strangers.enter(life, block, () => raw.bytesRead, settings.maxHandshakes);
+  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.maxHandshakes);
 }
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */

@@ -1,5 +1,5 @@
-// THE life of one connection, top to bottom: opening, TLS, startup packet, rules, upstream, relay, end. It owns both
-// sockets, composes the steps beside it, writes the one closing line and counts the one outcome.
+// The life of one connection. serveConnection is its table of contents: begin, client address, opening, startup, refusals,
+// rules, enlist, dial, login, relay, finish. The steps are the files beside this one, and do not know each other.
 
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
@@ -34,60 +34,95 @@ import {
   type ConnectionLog,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
-import { logIn } from './login.ts';
+import { logIn, type Login } from './login.ts';
 
-/** One connection and what it holds; everything here is let go in `serveConnection`. */
+/** One connection and everything it holds. `letGo` gives all of it back. */
 export interface Connection {
   readonly gate: ProcessState;
-  /** Those in force at accept, then those in force when it was decided on: it lives by them to its end. */
+  /** At first the settings in force at accept. The decision replaces them, and they then stay to the end. */
   settings: Settings;
   /** What the TLS handshake was made with, until the connection is decided on; null in clear. */
   material: TlsMaterial | null;
   readonly raw: Socket;
-  readonly address: IpAddress;
-  /** What the address counts with: itself, or its /64. */
-  readonly block: string;
+  /** The client's address, as the rules see it. At first that of the socket's other end; its text is `known.host`. */
+  address: IpAddress;
+  /** The address of the socket's other end, or its /64: limits on the opening count by it. */
+  readonly senderBlock: string;
   readonly life: EndSignal;
   readonly known: ConnectionLog;
-  /** What the client is spoken to through: `raw`, then the TLS socket above it. */
+  /** The socket to write to the client: `raw`, and the TLS socket above it after the handshake. */
   client: Socket;
   upstream: UpstreamLink | null;
   session: Session | null;
-  /** What the client has been sent of the upstream's messages. */
+  /** Follows the upstream's messages as the client is sent them. */
   readonly said: BackendStream;
   /** The state that has admitted it, until it is listed. */
   decidedBy: Snapshot | null;
+  /** False once it has ended as it should. */
+  hasFailed: boolean;
 }
 
 /** How a connection ended that did not fail. */
 type End = RelayEnd | 'cancel';
 
+type StartupPacket = Extract<Opening, { kind: 'startup' }>;
+type CancelPacket = Extract<Opening, { kind: 'cancel' }>;
+
 /**
- * Serves one accepted connection to its end. Never rejects; both sockets are closed when it returns.
+ * Serves one accepted connection to its end: the table of contents of src/session/. Each step hands on what the next one
+ * needs, or throws the GatehouseError that the connection ends with. Never rejects; both sockets are closed when it
+ * returns.
  *
- * @param raw paused, `allowHalfOpen`, with its `error` already listened to by nobody
+ * @param raw paused and `allowHalfOpen`
  */
 export async function serveConnection(raw: Socket, gate: ProcessState): Promise<void> {
-  // Whoever waits on the socket listens for its close; an error before or after must not end the process.
+  const connection = begin(raw, gate);
+  if (connection === null) return;
+  try {
+    learnClientAddress(connection);
+    const opening = await open(connection);
+    if (opening.kind === 'cancel') return finish(connection, await cancel(connection, opening));
+    const startup = readStartup(connection, opening);
+    // Refusals, rules, and the place among the sessions: all by the state in force (admission.ts).
+    const admission = await admit(connection, startup);
+    const link = await whileClientStays(connection, () => dial(connection));
+    const login = await whileClientStays(connection, () => logInAt(connection, link, startup, admission));
+    finish(connection, await relay(connection, link, login));
+  } catch (error) {
+    await fail(connection, asFailure(error));
+  } finally {
+    letGo(connection);
+  }
+}
+
+/**
+ * What is known at accept, and the deadline that runs from there.
+ *
+ * @returns null where the client was gone before it was accepted: the kernel no longer knows its address
+ */
+function begin(raw: Socket, gate: ProcessState): Connection | null {
+  // Each wait listens for the socket's close. Without this listener an error between two waits would end the process.
   raw.on('error', () => {});
-  const peer = clientAddress(raw.remoteAddress ?? '');
-  if (peer === null) {
+  const sender = clientAddress(raw.remoteAddress ?? '');
+  if (sender === null) {
     raw.destroy();
     reportGone(gate);
-    return;
+    return null;
   }
   const { settings } = gate.snapshot();
-  const connection: Connection = {
+  const life = new EndSignal();
+  life.endAfter(settings.authenticationTimeoutMs, timedOut);
+  return {
     gate,
     settings,
     material: null,
     raw,
-    address: peer.address,
-    block: addressBlock(peer.address),
-    life: new EndSignal(),
+    address: sender.address,
+    senderBlock: addressBlock(sender.address),
+    life,
     known: {
       id: gate.nextId(),
-      host: peer.text,
+      host: sender.text,
       port: raw.remotePort ?? 0,
       acceptedAt: performance.now(),
       tls: null,
@@ -100,60 +135,51 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
     session: null,
     said: new BackendStream(),
     decidedBy: null,
+    hasFailed: true,
   };
-  const { life, known } = connection;
-  if (settings.logConnections) logReceived(gate, known);
-  life.endAfter(
-    settings.authenticationTimeoutMs,
-    () =>
-      new GatehouseError('authentication-timeout', {
-        message: 'canceling authentication due to timeout',
-      }),
-  );
-  let failed = true;
-  try {
-    gate.strangers.enter(life, connection.block, () => raw.bytesRead, settings.maxHandshakes);
-    const end = await live(connection);
-    failed = false;
-    reportEnd(gate, known, end, relayedBytes(connection), settings.logDisconnections);
-  } catch (error) {
-    const failure = asFailure(error);
-    connection.upstream?.socket.destroy();
-    reportFailure(gate, known, failure, relayedBytes(connection));
-    // A client that took too long is not waited for. Nor is one that was ended before its startup packet: in clear an
-    // error would stand where the client awaits the answer to its SSLRequest (CVE-2024-10977) or TLS records. Inside
-    // TLS one that is shed for others is told so (contract §7.34).
-    const mayBeTold = known.startup !== null || (known.tls !== null && failure.code === 'handshake-evicted');
-    const silent = life.signal.aborted && (failure.reply === null || !mayBeTold);
-    // An ErrorResponse is never spliced into a long message of the upstream's that was being passed on.
-    const answer = connection.said.atBoundary ? errorResponse(failure) : null;
-    if (!silent) await sendAndClose(connection.client, answer, life.signal);
-  } finally {
-    life.clear();
-    gate.strangers.leave(life, { failed });
-    delist(connection);
-    connection.upstream?.socket.destroy();
-    connection.client.destroy();
-    raw.destroy();
-  }
 }
 
-/** The life itself. Each step either hands on what the next one needs or throws how the connection ends. */
-async function live(connection: Connection): Promise<End> {
-  const { gate, life, known } = connection;
-  const opening = await open(connection);
-  if (opening.kind === 'cancel') {
-    await cancel(connection, opening);
-    return 'cancel';
-  }
-  const startup = acceptStartup(opening.code, opening.body, (bytes) => connection.client.write(bytes));
-  known.startup = startup;
-  gate.strangers.working(life);
-  return await serve(connection, startup, await admit(connection, startup));
+/** The client's address is the socket's. It is logged from here on, and the connection counts among the strangers. */
+function learnClientAddress({ gate, settings, known, life, raw, senderBlock }: Connection): void {
+  if (settings.logConnections) logReceived(gate, known);
+  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.maxHandshakes);
+}
+
+/** The end of a connection that has done what its client came for. */
+function finish(connection: Connection, end: End): void {
+  const { gate, known, settings } = connection;
+  connection.hasFailed = false;
+  reportEnd(gate, known, end, relayedBytes(connection), settings.logDisconnections);
+}
+
+/** The end of every other connection: one closing line, and one ErrorResponse where the client may be told. */
+async function fail(connection: Connection, failure: GatehouseError): Promise<void> {
+  const { gate, life, known, client, said } = connection;
+  connection.upstream?.socket.destroy();
+  reportFailure(gate, known, failure, relayedBytes(connection));
+  // Ended from outside before the startup packet, it is closed without a word: in clear the client would read our error
+  // as the answer to its SSLRequest (CVE-2024-10977), or as TLS records. Inside TLS a client that makes room for others
+  // is told so (contract §7.34). One that took too long is not waited for.
+  const mayBeTold = known.startup !== null || (known.tls !== null && failure.code === 'handshake-evicted');
+  if (life.signal.aborted && (failure.reply === null || !mayBeTold)) return;
+  // An ErrorResponse inside a long message that is being passed on would be read as a part of that message.
+  const answer = said.atBoundary ? errorResponse(failure) : null;
+  await sendAndClose(client, answer, life.signal);
+}
+
+/** Gives back everything that a connection may hold, however far it has come. */
+function letGo(connection: Connection): void {
+  const { gate, life, raw, client, upstream, hasFailed } = connection;
+  life.clear();
+  gate.strangers.leave(life, { failed: hasFailed });
+  delist(connection);
+  upstream?.socket.destroy();
+  client.destroy();
+  raw.destroy();
 }
 
 /** Answers SSLRequest, GSSENCRequest and direct TLS until the packet that says what the client wants. */
-async function open(connection: Connection): Promise<Extract<Opening, { kind: 'cancel' | 'startup' }>> {
+async function open(connection: Connection): Promise<StartupPacket | CancelPacket> {
   const { gate, life, raw } = connection;
   const state = { sslDone: false, gssDone: false };
   let reader = new ByteReader(raw, life.signal);
@@ -207,36 +233,62 @@ async function startTls(connection: Connection): Promise<void> {
   const { gate, raw, life, known } = connection;
   const { terminator, tls: material } = gate.snapshot();
   if (terminator === null) throw new GatehouseError('direct-tls-disabled');
-  const begin = performance.now();
-  const tls = await gate.strangers.handshake(life, connection.block, (ready) =>
+  const since = performance.now();
+  const tls = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
     terminator.accept(raw, { signal: life.signal, ready }),
   );
   connection.material = material;
   connection.client = tls.socket;
   known.tls = tls;
   logTls(gate, known, tls);
-  gate.metrics.tlsHandshake((performance.now() - begin) / 1000, tls.version, tls.cipher);
+  gate.metrics.tlsHandshake((performance.now() - since) / 1000, tls.version, tls.cipher);
 }
 
-/** The upstream: dial, login, and then the relay until both sides have closed. */
-async function serve(
-  connection: Connection,
-  startup: StartupRequest,
-  admission: Admission,
-): Promise<RelayEnd> {
-  const { gate, settings, life, known, client } = connection;
-  const begin = performance.now();
-  const onClientClosed = (): void => life.end(new GatehouseError('client-gave-up'));
-  client.once('close', onClientClosed);
-  // It may be gone since before that: the waits between the startup packet and here listen to nothing.
-  if (client.destroyed) onClientClosed();
+/** What the client asks for; a client that asks wrongly is refused here. The rules and the upstream are next. */
+function readStartup(connection: Connection, { code, body }: StartupPacket): StartupRequest {
+  const { gate, life, known, client } = connection;
+  const startup = acceptStartup(code, body, (bytes) => client.write(bytes));
+  known.startup = startup;
+  gate.strangers.working(life);
+  return startup;
+}
+
+/** Runs a step that waits for the upstream, and ends the connection when its client closes meanwhile. */
+async function whileClientStays<T>({ client, life }: Connection, step: () => Promise<T>): Promise<T> {
+  const onClosed = (): void => life.end(new GatehouseError('client-gave-up'));
+  client.once('close', onClosed);
+  // It may have closed since the last step: nothing listened to it then.
+  if (client.destroyed) onClosed();
+  try {
+    const result = await step();
+    life.signal.throwIfAborted();
+    return result;
+  } finally {
+    client.off('close', onClosed);
+  }
+}
+
+async function dial(connection: Connection): Promise<UpstreamLink> {
+  const { gate, settings, life } = connection;
+  const since = performance.now();
   const link = await dialUpstream(gate.dialer, settings, life.signal);
   connection.upstream = link;
-  gate.metrics.upstreamConnect((performance.now() - begin) / 1000);
+  gate.metrics.upstreamConnect((performance.now() - since) / 1000);
+  return link;
+}
 
-  const login = await logIn({ socket: client, raw: connection.raw, said: connection.said }, link, {
+/** The login at the upstream, to its ReadyForQuery. A client that has to prove a password becomes a session in it. */
+async function logInAt(
+  connection: Connection,
+  link: UpstreamLink,
+  startup: StartupRequest,
+  admission: Admission,
+): Promise<Login> {
+  const { gate, settings, life, known, client, raw, said } = connection;
+  const { demand } = admission;
+  return await logIn({ socket: client, raw, said }, link, {
     startup: encodeStartupMessage(startup),
-    demand: admission.demand,
+    demand,
     user: startup.user,
     signal: life.signal,
     onAsked: () => stepBack(connection),
@@ -244,43 +296,44 @@ async function serve(
       await enlist(connection);
       life.clear();
       if (!settings.logConnections) return;
-      if (admission.demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
+      if (demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
       logAuthorized(gate, known, startup);
     },
   });
-  client.off('close', onClientClosed);
-  life.signal.throwIfAborted();
+}
 
-  const relay = new Relay(client, link, {
-    raw: connection.raw,
-    said: connection.said,
+/** Copies both ways until both sides have closed, or the session is ended from outside. */
+async function relay(connection: Connection, link: UpstreamLink, login: Login): Promise<RelayEnd> {
+  const { gate, settings, life, known, client, raw, said, session } = connection;
+  const copying = new Relay(client, link, {
+    raw,
+    said,
     idleTimeoutMs: settings.idleSessionTimeoutMs,
     onIdle: () => life.end(idleTooLong()),
   });
-  const { session } = connection;
   if (session !== null) {
     session.cancelKey = login.cancelKey;
-    session.status = () => relay.status;
+    session.status = () => copying.status;
   }
-  const onEnd = (): void => endSession(connection, relay, reasonOf(life.signal));
+  const onEnd = (): void => endSession(connection, copying, reasonOf(life.signal));
   life.signal.addEventListener('abort', onEnd, { once: true });
   known.relayedAt = performance.now();
   gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
-  const end = await relay.start(login.rest);
+  const end = await copying.start(login.rest);
   // Ended from outside: the client has its answer, and the closing line needs the reason.
   life.signal.throwIfAborted();
   return end;
 }
 
 /** Ends a relayed session from outside; a query that runs for it is cancelled, as it would end with its backend. */
-function endSession({ gate, settings, session }: Connection, relay: Relay, reason: GatehouseError): void {
-  if (relay.status === 'active' && session?.cancelKey)
+function endSession({ gate, settings, session }: Connection, copying: Relay, reason: GatehouseError): void {
+  if (copying.status === 'active' && session?.cancelKey)
     void forwardCancel(gate.dialer, settings, session.cancelKey);
-  relay.terminate(errorResponse(reason));
+  copying.terminate(errorResponse(reason));
 }
 
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
-async function cancel(connection: Connection, request: CancelKey): Promise<void> {
+async function cancel(connection: Connection, request: CancelKey): Promise<'cancel'> {
   const { gate, life, known } = connection;
   const snapshot = gate.snapshot();
   // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
@@ -302,10 +355,17 @@ async function cancel(connection: Connection, request: CancelKey): Promise<void>
   life.signal.throwIfAborted();
   const { id, host, port } = known;
   gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
+  return 'cancel';
 }
 
 function asFailure(error: unknown): GatehouseError {
   return error instanceof GatehouseError ? error : new GatehouseError('internal-error', { cause: error });
+}
+
+function timedOut(): GatehouseError {
+  return new GatehouseError('authentication-timeout', {
+    message: 'canceling authentication due to timeout',
+  });
 }
 
 function idleTooLong(): GatehouseError {

@@ -12,9 +12,9 @@ import type { TlsSession } from '../tls/types.ts';
 /** All that is known of a connection so far; filled in as its life goes on. */
 export interface ConnectionLog {
   readonly id: string;
-  /** The client's numeric address, IPv4-mapped ones un-mapped, and port. */
-  readonly host: string;
-  readonly port: number;
+  /** The client's numeric address, IPv4-mapped ones un-mapped, and port. At first those of the socket's other end. */
+  host: string;
+  port: number;
   /** performance.now() at accept. */
   readonly acceptedAt: number;
   tls: TlsSession | null;
