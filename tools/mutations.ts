@@ -74,14 +74,14 @@ export const mutations: readonly Mutation[] = [
     removes: 'that a worker loads from what it was handed, not from the disk',
     from: 'for (const [path, recorded] of files) fs.#noteFile(path, play(recorded));\n',
     to: 'return fs;\n',
-    tests: ['fleet/a-new-worker-has-the-state-in-force-and-not-that-of-the-disk.test.ts'],
+    tests: ['workers/a-new-worker-has-the-state-in-force-and-not-that-of-the-disk.test.ts'],
   },
   {
     file: 'server/workers/worker-process.ts',
     removes: 'the end of a worker that hangs',
     from: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);\n    this.kill();',
     to: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);',
-    tests: ['fleet/a-reload-does-not-leave-a-hung-worker-with-the-old-rules.test.ts'],
+    tests: ['workers/a-reload-does-not-leave-a-hung-worker-with-the-old-rules.test.ts'],
   },
   {
     file: 'session/opening.ts',

@@ -40,7 +40,7 @@ export function action<Arguments extends unknown[]>(
       process.stderr.write(`pg-gatehouse: ${error.message}\n`);
       process.exitCode = error instanceof CommandError ? error.status : exitStatus.failed;
     }
-    if (hasOverdueReads()) leaveReadsBehind(Number(process.exitCode));
+    if (hasOverdueReads()) leaveReadsBehind(process.exitCode);
   };
 }
 

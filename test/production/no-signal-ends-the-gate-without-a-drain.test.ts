@@ -1,6 +1,6 @@
 // Signals at any moment: a reload, an end, or nothing, as the signal says; never a dead process, never a debugger.
 
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'tap';
@@ -70,42 +70,60 @@ void test('SIGQUIT is SIGINT', async (t) => {
   t.match(await gate.exited, { code: 0, signal: null });
 });
 
-/** Sends itself a signal at the moment at which a module of the program is about to be loaded. */
-function signalAtLoad(t: Scope, module: string, signal: NodeJS.Signals): Readonly<Record<string, string>> {
+interface SignalAtLoad {
+  readonly env: Readonly<Record<string, string>>;
+  /** How many processes have sent themselves the signal. */
+  readonly count: () => number;
+}
+
+/** A process sends itself a signal at the moment at which a module of the program is about to be loaded. */
+function signalAtLoad(t: Scope, module: string, signal: NodeJS.Signals): SignalAtLoad {
   const hook = join(temporaryDirectory(t), 'hook.mjs');
+  const sent = `${hook}.sent`;
   writeFileSync(
     hook,
-    `import { registerHooks } from 'node:module';
+    `import { appendFileSync } from 'node:fs';
+    import { registerHooks } from 'node:module';
     registerHooks({
       load(url, context, next) {
-        if (url.endsWith(${JSON.stringify(module)})) process.kill(process.pid, ${JSON.stringify(signal)});
+        if (url.endsWith(${JSON.stringify(module)})) {
+          appendFileSync(${JSON.stringify(sent)}, 'x');
+          process.kill(process.pid, ${JSON.stringify(signal)});
+        }
         return next(url, context);
       },
     });`,
   );
-  return { NODE_OPTIONS: `--import=${pathToFileURL(hook).href}` };
+  return {
+    env: { NODE_OPTIONS: `--import=${pathToFileURL(hook).href}` },
+    count: () => (existsSync(sent) ? readFileSync(sent).length : 0),
+  };
 }
 
 void test('SIGHUP while the program is loaded is a reload once it has started', async (t) => {
+  const { env, count } = signalAtLoad(t, '/dist/cli.js', 'SIGHUP');
   const gate = await startGate(t, {
     hba: TRUST,
     upstream: { host: '127.0.0.1', port: 9 },
     via: 'dist',
-    env: signalAtLoad(t, '/dist/cli.js', 'SIGHUP'),
+    env,
   });
+  t.equal(count(), 1);
   await gate.waitForLog({ msg: 'reloading configuration files' });
   t.equal(gate.stderr, '');
 });
 
 void test('no signal to a worker that is being loaded ends it', async (t) => {
   for (const signal of ['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const) {
+    const { env, count } = signalAtLoad(t, '/workers/worker.js', signal);
     const gate = await startGate(t, {
       hba: TRUST,
       upstream: { host: '127.0.0.1', port: 9 },
       via: 'dist',
       config: { workers: 2 },
-      env: signalAtLoad(t, '/fleet/worker.js', signal),
+      env,
     });
+    t.equal(count(), 2, 'each worker got it');
     t.equal(gate.stderr, '', signal);
     t.notOk(gate.log.some(({ code }) => code === 'worker-lost'));
     await gate.stop();

@@ -10,6 +10,7 @@ import { connectionString, psql, startClient } from '../support/psql.ts';
 import { connectRaw, query, sslRequest, startupMessage, type RawClient } from '../support/raw-client.ts';
 import type { Scope } from '../support/scope.ts';
 import { needs } from '../support/tools.ts';
+import { assertNothingOpen, idleFdCount } from '../support/visitor.ts';
 import { conninfo, openClient, until } from './clients.ts';
 import { createRandom } from './keystream.ts';
 
@@ -86,7 +87,7 @@ await test('a hundred clients', needs('psql'), async (t) => {
   // What a process keeps from its first session on is no leftover.
   await psql(conninfo(gate, credentials), ['-c', 'select 1']);
   await quiet(gate);
-  const before = gate.fdCount();
+  const before = await idleFdCount(gate);
 
   const random = createRandom(9);
   await Promise.all([
@@ -109,11 +110,7 @@ await test('a hundred clients', needs('psql'), async (t) => {
   });
   t.strictSame(await gate.sessions(), []);
   t.equal((await gate.metrics()).value('handshakes_in_progress'), 0);
-  await until('the file descriptors are those from before', async () => {
-    await gate.sessions();
-    return gate.fdCount() <= before;
-  });
-  t.equal(gate.fdCount(), before);
+  await assertNothingOpen(t, gate, before);
 });
 
 async function destroyedAt(t: Scope, gate: Gate, stage: (typeof stages)[string]): Promise<void> {

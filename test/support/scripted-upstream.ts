@@ -14,6 +14,7 @@ import {
   parameterStatus,
   readyForQuery,
   SSL_REQUEST_CODE,
+  sslRequest,
 } from './messages.ts';
 import { portOf } from './free-port.ts';
 import { atEnd, type Scope } from './scope.ts';
@@ -48,15 +49,27 @@ export class UpstreamConnection extends ByteChannel {
     return this.#script.promise;
   }
 
-  /** Reads the StartupMessage. @throws Error when something else came. */
+  /**
+   * Reads the StartupMessage. A health probe is answered as a server without TLS answers it; then the script ends.
+   *
+   * @throws Error when something else came
+   */
   async readStartup(): Promise<Startup> {
     const body = await this.readPacket();
     const code = body.readInt32BE(0);
+    if (code === SSL_REQUEST_CODE) await this.#answerProbe();
     if ([SSL_REQUEST_CODE, GSSENC_REQUEST_CODE, CANCEL_REQUEST_CODE].includes(code)) {
       throw new Error(`the upstream got request ${code} where a StartupMessage was expected`);
     }
     const { version, pairs } = decodeStartup(body);
     return { version, pairs, parameters: Object.fromEntries(pairs) };
+  }
+
+  /** A probe ends after the answer. Only a gate that wants TLS with its upstream would go on. */
+  async #answerProbe(): Promise<void> {
+    await this.send(Buffer.from('N'));
+    await this.expectClosed();
+    this.halfClose();
   }
 
   /** Reads a CancelRequest. @throws Error when something else came. */
@@ -111,6 +124,11 @@ export class UpstreamConnection extends ByteChannel {
     this.#script.promise.catch(() => undefined);
     void Promise.resolve(script(this)).then(this.#script.resolve, this.#script.reject);
   }
+}
+
+/** Whether a connection's bytes are the whole of a health probe: an SSLRequest, or nothing yet. */
+export function isProbe(received: Uint8Array): boolean {
+  return sslRequest().subarray(0, received.length).equals(received);
 }
 
 /** What the upstream does with a connection. When it returns, the connection stays as it is. */

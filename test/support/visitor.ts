@@ -84,8 +84,15 @@ export async function assertNothingOpen(t: Pick<Test, 'ok'>, gate: Gate, before:
   t.ok(count <= before, `${count} descriptors are open, ${before} before`);
 }
 
-/** Descriptors of a gate that has nothing to do. */
+/**
+ * Descriptors of a gate that has nothing to do. One count may hold the admin connection that has just been answered, or
+ * a health probe, so the lowest of several counts.
+ */
 export async function idleFdCount(gate: Gate): Promise<number> {
-  await gate.admin('/healthz');
-  return gate.fdCount();
+  let lowest = Infinity;
+  for (let turn = 0; turn < 10; turn++) {
+    await gate.admin('/healthz');
+    lowest = Math.min(lowest, gate.fdCount());
+  }
+  return lowest;
 }

@@ -9,9 +9,9 @@ import type { GateFiles } from '../support/gate-files.ts';
 import { startGate, type Gate } from '../support/gate.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
 import { openClient } from '../session/clients.ts';
-import { healthy, replaceEveryWorker, workersOf } from './workers.ts';
+import { replaceEveryWorker, workersOf } from './workers.ts';
 
 const RULES = 'include more.conf\nhostssl all all all cert map=m\n';
 const MAP = 'm alice-cert alice\n';
@@ -110,7 +110,7 @@ async function gateOfTwo(
   const gate = await startGate(t, {
     hba: RULES,
     ident: MAP,
-    upstream: await scriptedUpstream(t, healthy),
+    upstream: await scriptedUpstream(t, scripts.trust),
     authority,
     files: { 'more.conf': '# nothing\n', 'ca.crl': authority.crl() },
     ...options,

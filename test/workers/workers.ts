@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, SSL_REQUEST_CODE, type RawClient } from '../support/raw-client.ts';
+import { connectRaw, type RawClient } from '../support/raw-client.ts';
 import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
 
 /** The gate's processes but the first. */
 export function workersOf(gate: Gate): readonly number[] {
@@ -21,24 +21,12 @@ export async function replaceEveryWorker(gate: Gate): Promise<void> {
   while (started() < killed.length) await gate.waitForLog(() => true, { from: gate.logLength() });
 }
 
-/** An upstream that answers the health probe, and lets everybody in. */
-export async function healthy(connection: UpstreamConnection): Promise<void> {
-  const code = (await connection.readPacket()).readInt32BE(0);
-  if (code === SSL_REQUEST_CODE) {
-    await connection.send(Buffer.from('N'));
-    return;
-  }
-  await connection.acceptLogin();
-  await connection.stall();
-  connection.halfClose();
-}
-
 /** A gate of two workers that admits everybody, with a session in each of them. */
 export async function gateWithSessions(
   t: Scope,
   config: Readonly<Record<string, unknown>> = {},
 ): Promise<{ readonly gate: Gate; readonly clients: readonly RawClient[] }> {
-  const upstream = await scriptedUpstream(t, healthy);
+  const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, {
     hba: 'host all all all trust\n',
     upstream,

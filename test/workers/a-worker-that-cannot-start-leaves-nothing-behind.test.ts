@@ -7,12 +7,12 @@ import { test } from 'tap';
 import { startGate } from '../support/gate.ts';
 import { connectRaw } from '../support/raw-client.ts';
 import { atEnd } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
-import { healthy, workersOf } from './workers.ts';
+import { workersOf } from './workers.ts';
 
 await test('a port that is taken', async (t) => {
-  const upstream = await scriptedUpstream(t, healthy);
+  const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, { hba: 'host all all all trust\n', upstream, config: { workers: 2 } });
   const { port } = gate;
   const squatter = createServer();
