@@ -350,7 +350,7 @@ async function parked(around: Surroundings): Promise<void> {
     socket.on('error', () => {});
     await opened(socket);
     if (place === 'after TLS') await pause(PARKED_MS * random());
-    await finishParked(around, socket, user, place);
+    await finishParked(around, socket, early, place);
     socket.destroy();
   } catch (error) {
     // A handshake with a revoked certificate ends here, and so does whatever met a fault.
@@ -366,9 +366,10 @@ const CLOSED = 'the connection was closed';
 async function finishParked(
   { world }: Surroundings,
   socket: Socket,
-  user: User,
+  early: Visit,
   place: string,
 ): Promise<void> {
+  const { user } = early;
   const visit = world.visit(user);
   visit.port = socket.localPort ?? 0;
   socket.write(startupMessage({ user, database: 'soak' }));
@@ -378,9 +379,11 @@ async function finishParked(
     world.count(`parked ${place}: admitted`);
     return;
   }
-  const text = answer.toString('latin1');
-  if (text.includes('57P03')) world.count(`parked ${place}: told to reconnect`);
-  else world.refused(visit, new Error(text.replaceAll('\0', ' ').slice(0, 200)));
+  world.count(`parked ${place}: refused`);
+  world.refused(
+    { ...visit, from: early.from },
+    new Error(answer.toString('latin1').replaceAll('\0', ' ').slice(0, 200)),
+  );
 }
 
 async function answered(socket: Socket): Promise<Buffer> {

@@ -93,8 +93,10 @@ async function goodReload(stage: Stage): Promise<void> {
 
 /** One part is broken: it is refused by name, and nobody notices but the operator. */
 async function badReload(stage: Stage): Promise<void> {
-  const { gate, files, authority, carol, random } = stage;
+  const { gate, files, authority, carol, random, world } = stage;
   await files.alone(async () => {
+    // The list is written anew, so its bytes change too.
+    const over = world.beginTlsChange();
     switch (Math.floor(random() * 3)) {
       case 0:
         gate.rewrite('pg_hba.conf', `host all all all reject\nhostssl all all all certt\n`);
@@ -110,6 +112,7 @@ async function badReload(stage: Stage): Promise<void> {
     gate.rewrite('ca.crl', files.crl(authority, carol));
     gate.rewrite('pg_ident.conf', '');
     await reload(stage, 200);
+    over();
   });
 }
 
@@ -117,9 +120,11 @@ async function rotateCertificate(stage: Stage): Promise<void> {
   const { gate, files, authority, world } = stage;
   await files.alone(async () => {
     const { cert, key, serial } = authority.server();
+    const over = world.beginTlsChange();
     gate.rewrite('server.key', key);
     gate.rewrite('server.crt', cert);
     await reload(stage, 200);
+    over();
     const { body } = await gate.admin('/certificates');
     if (!body.includes(String(serial))) world.violate('a rotated certificate is not the one in use');
   });
@@ -154,8 +159,10 @@ async function change(stage: Stage, user: User, standing: 'in' | 'out', write: (
   const { world, files } = stage;
   await files.alone(async () => {
     world.setStanding(user, 'changing');
+    const over = world.beginTlsChange();
     write();
     await reload(stage, 200);
+    over();
     world.setStanding(user, standing);
   });
 }

@@ -50,6 +50,8 @@ export class World {
   readonly killedWorkers = new Map<number, number>();
   /** Times in which a worker that hangs keeps the connections in its queue, in milliseconds since 1970. */
   readonly #hangs: { from: number; to: number }[] = [];
+  /** Times in which TLS files changed: a handshake made with the old ones is told to come again. */
+  readonly #tlsChanges: { from: number; to: number }[] = [];
   /** Live backends that a fault may pick. */
   readonly backends = new Set<number>();
   readonly #standings = new Map<User, { standing: Standing; changes: number }>();
@@ -89,6 +91,13 @@ export class World {
     return () => void (outage.to = Date.now());
   }
 
+  /** The TLS files are being changed from now on, until the returned function is called. */
+  beginTlsChange(): () => void {
+    const change = { from: Date.now(), to: Number.POSITIVE_INFINITY };
+    this.#tlsChanges.push(change);
+    return () => void (change.to = Date.now());
+  }
+
   /** A worker hangs from now on, until the returned function is called. */
   beginHang(worker: number): () => void {
     const hang = { from: Date.now(), to: Number.POSITIVE_INFINITY };
@@ -109,6 +118,9 @@ export class World {
   refused(visit: Visit, error: unknown): void {
     if (visit.standing === 'out' || this.#hasChanged(visit))
       return this.count('sessions refused as they should be');
+    if (isStale(error) && this.#tlsChanges.some(({ from, to }) => from <= Date.now() && to >= visit.from)) {
+      return this.count('told to come again after a change of TLS files');
+    }
     const excuse = this.#excuse(visit);
     if (excuse !== null) return this.count(`attempts lost to ${excuse}`);
     this.violate(`${visit.user} was refused (port ${visit.port}): ${String(error)}`);
@@ -144,4 +156,12 @@ export class World {
     const hung = this.#hangs.some((hang) => hang.from <= now.to && hang.to + WORKER_GAP_MS >= now.from);
     return worker === null && hung ? 'a hung worker' : null;
   }
+}
+
+/** The refusal of a handshake that was made with TLS files that are no longer in force (contract §7.32). */
+function isStale(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    error.message.includes("the server's certificates have changed, please reconnect")
+  );
 }
