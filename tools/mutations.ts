@@ -49,6 +49,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['production/one-session-that-cannot-be-judged-holds-up-no-other.test.ts'],
   },
   {
+    file: 'rules/authenticate.ts',
+    removes: 'the refusal by a line whose method the gate cannot carry out',
+    from: "return refuse(record, 'hba-method-not-supported', {",
+    to: "if (Boolean(true)) return yield* checkName(record, ident, subject, 'none', null);\n      return refuse(record, 'hba-method-not-supported', {",
+    tests: ['rules/rule-tables-decide-as-they-say.test.ts'],
+  },
+  {
     file: 'session/admission.ts',
     removes: 'the refusal of a certificate that does not verify',
     from: "if (known.tls?.certificate.state === 'unverified') {",

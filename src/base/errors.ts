@@ -188,6 +188,11 @@ export const codes = {
     'The decision needs memberships of a role, and the catalogue of the upstream could not be asked.',
   ),
   // -- Rules: semantics §5 and §6
+  'hba-method-not-supported': entry(
+    '28000',
+    'warn',
+    'The line of pg_hba.conf that matches names a method that the gate cannot carry out: gss, sspi, oauth or ident.',
+  ),
   'hba-reject': entry('28000', 'info', 'The deciding pg_hba.conf line says reject.'),
   'hba-no-entry': entry('28000', 'info', 'No pg_hba.conf line matches the connection.'),
   'client-cert-required': entry(

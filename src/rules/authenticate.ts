@@ -60,6 +60,21 @@ export function* authenticate(
     case 'md5':
     case 'scram-sha-256':
       return yield* checkName(record, ident, subject, record.method, facts.user);
+    case 'ldap':
+    case 'pam':
+    case 'radius':
+    case 'bsd':
+      // These ask for a password in clear, and so must the upstream (contract §3).
+      return yield* checkName(record, ident, subject, 'password', facts.user);
+    case 'gss':
+    case 'sspi':
+    case 'oauth':
+    case 'ident':
+      // SECURITY: the line has matched, so it decides. A later one must not admit whom this one would have asked.
+      return refuse(record, 'hba-method-not-supported', {
+        sqlstate: '28000',
+        message: `authentication method "${record.method}" is not supported by pg-gatehouse`,
+      });
     default:
       return never(record.method);
   }

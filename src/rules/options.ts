@@ -4,19 +4,8 @@
 import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { BadLine } from './bad-line.ts';
+import { checkOwnOptions, onlyValidFor, setOwnOption, type OwnOptions } from './method-options.ts';
 import type { ClientName, ConnectionType, HbaRecord, Method, Token } from './types.ts';
-
-/** Methods of PostgreSQL that need what this build has not: a directory, a ticket, an ident server. */
-const UNSUPPORTED_METHODS: ReadonlySet<string> = new Set([
-  'gss',
-  'sspi',
-  'pam',
-  'bsd',
-  'ldap',
-  'radius',
-  'oauth',
-  'ident',
-]);
 
 const METHODS: ReadonlySet<string> = new Set<Method>([
   'reject',
@@ -26,36 +15,29 @@ const METHODS: ReadonlySet<string> = new Set<Method>([
   'md5',
   'scram-sha-256',
   'peer',
+  'ldap',
+  'pam',
+  'radius',
+  'bsd',
+  'gss',
+  'sspi',
+  'oauth',
+  'ident',
 ]);
 
-/** Options that belong to unsupported methods, with the methods as PostgreSQL names them in its error. */
-const FOREIGN_OPTIONS: ReadonlyMap<string, string> = new Map([
-  ...['pamservice', 'pam_use_hostname'].map((name) => [name, 'pam'] as const),
-  ...[
-    'ldapurl',
-    'ldaptls',
-    'ldapscheme',
-    'ldapserver',
-    'ldapport',
-    'ldapbinddn',
-    'ldapbindpasswd',
-    'ldapsearchattribute',
-    'ldapsearchfilter',
-    'ldapbasedn',
-    'ldapprefix',
-    'ldapsuffix',
-  ].map((name) => [name, 'ldap'] as const),
-  ...['krb_realm', 'include_realm'].map((name) => [name, 'gssapi and sspi'] as const),
-  ...['compat_realm', 'upn_username'].map((name) => [name, 'sspi'] as const),
-  ...['radiusservers', 'radiusports', 'radiussecrets', 'radiusidentifiers'].map(
-    (name) => [name, 'radius'] as const,
-  ),
-  ...['issuer', 'scope', 'validator', 'delegate_ident_mapping'].map((name) => [name, 'oauth'] as const),
+/** The methods that take a map, by PostgreSQL's list in its error. */
+const MAPPED_METHODS: ReadonlySet<Method> = new Set<Method>([
+  'ident',
+  'peer',
+  'gss',
+  'sspi',
+  'cert',
+  'oauth',
 ]);
 
 const CLIENT_NAMES: ReadonlySet<string> = new Set<ClientName>(['CN', 'DN', 'URI', 'DNS', 'EMAIL']);
 
-/** What the method field and the fields behind it say. */
+/** What the method field and the fields after it say. */
 export type MethodAndOptions = Pick<HbaRecord, 'method' | 'clientCert' | 'clientName' | 'map'>;
 
 /** Throws BadLine with PostgreSQL's text. */
@@ -70,9 +52,6 @@ export function parseMethod(tokens: readonly Token[] | undefined, type: Connecti
   }
   // On a local line PostgreSQL has always read ident as peer.
   const name = type === 'local' && token.text === 'ident' ? 'peer' : token.text;
-  if (UNSUPPORTED_METHODS.has(name)) {
-    throw new BadLine(`invalid authentication method "${name}": not supported by this build`);
-  }
   if (!isMethod(name)) throw new BadLine(`invalid authentication method "${toText(name)}"`);
   if (name === 'peer' && type !== 'local') {
     throw new BadLine('peer authentication is only supported on local sockets');
@@ -83,20 +62,23 @@ export function parseMethod(tokens: readonly Token[] | undefined, type: Connecti
   return name;
 }
 
-/** Reads every token behind the method. Throws BadLine with PostgreSQL's text; a repeated option's last value wins. */
+/** Reads every token after the method. Throws BadLine with PostgreSQL's text; a repeated option's last value wins. */
 export function parseOptions(
   fields: readonly (readonly Token[])[],
   type: ConnectionType,
   method: Method,
 ): MethodAndOptions {
   const options: Options = { clientCert: 'off', clientName: 'CN', map: null };
+  const own: OwnOptions = new Map();
   for (const { text } of fields.flat()) {
     const equals = text.indexOf('=');
     if (equals === -1) {
       throw new BadLine(`authentication option not in name=value format: ${toText(text)}`);
     }
-    setOption(options, text.slice(0, equals), text.slice(equals + 1), type, method);
+    setOption({ options, own, type, method }, text.slice(0, equals), text.slice(equals + 1));
   }
+  // Nobody meets a local line, so its method may lack what it needs (contract §3).
+  if (type !== 'local') checkOwnOptions(method, own, options.map);
   // SECURITY: method cert without this would admit a client on no certificate at all.
   if (method === 'cert') options.clientCert = 'verify-full';
   return { method, ...options };
@@ -104,16 +86,18 @@ export function parseOptions(
 
 type Options = { -readonly [K in 'clientCert' | 'clientName' | 'map']: HbaRecord[K] };
 
-function setOption(
-  options: Options,
-  name: ByteString,
-  value: ByteString,
-  type: ConnectionType,
-  method: Method,
-): void {
+interface OptionsOfLine {
+  readonly options: Options;
+  /** Options that belong to one method. */
+  readonly own: OwnOptions;
+  readonly type: ConnectionType;
+  readonly method: Method;
+}
+
+function setOption({ options, own, type, method }: OptionsOfLine, name: ByteString, value: ByteString): void {
   switch (name) {
     case 'map':
-      if (method !== 'cert' && method !== 'peer') {
+      if (!MAPPED_METHODS.has(method)) {
         throw new BadLine(onlyValidFor('map', 'ident, peer, gssapi, sspi, cert, and oauth'));
       }
       options.map = value === '' ? null : value;
@@ -126,14 +110,8 @@ function setOption(
       if (!isClientName(value)) throw new BadLine(`invalid value for clientname: "${toText(value)}"`);
       options.clientName = value;
       return;
-    default: {
-      const methods = FOREIGN_OPTIONS.get(name);
-      throw new BadLine(
-        methods === undefined
-          ? `unrecognized authentication option name: "${toText(name)}"`
-          : onlyValidFor(name, methods),
-      );
-    }
+    default:
+      setOwnOption(own, method, name, value);
   }
 }
 
@@ -150,10 +128,6 @@ function parseClientCert(
     throw new BadLine('clientcert only accepts "verify-full" when using "cert" authentication');
   }
   return value;
-}
-
-function onlyValidFor(option: string, methods: string): string {
-  return `authentication option "${option}" is only valid for authentication methods ${methods}`;
 }
 
 function isMethod(name: string): name is Method {

@@ -5,7 +5,7 @@ import { fromText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { isSameAddress } from './address.ts';
 import { never } from './never.ts';
-import type { Facts, HbaRecord, Method } from './types.ts';
+import type { DirectoryMethod, Facts, HbaRecord, Method, UnsupportedMethod } from './types.ts';
 
 /** FATAL for a connection that no record matches (semantics §6.3). */
 export function noEntryMessage(facts: Facts): ByteString {
@@ -57,6 +57,18 @@ export function matchedDetail(record: HbaRecord): ByteString {
   return `Connection matched file "${fromText(record.file)}" line ${record.line}: "${record.raw}"`;
 }
 
+/** The methods as PostgreSQL's texts name them. */
+const METHOD_NAMES: Readonly<Record<DirectoryMethod | UnsupportedMethod, string>> = {
+  ldap: 'LDAP',
+  pam: 'PAM',
+  radius: 'RADIUS',
+  bsd: 'BSD',
+  gss: 'GSSAPI',
+  sspi: 'SSPI',
+  oauth: 'OAuth bearer',
+  ident: 'Ident',
+};
+
 /** The method's own failure (semantics §6.5). */
 export function failedMessage(method: Method, user: ByteString): { sqlstate: string; message: ByteString } {
   switch (method) {
@@ -72,6 +84,18 @@ export function failedMessage(method: Method, user: ByteString): { sqlstate: str
       return { sqlstate: '28000', message: `Peer authentication failed for user "${user}"` };
     case 'reject':
       return { sqlstate: '28000', message: `authentication failed for user "${user}": host rejected` };
+    case 'ldap':
+    case 'pam':
+    case 'radius':
+    case 'bsd':
+    case 'gss':
+    case 'sspi':
+    case 'oauth':
+    case 'ident':
+      return {
+        sqlstate: '28000',
+        message: `${METHOD_NAMES[method]} authentication failed for user "${user}"`,
+      };
     default:
       return never(method);
   }

@@ -38,7 +38,22 @@ export interface FileSystem {
 
 export type ConnectionType = 'local' | 'host' | 'hostssl' | 'hostnossl' | 'hostgssenc' | 'hostnogssenc';
 
-export type Method = 'reject' | 'trust' | 'cert' | 'password' | 'md5' | 'scram-sha-256' | 'peer';
+/** Methods that ask for a password in clear: the upstream must ask for one, and goes on asking its directory (contract §3). */
+export type DirectoryMethod = 'ldap' | 'pam' | 'radius' | 'bsd';
+
+/** Methods that the gate cannot carry out. On a host line they refuse their clients (contract §3). */
+export type UnsupportedMethod = 'gss' | 'sspi' | 'oauth' | 'ident';
+
+export type Method =
+  | 'reject'
+  | 'trust'
+  | 'cert'
+  | 'password'
+  | 'md5'
+  | 'scram-sha-256'
+  | 'peer'
+  | DirectoryMethod
+  | UnsupportedMethod;
 
 /** A numeric address: 4 bytes or 16. */
 export interface IpAddress {

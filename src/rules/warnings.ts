@@ -1,5 +1,5 @@
-// What `check` warns of in a pg_hba.conf that is valid: records that can never match. Sound rather than
-// complete: a record is only reported when it is certain that no connection can reach it.
+// What is logged, and told by `check`, of a pg_hba.conf that is valid: records that can never match, and those whose
+// method means something else here. A record is reported only when it is certain that no connection can reach it.
 
 import { MAX_NAME_BYTES, toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
@@ -9,7 +9,7 @@ import { never } from './never.ts';
 import { problemAt } from './bad-line.ts';
 import { roleExists } from './roles.ts';
 import { Shadows } from './shadows.ts';
-import type { HbaRecord, Place, Roles, UserSpec } from './types.ts';
+import type { DirectoryMethod, HbaRecord, Place, Roles, UserSpec } from './types.ts';
 
 /** All warnings, in the order of the records. */
 export function* findWarnings(
@@ -22,7 +22,29 @@ export function* findWarnings(
     yield;
     for (const warning of warningsOf(record, options, shadows)) warnings.push(warning);
   }
-  return warnings;
+  return summedUp(warnings);
+}
+
+/** Lines that a summed-up warning names. */
+const MAX_LINES = 8;
+
+/**
+ * Warnings of one text and one file as one, at the first of their lines, so that the rest can be read: nine in ten of
+ * real files' warnings say of each local line that it cannot match.
+ */
+export function summedUp(warnings: readonly Problem[]): Problem[] {
+  const kinds = Map.groupBy(warnings, ({ file, message }) => `${file}\n${message}`);
+  return [...kinds.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const lines = others.flatMap(({ line }) => (line === null || line === first.line ? [] : [line]));
+    return lines.length === 0 ? [first] : [{ ...first, message: `${first.message} (also ${listed(lines)})` }];
+  });
+}
+
+function listed(lines: readonly number[]): string {
+  const shown = lines.slice(0, MAX_LINES).join(', ');
+  const more = lines.length > MAX_LINES ? ` and ${lines.length - MAX_LINES} more` : '';
+  return `${lines.length === 1 ? 'line' : 'lines'} ${shown}${more}`;
 }
 
 function warningsOf(
@@ -33,6 +55,7 @@ function warningsOf(
   const typeWarnings = warnOfType(record, options.ssl);
   if (typeWarnings.length > 0) return typeWarnings;
   const warnings = [
+    ...warnOfMethod(record),
     ...warnOfDatabases(record, options.roles),
     ...warnOfUsers(record, record.users, options.roles),
   ];
@@ -67,6 +90,51 @@ function warnOfType(record: HbaRecord, ssl: boolean): Problem[] {
       return never(record.type);
   }
 }
+
+/** What a line means here whose method is carried out elsewhere, or not at all (contract §3). */
+function warnOfMethod(record: HbaRecord): Problem[] {
+  switch (record.method) {
+    case 'ldap':
+    case 'pam':
+    case 'radius':
+    case 'bsd':
+      return [
+        problemAt(
+          record,
+          `${record.method} record means password here: the upstream server must ask its clients for a password`,
+          `The upstream server goes on asking ${DIRECTORIES[record.method]}: it needs this line for the gate's address.`,
+        ),
+      ];
+    case 'gss':
+    case 'sspi':
+    case 'oauth':
+    case 'ident':
+      return [
+        problemAt(
+          record,
+          `${record.method} record refuses every client that it matches because pg-gatehouse does not support this method`,
+          'Later lines are not tried for them. Write cert, or a password method that the upstream server asks for.',
+        ),
+      ];
+    case 'reject':
+    case 'trust':
+    case 'cert':
+    case 'password':
+    case 'md5':
+    case 'scram-sha-256':
+    case 'peer':
+      return [];
+    default:
+      return never(record.method);
+  }
+}
+
+const DIRECTORIES: Readonly<Record<DirectoryMethod, string>> = {
+  ldap: 'its LDAP server',
+  pam: 'PAM',
+  radius: 'its RADIUS server',
+  bsd: 'its system',
+};
 
 function warnOfDatabases(record: HbaRecord, roles: Roles): Problem[] {
   return record.databases.flatMap((spec) => {

@@ -9,6 +9,10 @@ function warningsOf(hba: string, options?: BookOptions): string[] {
   return [...rules.warnings, ...ident.warnings].map(({ line, message }) => `${line}: ${message}`);
 }
 
+/** That many lines of one kind. */
+const locals = (count: number): string =>
+  Array.from({ length: count }, () => 'local all all peer').join('\n');
+
 await test('types that no connection has', (t) => {
   t.same(
     warningsOf(
@@ -94,5 +98,32 @@ await test('lines that an earlier one shadows', (t) => {
     }),
     ['2: record cannot match because line 1 of file "/etc/gate/more" matches everything that it does'],
   );
+  t.end();
+});
+
+await test('methods that mean something else here', (t) => {
+  const lines = [
+    'host all all 10.0.0.0/8 ldap ldapbasedn=dc=x',
+    'host all all 10.1.0.0/16 ident',
+    'local all all ident',
+    'local all bob gss',
+    'host all all 10.2.0.0/16 ident',
+  ];
+  t.same(
+    warningsOf(lines.join('\n')).filter((warning) => !warning.includes('matches everything')),
+    [
+      '1: ldap record means password here: the upstream server must ask its clients for a password',
+      '2: ident record refuses every client that it matches because pg-gatehouse does not support this method (also line 5)',
+      '3: local record cannot match because there is no Unix-domain socket to listen on (also line 4)',
+    ],
+  );
+  t.end();
+});
+
+await test('warnings of one kind are one, and name the lines', (t) => {
+  const text = 'local record cannot match because there is no Unix-domain socket to listen on';
+  t.same(warningsOf(locals(1)), [`1: ${text}`]);
+  t.same(warningsOf(locals(3)), [`1: ${text} (also lines 2, 3)`]);
+  t.same(warningsOf(locals(12)), [`1: ${text} (also lines 2, 3, 4, 5, 6, 7, 8, 9 and 3 more)`]);
   t.end();
 });

@@ -201,3 +201,42 @@ function databaseOf(method: Method): string {
 function asksFor(method: Method, user: string): Method {
   return method === 'md5' && user === 'alice' ? 'scram-sha-256' : method;
 }
+
+await test('a directory says what password says, and what the gate cannot do admits nobody', async (t) => {
+  const upstream = await scriptedUpstream(t, async (connection: UpstreamConnection) => {
+    const { parameters } = await connection.readStartup();
+    for (const request of ASKS[parameters['application_name']!]!.requests) {
+      await connection.send(request);
+      if (wantsAnswer(request)) await connection.readMessage();
+    }
+    await connection.send(authenticationOk(), backendKeyData(1, Buffer.from('abcd')), readyForQuery());
+  });
+  const hba = [
+    'hostssl all lena  127.0.0.1/32 ldap ldapserver=ldap.example ldapbasedn="dc=example"',
+    'hostssl all paul  127.0.0.1/32 pam',
+    'hostssl all ida   127.0.0.1/32 ident',
+    'hostssl all greta 127.0.0.1/32 gss',
+    'hostssl all all   127.0.0.1/32 trust',
+  ].join('\n');
+  const gate = await startGate(t, { hba: `${hba}\n`, upstream });
+  for (const user of ['lena', 'paul']) {
+    const from = gate.logLength();
+    const client = await openClient(t, gate);
+    await client.send(startupMessage({ user, database: 'app', application_name: 'nothing' }));
+    const refused = decodeErrorResponse(await client.readMessage());
+    t.equal(refused['C'], '28000', `${user}, whom the upstream trusts`);
+    t.equal((await gate.waitForLog({ code: 'upstream-authentication-too-weak' }, { from }))['user'], user);
+  }
+  for (const [user, method] of [
+    ['ida', 'ident'],
+    ['greta', 'gss'],
+  ] as const) {
+    const from = gate.logLength();
+    const client = await openClient(t, gate);
+    await client.send(startupMessage({ user, database: 'app', application_name: 'nothing' }));
+    const refused = decodeErrorResponse(await client.readMessage());
+    t.equal(refused['M'], `authentication method "${method}" is not supported by pg-gatehouse`);
+    t.equal(refused['C'], '28000');
+    t.equal((await gate.waitForLog({ code: 'hba-method-not-supported' }, { from }))['user'], user);
+  }
+});
