@@ -34,10 +34,10 @@ export function settingsTarget(): Target {
         promise(settings.port >= 0 && settings.port <= 65_535, 'a port is one');
         promise(settings.workers >= 1 && Number.isInteger(settings.workers), 'a number of workers is one');
         promise(
-          [settings.hbaFile, settings.identFile].every((path) => path.startsWith('/')),
+          [settings.hba_file, settings.ident_file].every((path) => path.startsWith('/')),
           'paths are absolute',
         );
-        const { host, allowRemote } = settings.upstream;
+        const { host, allow_remote: allowRemote } = settings.upstream;
         promise(
           allowRemote || host.startsWith('/') || isLoopback(host),
           'what is decrypted stays on this machine',

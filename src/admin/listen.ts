@@ -7,7 +7,7 @@ import type { Server } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
 import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { LoadError, messageOf } from '../base/errors.ts';
 
 /** The settings that the listener is made from. */

@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs';
 /** The three settings; 0 = the system's value, as in PostgreSQL. */
 export interface KeepAliveSettings {
   /** Silence before the first probe, in milliseconds. */
-  readonly tcpKeepalivesIdleMs: number;
+  readonly tcp_keepalives_idle: number;
   /** Time between two probes, in milliseconds. */
-  readonly tcpKeepalivesIntervalMs: number;
+  readonly tcp_keepalives_interval: number;
   /** Unanswered probes until the connection counts as lost. */
-  readonly tcpKeepalivesCount: number;
+  readonly tcp_keepalives_count: number;
 }
 
 /** A net.Socket as far as it is used here; an older Node's takes two arguments. */
@@ -36,9 +36,9 @@ export function keepAlive(socket: KeepAliveSocket, settings: KeepAliveSettings):
   }
   // Node leaves out all three where the idle time is 0, and fills in 1 s and 10 for the others: the system's values are
   // named one by one.
-  const idleMs = settings.tcpKeepalivesIdleMs || systemValue('time') * 1000;
-  const intervalMs = settings.tcpKeepalivesIntervalMs || systemValue('intvl') * 1000;
-  const count = settings.tcpKeepalivesCount || systemValue('probes');
+  const idleMs = settings.tcp_keepalives_idle || systemValue('time') * 1000;
+  const intervalMs = settings.tcp_keepalives_interval || systemValue('intvl') * 1000;
+  const count = settings.tcp_keepalives_count || systemValue('probes');
   socket.setKeepAlive(true, idleMs, intervalMs, count);
 }
 

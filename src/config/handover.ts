@@ -12,7 +12,7 @@ import type { TlsMaterial } from '../tls/types.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { attemptMaps, attemptRules, type Attempt } from './parts.ts';
 import { olderNames, schema } from './schema.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './schema.ts';
 import { snapshotOf, type Parts, type Snapshot, type SnapshotParts } from './snapshot.ts';
 
 /** What stands for a part that the worker has already. */
@@ -70,7 +70,7 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
 
 /** The settings that rules and maps are read by. */
 function readingOf({ settings: { value } }: Parts): unknown {
-  return [value.hbaFile, value.identFile, value.tls.enabled, value.roles];
+  return [value.hba_file, value.ident_file, value.ssl, value.roles];
 }
 
 function packMaterial(material: TlsMaterial | null): SentMaterial | null {

@@ -3,7 +3,6 @@
 
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { EVERY_ADDRESS, knownAddresses, leadsTo } from '../base/local-addresses.ts';
-import type { Settings } from './settings.ts';
 
 /** sun_path holds 108 bytes, the last of them NUL (PostgreSQL's UNIXSOCK_PATH_BUFLEN). */
 export const MAX_SOCKET_PATH_BYTES = 107;
@@ -26,15 +25,22 @@ export function isHost(text: string): boolean {
   return isIP(text) !== 0 || (text.length <= 255 && /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text));
 }
 
+/** The settings that say where the gate listens and where it sends its clients. */
+interface OwnPlaces {
+  readonly listen_addresses: readonly string[];
+  readonly port: number;
+  readonly upstream: { readonly host: string; readonly port: number };
+}
+
 /**
  * Whether the upstream is plainly one of the places where the gate listens for its clients: an address, `localhost`, or
  * the same name. What another name leads to is found out when it is dialled.
  */
 export function isOwnListener({
-  listenAddresses,
+  listen_addresses: listenAddresses,
   port,
   upstream,
-}: Pick<Settings, 'listenAddresses' | 'port' | 'upstream'>): boolean {
+}: OwnPlaces): boolean {
   if (port !== upstream.port) return false;
   const listeners = listenAddresses
     .flatMap((host) => (host === '*' ? EVERY_ADDRESS : (knownAddresses(host) ?? [])))

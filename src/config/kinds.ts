@@ -1,6 +1,8 @@
 // The kinds of settings there are: how each is read from what the operator wrote, with PostgreSQL's error texts,
-// and how each describes itself to the documentation. Pure.
+// and how each describes itself to the documentation.
 
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../base/bytestring.ts';
 import type { Roles } from '../rules/types.ts';
 import { isHost, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
@@ -22,6 +24,8 @@ export interface Setting<T> {
   readonly restart: boolean;
   /** Undefined after at least one `fail`. `name` is the setting's own, for messages. */
   readonly read: (value: Written, name: string, fail: Fail) => T | undefined;
+  /** What a value means in a YAML file of this directory: a path becomes absolute, anything else stays. */
+  inDirectory(value: T, directory: string): T;
 }
 
 /** What every setting says of itself. */
@@ -90,19 +94,20 @@ export function string(entry: Entry): Setting<string> {
   return scalar('string', entry, (text) => text);
 }
 
-/** The path of a file or directory; relative to the YAML file, which load.ts sees to. */
+/** The path of a file or directory, relative to the YAML file; '' stays empty. */
 export function path(entry: Entry & { readonly required?: true }): Setting<string> {
   const required = entry.required === true;
-  return scalar(required ? 'path' : 'path or empty', entry, (text, name, fail) => {
+  const setting = scalar(required ? 'path' : 'path or empty', entry, (text, name, fail) => {
     if (required && text === '') return invalid(fail, name, text, 'Give the path of a file.');
     return text;
   });
+  return { ...setting, inDirectory: (value, directory) => (value === '' ? '' : resolve(directory, value)) };
 }
 
-/** `auto` becomes null. */
-export function workerCount(entry: Entry & Range): Setting<number | null> {
+/** A number of processes; `auto` is one per processor core. */
+export function workerCount(entry: Entry & Range): Setting<number> {
   return scalar(`integer, ${entry.min} to ${entry.max}, or \`auto\``, entry, (text, name, fail) =>
-    text === 'auto' ? null : readNumber(text, null, entry, name, fail),
+    text === 'auto' ? availableParallelism() : readNumber(text, null, entry, name, fail),
   );
 }
 
@@ -195,7 +200,13 @@ export function checkSocketPath<T>(value: T, socketPath: string, fail: Fail): T 
 // --- what the kinds share
 
 function described(type: string, entry: Entry) {
-  return { type, written: entry.default, doc: entry.doc, restart: entry.restart === true };
+  return {
+    type,
+    written: entry.default,
+    doc: entry.doc,
+    restart: entry.restart === true,
+    inDirectory: <T>(value: T) => value,
+  };
 }
 
 /** A setting of one text; its default is read like any other text, so that it is always a legal one. */

@@ -1,8 +1,6 @@
 // From the YAML file to Settings: finds each setting of the schema, refuses what the schema does not know, and
 // checks what several settings mean together. Every problem is reported, not only the first.
 
-import type { TlsSettings } from '../tls/settings.ts';
-import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { toBytes } from '../base/bytestring.ts';
 import { LoadError, type Problem } from '../base/errors.ts';
@@ -11,8 +9,7 @@ import type { FileSystem } from '../rules/types.ts';
 import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
-import { groups, isSettingName, olderNames, schema } from './schema.ts';
-import type { Settings } from './settings.ts';
+import { groups, isSettingName, olderNames, schema, settingsOf, type Settings } from './schema.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
 
 /** More than any configuration needs; the YAML library's cost grows with it. */
@@ -111,14 +108,18 @@ class Found {
 
   /** The setting's value; its default where the file does not set it, or wrongly, which is a problem then. */
   read<T>(setting: Setting<T>): T {
+    return setting.inDirectory(this.#written(setting) ?? setting.initial, dirname(this.file));
+  }
+
+  #written<T>(setting: Setting<T>): T | undefined {
     const entry = this.#entries.get(setting);
-    if (entry === undefined) return setting.initial;
+    if (entry === undefined) return undefined;
     const { key, value, at } = entry;
     // An empty value has no place of its own; its key has.
     const place = value.kind === 'empty' ? at : value.at;
     const read = setting.read(value, key, (message, hint, inner = place) => this.fail(message, hint, inner));
     if (read === undefined) this.wrong.add(olderNames.get(key) ?? key);
-    return read === undefined ? setting.initial : read;
+    return read;
   }
 
   place(name: string): Position | undefined {
@@ -183,77 +184,15 @@ function hintForUnknown(meant: string | undefined): string | undefined {
 }
 
 function assemble(found: Found): Settings {
-  const absolute = pathResolver(found.file);
   const lines = new Map([...Object.keys(schema), ...groups].map((name) => [name, found.place(name)?.line ?? null]));
-  return {
+  return settingsOf((name) => found.read<unknown>(schema[name]), {
     file: found.file,
-    listenAddresses: found.read(schema.listen_addresses),
-    port: found.read(schema.port),
-    workers: found.read(schema.workers) ?? availableParallelism(),
-    maxConnections: found.read(schema.max_connections),
-    maxConnectionsPerAddress: found.read(schema.max_connections_per_address),
-    maxHandshakes: found.read(schema.max_handshakes),
-    authenticationTimeoutMs: found.read(schema.authentication_timeout),
-    idleSessionTimeoutMs: found.read(schema.idle_session_timeout),
-    shutdownTimeoutMs: found.read(schema.shutdown_timeout),
-    tcpKeepalivesIdleMs: found.read(schema.tcp_keepalives_idle),
-    tcpKeepalivesIntervalMs: found.read(schema.tcp_keepalives_interval),
-    tcpKeepalivesCount: found.read(schema.tcp_keepalives_count),
-    tls: assembleTls(found, absolute),
-    hbaFile: absolute(found.read(schema.hba_file)),
-    identFile: absolute(found.read(schema.ident_file)),
-    roles: found.read(schema.roles),
-    upstream: {
-      host: found.read(schema['upstream.host']),
-      port: found.read(schema['upstream.port']),
-      connectTimeoutMs: found.read(schema['upstream.connect_timeout']),
-      allowRemote: found.read(schema['upstream.allow_remote']),
-    },
-    reload: {
-      watch: found.read(schema['reload.watch']),
-      intervalMs: found.read(schema['reload.interval']),
-      sessions: found.read(schema['reload.sessions']),
-    },
-    admin: {
-      listen: found.read(schema['admin.listen']),
-      certFile: absolute(found.read(schema['admin.ssl_cert_file'])),
-      keyFile: absolute(found.read(schema['admin.ssl_key_file'])),
-      caFile: absolute(found.read(schema['admin.ssl_ca_file'])),
-    },
-    logLevel: found.read(schema.log_level),
-    logConnections: found.read(schema.log_connections),
-    logDisconnections: found.read(schema.log_disconnections),
-    lineOf: (key) => lines.get(olderNames.get(key) ?? key) ?? null,
-  };
-}
-
-function assembleTls(found: Found, absolute: (path: string) => string): TlsSettings {
-  return {
-    enabled: found.read(schema.ssl),
-    certFile: absolute(found.read(schema.ssl_cert_file)),
-    keyFile: absolute(found.read(schema.ssl_key_file)),
-    caFile: absolute(found.read(schema.ssl_ca_file)),
-    crlFile: absolute(found.read(schema.ssl_crl_file)),
-    crlDir: absolute(found.read(schema.ssl_crl_dir)),
-    ciphers: found.read(schema.ssl_ciphers),
-    tls13Ciphers: found.read(schema.ssl_tls13_ciphers),
-    preferServerCiphers: found.read(schema.ssl_prefer_server_ciphers),
-    groups: found.read(schema.ssl_groups),
-    minProtocolVersion: found.read(schema.ssl_min_protocol_version),
-    maxProtocolVersion: found.read(schema.ssl_max_protocol_version),
-    dhParamsFile: absolute(found.read(schema.ssl_dh_params_file)),
-    passphraseCommand: found.read(schema.ssl_passphrase_command),
-    passphraseCommandSupportsReload: found.read(schema.ssl_passphrase_command_supports_reload),
-  };
-}
-
-/** Paths are relative to the file that names them; '' stays. */
-function pathResolver(file: string): (path: string) => string {
-  return (path) => (path === '' ? '' : resolve(dirname(file), path));
+    lineOf: (name) => lines.get(olderNames.get(name) ?? name) ?? null,
+  });
 }
 
 function checkUpstream(settings: Settings, found: Found): void {
-  const { host, port, allowRemote } = settings.upstream;
+  const { host, port, allow_remote: allowRemote } = settings.upstream;
   const at = found.place('upstream.host') ?? found.place('upstream');
   if (host.startsWith('/')) {
     const path = join(host, `.s.PGSQL.${port}`);
@@ -282,9 +221,9 @@ function checkUpstream(settings: Settings, found: Found): void {
 function checkAdmin({ admin }: Settings, found: Found): void {
   const place = parseListenPlace(admin.listen);
   const files = {
-    'admin.ssl_cert_file': admin.certFile,
-    'admin.ssl_key_file': admin.keyFile,
-    'admin.ssl_ca_file': admin.caFile,
+    'admin.ssl_cert_file': admin.ssl_cert_file,
+    'admin.ssl_key_file': admin.ssl_key_file,
+    'admin.ssl_ca_file': admin.ssl_ca_file,
   };
   const names = Object.keys(files);
   const [set, missing] = [

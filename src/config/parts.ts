@@ -1,8 +1,7 @@
 // The four parts that a configuration is loaded in (contract §5): each is read whole or not at all, and each says
 // which files it was read from, so that a later change of any of them is noticed.
 
-import type { TlsSource } from '../tls/settings.ts';
-import type { TlsSettings } from '../tls/settings.ts';
+import type { TlsSettings, TlsSource } from '../tls/settings.ts';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { LoadError, type Problem } from '../base/errors.ts';
@@ -26,7 +25,7 @@ import {
   type Sources,
 } from './files.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './schema.ts';
 
 /** In the order in which they are loaded and reported. */
 export const parts = ['settings', 'tls', 'rules', 'maps'] as const;
@@ -73,9 +72,9 @@ export async function attemptSettings(file: string): Promise<Attempt<Settings>> 
 /** What the settings ask of a Node that cannot do it. */
 function keepAliveWarnings(settings: Settings): readonly Problem[] {
   const set = {
-    tcp_keepalives_idle: settings.tcpKeepalivesIdleMs,
-    tcp_keepalives_interval: settings.tcpKeepalivesIntervalMs,
-    tcp_keepalives_count: settings.tcpKeepalivesCount,
+    tcp_keepalives_idle: settings.tcp_keepalives_idle,
+    tcp_keepalives_interval: settings.tcp_keepalives_interval,
+    tcp_keepalives_count: settings.tcp_keepalives_count,
   };
   const names = Object.entries(set).flatMap(([name, value]) => (value === 0 ? [] : [name]));
   const [first] = names;
@@ -86,12 +85,12 @@ function keepAliveWarnings(settings: Settings): readonly Problem[] {
 
 /** @param fs what to read from: the disk, or a recording of it */
 export async function attemptRules(
-  { file, hbaFile, tls, roles, lineOf }: Settings,
+  { file, hba_file: hbaFile, ssl, roles, lineOf }: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<HbaRules>> {
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
-    const value = await inSlices(loadHbaInSteps(hbaFile, fs, { ssl: tls.enabled, roles }));
+    const value = await inSlices(loadHbaInSteps(hbaFile, fs, { ssl, roles }));
     return { value, warnings: value.warnings };
   });
   const line = lineOf('hba_file');
@@ -141,7 +140,7 @@ export async function problemsBesideSettings(file: string): Promise<readonly Pro
  * @param fs as attemptRules
  */
 export async function attemptMaps(
-  { identFile, roles }: Settings,
+  { ident_file: identFile, roles }: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<IdentMaps>> {
   await fs.gather(identFile);
@@ -156,8 +155,8 @@ export async function attemptTls(
   settings: Settings,
   options: { readonly reload: boolean },
 ): Promise<Attempt<TlsPart>> {
-  const sides = { clients: settings.tls.enabled ? settings : null, admin: adminTlsSource(settings) };
-  const used = [sides.clients, sides.admin].flatMap((side) => (side === null ? [] : [side.tls]));
+  const sides = { clients: settings.ssl ? settings : null, admin: adminTlsSource(settings) };
+  const used = [sides.clients, sides.admin].filter((side) => side !== null);
   // Taken before the files are read: what changes in between is then found changed by the watcher, never missed.
   const sources = await digestTlsFiles(used);
   try {
@@ -198,24 +197,27 @@ export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
  * The admin listener's TLS, where it has one: files of its own, and everything else, revocation lists too, as for the
  * clients. What is wrong is told at the lines of `admin.ssl_*`.
  */
-function adminTlsSource({ file, admin, tls, lineOf }: Settings): TlsSource | null {
-  const { certFile, keyFile, caFile } = admin;
-  if (certFile === '') return null;
+function adminTlsSource(settings: Settings): TlsSource | null {
+  const { admin, lineOf } = settings;
+  if (admin.ssl_cert_file === '') return null;
   return {
-    file,
-    lineOf: (key) => lineOf(`admin.${key}`) ?? lineOf(key),
-    tls: { ...tls, enabled: true, certFile, keyFile, caFile },
+    ...settings,
+    ssl: true,
+    ssl_cert_file: admin.ssl_cert_file,
+    ssl_key_file: admin.ssl_key_file,
+    ssl_ca_file: admin.ssl_ca_file,
+    lineOf: (name) => lineOf(`admin.${name}`) ?? lineOf(name),
   };
 }
 
 async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Map<string, Source>> {
   const sources = new Map<string, Source>();
   for (const tls of used) {
-    const named = [tls.certFile, tls.keyFile, tls.caFile, tls.crlFile, tls.dhParamsFile];
-    if (tls.crlDir !== '') {
-      sources.set(tls.crlDir, { kind: 'listing', digest: await digestSource(tls.crlDir, 'listing') });
+    const named = [tls.ssl_cert_file, tls.ssl_key_file, tls.ssl_ca_file, tls.ssl_crl_file, tls.ssl_dh_params_file];
+    if (tls.ssl_crl_dir !== '') {
+      sources.set(tls.ssl_crl_dir, { kind: 'listing', digest: await digestSource(tls.ssl_crl_dir, 'listing') });
     }
-    for (const path of [...named.filter((each) => each !== ''), ...(await filesIn(tls.crlDir))]) {
+    for (const path of [...named.filter((each) => each !== ''), ...(await filesIn(tls.ssl_crl_dir))]) {
       sources.set(path, { kind: 'file', digest: await digestSource(path, 'file') });
     }
   }
@@ -241,7 +243,7 @@ function hashOfTls(
   sources: Sources,
 ): string {
   if (used.length === 0) return sha256('');
-  const secret = new Set(used.flatMap(({ keyFile, certFile }) => [keyFile, certFile]));
+  const secret = new Set(used.flatMap(({ ssl_key_file: keyFile, ssl_cert_file: certFile }) => [keyFile, certFile]));
   const readable = [...sources].filter(([path]) => !secret.has(path));
   const fingerprints = loaded.flatMap(({ certificates }) =>
     certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`),

@@ -1,5 +1,6 @@
-// THE list of settings (contract §2): their names, kinds, ranges, defaults and documentation. The loader, the sample
-// config/gatehouse.yaml and docs/configuration.md are all made from it, so none can differ from another.
+// THE list of settings (contract §2): their names, kinds, ranges, defaults and documentation. The type Settings, the
+// loader, the sample config/gatehouse.yaml and docs/configuration.md are all made from it, so none can differ from
+// another. A new setting is one entry here.
 
 import {
   adminListen,
@@ -261,10 +262,67 @@ const logging = {
   }),
 };
 
-/** Every setting by its full name (`upstream.host` is `host` beneath `upstream:`). */
+/**
+ * Every setting by its full name (`upstream.host` is `host` beneath `upstream:`). Durations are in milliseconds, paths
+ * are absolute, and '' means that a path is not set.
+ */
 export const schema = { ...connections, ...tls, ...rules, ...upstream, ...reload, ...admin, ...logging };
 
 export type SettingName = keyof typeof schema;
+
+type ValueOf<Name extends SettingName> = (typeof schema)[Name] extends Setting<infer T> ? T : never;
+type GroupName = { [Name in SettingName]: Name extends `${infer Group}.${string}` ? Group : never }[SettingName];
+
+type Alone = { readonly [Name in SettingName as Name extends `${string}.${string}` ? never : Name]: ValueOf<Name> };
+type Grouped = {
+  readonly [Group in GroupName]: {
+    readonly [Name in SettingName as Name extends `${Group}.${infer Leaf}` ? Leaf : never]: ValueOf<Name>;
+  };
+};
+
+/** Where the settings were read. */
+interface Origin {
+  /** Absolute path of the YAML file. */
+  readonly file: string;
+  /** Line of the YAML file on which a name stands (`ssl_cert_file`, `upstream.host`); null where it is a default. */
+  readonly lineOf: (name: string) => number | null;
+}
+
+/** The value of every setting under the name that the YAML file has for it: `settings.upstream.host`. */
+export interface Settings extends Alone, Grouped, Origin {}
+
+/** The value of one setting by its full name. */
+export function valueOf(settings: Settings, name: SettingName): unknown {
+  return at(settings, name);
+}
+
+/** Settings from a value for each name. */
+export function settingsOf(value: (name: SettingName) => unknown, { file, lineOf }: Origin): Settings {
+  const settings: Record<string, unknown> = { file, lineOf };
+  for (const name of Object.keys(schema).filter(isSettingName)) {
+    const [top, leaf] = split(name);
+    if (leaf === undefined) settings[top] = value(name);
+    else settings[top] = { ...Object(settings[top]), [leaf]: value(name) };
+  }
+  if (!isComplete(settings)) throw new Error('a setting has no value');
+  return settings;
+}
+
+function isComplete(settings: object): settings is Settings {
+  return Object.keys(schema).every((name) => at(settings, name) !== undefined);
+}
+
+function at(settings: object, name: string): unknown {
+  const [top, leaf] = split(name);
+  const value: unknown = Reflect.get(settings, top);
+  return leaf === undefined ? value : Reflect.get(Object(value), leaf);
+}
+
+/** `upstream.host` is `upstream` and `host`. */
+function split(name: string): readonly [top: string, leaf: string | undefined] {
+  const dot = name.indexOf('.');
+  return dot === -1 ? [name, undefined] : [name.slice(0, dot), name.slice(dot + 1)];
+}
 
 /** The settings in their order and sections, as the documentation shows them. */
 export const sections: readonly { readonly title: string; readonly settings: Readonly<Record<string, Setting<unknown>>> }[] =

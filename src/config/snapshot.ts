@@ -21,7 +21,7 @@ import {
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
-import type { Settings } from './settings.ts';
+import { isSettingName, schema, settingsOf, valueOf, type SettingName, type Settings } from './schema.ts';
 import {
   inputsOfMaps,
   inputsOfRules,
@@ -247,9 +247,9 @@ function notReloadedText(part: Part, settings: Settings): string {
     case 'tls':
       return 'SSL configuration was not reloaded';
     case 'rules':
-      return `${settings.hbaFile} was not reloaded`;
+      return `${settings.hba_file} was not reloaded`;
     case 'maps':
-      return `${settings.identFile} was not reloaded`;
+      return `${settings.ident_file} was not reloaded`;
     default:
       return part satisfies never;
   }
@@ -275,33 +275,27 @@ function isSameMaterial(one: TlsMaterial | null, other: TlsMaterial | null): boo
   );
 }
 
-/** The settings that only a restart changes, by name; the schema marks the same ones. */
-export const restartOnly: Readonly<Record<string, (settings: Settings) => unknown>> = {
-  listen_addresses: (settings) => settings.listenAddresses,
-  port: (settings) => settings.port,
-  workers: (settings) => settings.workers,
-  'admin.listen': (settings) => settings.admin.listen,
-  'admin.ssl_cert_file': (settings) => settings.admin.certFile,
-  'admin.ssl_key_file': (settings) => settings.admin.keyFile,
-  'admin.ssl_ca_file': (settings) => settings.admin.caFile,
-};
-
 /** Newly read settings with the old values of those that need a restart, and a warning for each that differs. */
 function withoutRestartOnly(
   attempted: Attempt<Settings>,
   old: Settings,
 ): { readonly settings: Attempt<Settings>; readonly warnings: readonly Problem[] } {
   if (!attempted.ok) return { settings: attempted, warnings: [] };
-  const { listenAddresses, port, workers, admin } = old;
-  const changed = Object.entries(restartOnly).filter(
-    ([, read]) => !isDeepStrictEqual(read(attempted.value), read(old)),
-  );
-  const warnings = changed.map(([name]) => ({
-    file: attempted.value.file,
-    line: attempted.value.lineOf(name),
-    message: `parameter "${name}" cannot be changed without restarting the server`,
-  }));
-  return { settings: { ...attempted, value: { ...attempted.value, listenAddresses, port, workers, admin } }, warnings };
+  const { value: read } = attempted;
+  const warnings = Object.keys(schema)
+    .filter(isSettingName)
+    .filter((name) => needsRestart(name) && !isDeepStrictEqual(valueOf(read, name), valueOf(old, name)))
+    .map((name) => ({
+      file: read.file,
+      line: read.lineOf(name),
+      message: `parameter "${name}" cannot be changed without restarting the server`,
+    }));
+  const value = settingsOf((name) => valueOf(needsRestart(name) ? old : read, name), read);
+  return { settings: { ...attempted, value }, warnings };
+}
+
+function needsRestart(name: SettingName): boolean {
+  return schema[name].restart;
 }
 
 /** The certificates and revocation lists in force, the admin listener's included; each list once. */

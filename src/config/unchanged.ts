@@ -6,7 +6,7 @@ import { errorCode } from '../rules/bad-line.ts';
 import { readRegularFile } from '../base/regular-file.ts';
 import { digestSource } from './files.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
-import type { Settings } from './settings.ts';
+import { isSettingName, schema, valueOf, type Settings } from './schema.ts';
 
 /** What a part was loaded by beside the files that it read: settings, and who may read a key. */
 export type Inputs = readonly unknown[];
@@ -38,18 +38,26 @@ async function readsTheSame({ sources }: LoadedPart<unknown>): Promise<boolean> 
   return true;
 }
 
-export function inputsOfRules({ hbaFile, tls, roles }: Settings): Inputs {
-  return [hbaFile, tls.enabled, roles];
+export function inputsOfRules({ hba_file: hbaFile, ssl, roles }: Settings): Inputs {
+  return [hbaFile, ssl, roles];
 }
 
-export function inputsOfMaps({ identFile, roles }: Settings): Inputs {
+export function inputsOfMaps({ ident_file: identFile, roles }: Settings): Inputs {
   return [identFile, roles];
 }
 
-export async function inputsOfTls({ tls, admin }: Settings): Promise<Inputs> {
-  const { certFile, keyFile, caFile } = admin;
-  // SECURITY: a key that others can read by now is refused, though its content is the same.
-  return [tls, certFile, keyFile, caFile, await statusOfKey(tls.keyFile), await statusOfKey(keyFile)];
+/** Every setting that TLS is made by, the admin listener's own included: a new one counts at once. */
+const tlsNames = Object.keys(schema)
+  .filter(isSettingName)
+  .filter((name) => /^(?:admin\.)?ssl(?:_|$)/.test(name));
+
+export async function inputsOfTls(settings: Settings): Promise<Inputs> {
+  const keyFiles = [settings.ssl_key_file, settings.admin.ssl_key_file];
+  return [
+    ...tlsNames.map((name) => valueOf(settings, name)),
+    // SECURITY: a key that others can read by now is refused, though its content is the same.
+    ...(await Promise.all(keyFiles.map(statusOfKey))),
+  ];
 }
 
 /** Whether a key is encrypted: what a reload does then is PostgreSQL's, whatever has changed (semantics §2.5). */

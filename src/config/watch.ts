@@ -32,7 +32,7 @@ export function createWatcher(
   let cancel = scheduleNext();
 
   function scheduleNext(): () => void {
-    return schedule(look, holder.current.settings.reload.intervalMs);
+    return schedule(look, holder.current.settings.reload.interval);
   }
 
   async function look(): Promise<void> {

@@ -10,7 +10,7 @@ import {
   type Server,
   type Socket,
 } from 'node:net';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { LoadError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -55,7 +55,7 @@ export async function openListeners(
   const bound: ListenAddress[] = [];
   const reasons: string[] = [];
   const wanted =
-    addresses ?? (await expand(settings.listenAddresses, reasons)).map((address) => ({ address, port: 0 }));
+    addresses ?? (await expand(settings.listen_addresses, reasons)).map((address) => ({ address, port: 0 }));
   // With port 0 the first address chooses the port, and the others take the same one.
   let { port } = settings;
   for (const { address, port: share } of wanted) {

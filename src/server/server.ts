@@ -4,7 +4,7 @@
 import type { GateStatus } from '../admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from '../admin/server.ts';
 import type { ClientService } from './client-service.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
 import { createWatcher } from '../config/watch.ts';
 import { createExpiryCheck } from './expiry-check.ts';
@@ -53,7 +53,7 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const loaded = await loadSnapshot(options.configFile);
-  const log = options.log ?? createLogger(loaded.snapshot.settings.logLevel);
+  const log = options.log ?? createLogger(loaded.snapshot.settings.log_level);
   logNodeWarnings(log);
   for (const warning of loaded.warnings) logWarning(log, warning);
   return await Server.start(new ConfigHolder(loaded), log);
@@ -199,7 +199,7 @@ class Server implements RunningServer {
 
   async #drain(how: 'drain' | 'fast'): Promise<void> {
     this.#draining = true;
-    const { shutdownTimeoutMs } = this.#config.current.settings;
+    const { shutdown_timeout: shutdownTimeoutMs } = this.#config.current.settings;
     this.#log.info(how === 'fast' ? 'received fast shutdown request' : 'received smart shutdown request');
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;

@@ -159,7 +159,7 @@ export class ServingProcess implements ClientService {
 
   async adopt(): Promise<void> {
     this.#freeLongLists();
-    this.#log.level = this.#config.current.settings.logLevel;
+    this.#log.level = this.#config.current.settings.log_level;
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);
     // As PostgreSQL's assign hooks do, for the connections that are open too.

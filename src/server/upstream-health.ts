@@ -27,7 +27,7 @@ export class UpstreamHealth {
   /** The last result where it still stands, else a new one. Never rejects. */
   async check(settings: DialSettings): Promise<boolean> {
     if (this.#last !== null && performance.now() - this.#last.at < STANDS_FOR_MS) return this.#last.up;
-    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, settings.upstream.connectTimeoutMs);
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, settings.upstream.connect_timeout);
     this.#running ??= upstreamAnswers(this.#dialer, settings, timeoutMs)
       .catch(() => false)
       .then((up) => {

@@ -99,7 +99,7 @@ export function stepBack(connection: Connection): void {
   delist(connection);
   // Up to here every reload has judged it as one of the sessions.
   connection.decidedBy = gate.snapshot();
-  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.maxHandshakes);
+  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.max_handshakes);
 }
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */
@@ -179,7 +179,7 @@ function refusedByRules(connection: Connection, startup: StartupRequest, verdict
   const { gate, settings, known } = connection;
   countHit(connection, verdict);
   // PostgreSQL logs whose certificate it was even where the map then refuses.
-  if (verdict.identity !== null && settings.logConnections) {
+  if (verdict.identity !== null && settings.log_connections) {
     logAuthenticated(gate, known, verdict, startup.user);
   }
   for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
@@ -213,7 +213,7 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
-  if (admission.demand === 'none' && settings.logConnections) {
+  if (admission.demand === 'none' && settings.log_connections) {
     logAuthenticated(gate, known, admission, startup.user);
   }
   return session;

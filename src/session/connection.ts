@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { offeredFields } from '../tls/handshake/client-hello.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
@@ -111,7 +111,7 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
   }
   const { settings } = gate.snapshot();
   const life = new EndSignal();
-  life.endAfter(settings.authenticationTimeoutMs, timedOut);
+  life.endAfter(settings.authentication_timeout, timedOut);
   return {
     gate,
     settings,
@@ -141,15 +141,15 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
 
 /** The client's address is the socket's. It is logged from here on, and the connection counts among the strangers. */
 function learnClientAddress({ gate, settings, known, life, raw, senderBlock }: Connection): void {
-  if (settings.logConnections) logReceived(gate, known);
-  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.maxHandshakes);
+  if (settings.log_connections) logReceived(gate, known);
+  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.max_handshakes);
 }
 
 /** The end of a connection that has done what its client came for. */
 function finish(connection: Connection, end: End): void {
   const { gate, known, settings } = connection;
   connection.hasFailed = false;
-  reportEnd(gate, known, end, relayedBytes(connection), settings.logDisconnections);
+  reportEnd(gate, known, end, relayedBytes(connection), settings.log_disconnections);
 }
 
 /** The end of every other connection: one closing line, and one ErrorResponse where the client may be told. */
@@ -295,7 +295,7 @@ async function logInAt(
     onAuthenticated: async () => {
       await enlist(connection);
       life.clear();
-      if (!settings.logConnections) return;
+      if (!settings.log_connections) return;
       if (demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
       logAuthorized(gate, known, startup);
     },
@@ -308,7 +308,7 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
   const copying = new Relay(client, link, {
     raw,
     said,
-    idleTimeoutMs: settings.idleSessionTimeoutMs,
+    idleTimeoutMs: settings.idle_session_timeout,
     onIdle: () => life.end(idleTooLong()),
   });
   if (session !== null) {

@@ -1,6 +1,6 @@
 // How a dial of the upstream fails: the code, and for the operator a hint on what the system's error most often means.
 
-import type { UpstreamSettings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { GatehouseError, messageOf } from '../base/errors.ts';
 import { socketPath } from './upstream-address.ts';
 
@@ -12,7 +12,7 @@ export function errnoOf(error: unknown): string | null {
 }
 
 /** What a failed dial is told as; a GatehouseError stays what it is. */
-export function toGatehouseError(cause: unknown, settings: UpstreamSettings): GatehouseError {
+export function toGatehouseError(cause: unknown, settings: Settings['upstream']): GatehouseError {
   if (cause instanceof GatehouseError) return cause;
   // ECONNREFUSED is another case. After a reset the server had accepted and closed before the connect event.
   return errnoOf(cause) === 'ECONNRESET' ? closedEarly(cause) : unreachable(cause, settings);
@@ -48,7 +48,7 @@ export function thisGate(): GatehouseError {
   });
 }
 
-function unreachable(cause: unknown, settings: UpstreamSettings): GatehouseError {
+function unreachable(cause: unknown, settings: Settings['upstream']): GatehouseError {
   // Of a name with several addresses each has an error of its own, and the one around them no text.
   const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   const hint = causes.map((each) => hintFor(errnoOf(each) ?? '', settings)).find((text) => text !== null);
@@ -61,7 +61,7 @@ function unreachable(cause: unknown, settings: UpstreamSettings): GatehouseError
 }
 
 /** Known mistakes and shortages by the system's name for them; libpq's words where it has some. */
-function hintFor(errno: string, settings: UpstreamSettings): string | null {
+function hintFor(errno: string, settings: Settings['upstream']): string | null {
   const isPath = socketPath(settings) !== null;
   switch (errno) {
     case 'ECONNREFUSED':

@@ -3,7 +3,7 @@
 
 import { connect, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Settings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { keepAlive, type KeepAliveSettings } from '../base/keep-alive.ts';
 import { leadsTo, type Place } from '../base/local-addresses.ts';
@@ -88,7 +88,7 @@ export class Dialer {
       if (signal !== undefined) life.end(reasonOf(signal));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    life.endAfter(timeoutMs ?? settings.upstream.connectTimeoutMs, () => timedOut(attempt.isQueueFull));
+    life.endAfter(timeoutMs ?? settings.upstream.connect_timeout, () => timedOut(attempt.isQueueFull));
     try {
       const socket = await this.#reach(attempt);
       this.#open.add(socket);
@@ -132,7 +132,7 @@ export class Dialer {
   }
 
   async #openAny(addresses: readonly string[], attempt: Attempt): Promise<Socket> {
-    const { host, port, connectTimeoutMs } = attempt.settings.upstream;
+    const { host, port, connect_timeout: connectTimeoutMs } = attempt.settings.upstream;
     // SECURITY: a gate that dials itself opens connection after connection until nothing is left, for one stranger.
     if (addresses.some((address) => leadsTo({ address, port }, this.#listeners()))) throw thisGate();
     const all = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));

@@ -5,8 +5,8 @@ import { GatehouseError } from '../base/errors.ts';
 
 /** 0 = no limit. */
 export interface SessionLimits {
-  readonly maxConnections: number;
-  readonly maxConnectionsPerAddress: number;
+  readonly max_connections: number;
+  readonly max_connections_per_address: number;
 }
 
 /** Which limit leaves no room. */
@@ -33,7 +33,10 @@ export class SessionCount {
   #total = 0;
 
   /** Which limit leaves no room for one more from `address`; null = none. */
-  exhausted(address: string, { maxConnections, maxConnectionsPerAddress }: SessionLimits): Exhausted | null {
+  exhausted(
+    address: string,
+    { max_connections: maxConnections, max_connections_per_address: maxConnectionsPerAddress }: SessionLimits,
+  ): Exhausted | null {
     if (maxConnections > 0 && this.#total >= maxConnections) return 'too-many-connections';
     const fromHere = this.#perAddress.get(address) ?? 0;
     const isFull = maxConnectionsPerAddress > 0 && fromHere >= maxConnectionsPerAddress;

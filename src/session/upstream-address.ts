@@ -2,14 +2,14 @@
 // loaded and again when a dial has failed, never for each session: the resolver's few threads may be held by strangers.
 
 import { lookup } from 'node:dns/promises';
-import type { UpstreamSettings } from '../config/settings.ts';
+import type { Settings } from '../config/schema.ts';
 import { knownAddresses } from '../base/local-addresses.ts';
 
 /** After an answer or a failure the resolver is not asked again for this long, in milliseconds. */
 const ASK_AGAIN_MS = 1_000;
 
 /** The path of the upstream's Unix socket; null = TCP. A host that begins with `/` is a directory, as in libpq. */
-export function socketPath({ host, port }: UpstreamSettings): string | null {
+export function socketPath({ host, port }: Settings['upstream']): string | null {
   return host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : null;
 }
 

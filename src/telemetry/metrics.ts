@@ -44,7 +44,7 @@ export interface Metrics {
   /** Where the gauges read from; until called they have no series. */
   bindGauges(source: GaugeSource): void;
   /** The limits in force; 0 = no limit. */
-  limits(limits: { readonly maxConnections: number; readonly maxHandshakes: number }): void;
+  limits(limits: { readonly max_connections: number; readonly max_handshakes: number }): void;
   /** A completed handshake. Versions and ciphers that OpenSSL does not list are counted as `other`. */
   tlsHandshake(seconds: number, version: string, cipher: string): void;
   /** A handshake or certificate that failed; codes of other kinds are not counted, so any code may be given. */
@@ -202,9 +202,9 @@ class ProcessMetrics implements Metrics {
     this.#source = source;
   }
 
-  limits(limits: { readonly maxConnections: number; readonly maxHandshakes: number }): void {
-    this.#sessionsLimit.set(limits.maxConnections);
-    this.#handshakesLimit.set(limits.maxHandshakes);
+  limits(limits: { readonly max_connections: number; readonly max_handshakes: number }): void {
+    this.#sessionsLimit.set(limits.max_connections);
+    this.#handshakesLimit.set(limits.max_handshakes);
   }
 
   tlsHandshake(seconds: number, version: string, cipher: string): void {

@@ -12,7 +12,7 @@ import {
 } from './material/certificate-warnings.ts';
 import { loadClientAuthorities, type ClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
-import { keyExchangeWarnings, loadKeyExchange, NEWEST_VERSION } from './material/key-exchange.ts';
+import { keyExchangeWarnings, loadKeyExchange, newestVersion } from './material/key-exchange.ts';
 import { loadRevocationLists, type RevocationSettings } from './material/revocation-lists.ts';
 import { contextFor } from './material/shared-context.ts';
 import { loadServerCertificate, type ServerCertificate } from './material/server-certificate.ts';
@@ -74,24 +74,28 @@ interface LoadedFiles {
 }
 
 function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
-  const { tls } = settings;
   const { revocation } = loaded;
   const authorities = loaded.authorities.authorities.map(({ certificate }) => certificate);
-  const options = optionsOf(tls, loaded);
+  const options = optionsOf(settings, loaded);
   const { certificates, warnings: lasting } = describeAll(settings, loaded);
   return {
     get context() {
       return contextFor(options);
     },
     options,
-    requestsClientCertificate: tls.caFile !== '',
+    requestsClientCertificate: settings.ssl_ca_file !== '',
     authorities,
     checksRevocation: revocation.checksRevocation,
     certificates,
     crls: revocation.crls,
     plainLists: revocation.plainLists,
     files: [
-      ...[tls.certFile, tls.keyFile, tls.dhParamsFile, tls.caFile].filter((file) => file !== ''),
+      ...[
+        settings.ssl_cert_file,
+        settings.ssl_key_file,
+        settings.ssl_dh_params_file,
+        settings.ssl_ca_file,
+      ].filter((file) => file !== ''),
       ...revocation.files,
     ],
     get warnings() {
@@ -102,13 +106,13 @@ function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
         ...lasting,
       ];
     },
-    minProtocolVersion: tls.minProtocolVersion,
-    maxProtocolVersion: tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion,
+    minProtocolVersion: settings.ssl_min_protocol_version,
+    maxProtocolVersion: newestVersion(settings),
   };
 }
 
 function optionsOf(
-  { caFile }: TlsSettings,
+  { ssl_ca_file: caFile }: TlsSettings,
   { server, keyExchange, authorities: { authorities }, revocation }: LoadedFiles,
 ): TlsOptions {
   return {
@@ -130,7 +134,7 @@ function describeAll(
   settings: TlsSource,
   { server, authorities, revocation }: LoadedFiles,
 ): { readonly certificates: readonly CertificateInUse[]; readonly warnings: readonly Problem[] } {
-  const { certFile, caFile } = settings.tls;
+  const { ssl_cert_file: certFile, ssl_ca_file: caFile } = settings;
   const ofServer = describe(server.certificates, 'server', certFile);
   const ofAuthorities = describe(
     authorities.authorities.map(({ certificate }) => certificate),

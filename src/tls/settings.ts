@@ -1,31 +1,30 @@
-// The ssl_* settings as the TLS side needs them; config/ fills them in.
+// The settings that TLS is made by. This room knows no other setting, and not where they are read.
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
-/** The ssl_* settings; names and meanings are PostgreSQL's. Paths absolute; '' = not set. */
+/** The ssl_* settings, with PostgreSQL's names and meanings. Paths are absolute; '' is not set. */
 export interface TlsSettings {
-  readonly enabled: boolean;
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-  readonly crlFile: string;
-  readonly crlDir: string;
-  readonly ciphers: string;
-  readonly tls13Ciphers: string;
-  readonly preferServerCiphers: boolean;
-  readonly groups: string;
-  readonly minProtocolVersion: TlsVersion;
-  readonly maxProtocolVersion: TlsVersion | '';
-  readonly dhParamsFile: string;
-  readonly passphraseCommand: string;
-  readonly passphraseCommandSupportsReload: boolean;
+  readonly ssl: boolean;
+  readonly ssl_cert_file: string;
+  readonly ssl_key_file: string;
+  readonly ssl_ca_file: string;
+  readonly ssl_crl_file: string;
+  readonly ssl_crl_dir: string;
+  readonly ssl_ciphers: string;
+  readonly ssl_tls13_ciphers: string;
+  readonly ssl_prefer_server_ciphers: boolean;
+  readonly ssl_groups: string;
+  readonly ssl_min_protocol_version: TlsVersion;
+  readonly ssl_max_protocol_version: TlsVersion | '';
+  readonly ssl_dh_params_file: string;
+  readonly ssl_passphrase_command: string;
+  readonly ssl_passphrase_command_supports_reload: boolean;
 }
 
-/** What the loading of TLS material reads: the settings, and where a problem with one of them is reported. */
-export interface TlsSource {
+/** The settings, and where a problem with one of them is reported. */
+export interface TlsSource extends TlsSettings {
   /** Absolute path of the YAML file. */
   readonly file: string;
-  readonly tls: TlsSettings;
   /** Line of the YAML file on which a key stands; null where it is a default. */
   readonly lineOf: (key: string) => number | null;
 }

@@ -54,7 +54,7 @@ const table: readonly (readonly [
   ],
   [
     'limits',
-    (metrics) => metrics.limits({ maxConnections: 7, maxHandshakes: 9 }),
+    (metrics) => metrics.limits({ max_connections: 7, max_handshakes: 9 }),
     { sessions_limit: 7, handshakes_limit: 9 },
   ],
   [

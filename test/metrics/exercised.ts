@@ -17,7 +17,7 @@ export function exercisedMetrics(): Metrics {
     upstreamUp: () => true,
     sessionsNoLongerAdmitted: () => 1,
   });
-  metrics.limits({ maxConnections: 100, maxHandshakes: 256 });
+  metrics.limits({ max_connections: 100, max_handshakes: 256 });
   metrics.rules(exampleRules);
   metrics.ruleHit('/etc/gatehouse/pg_hba.conf', 3);
   metrics.connectionEnded('relayed');

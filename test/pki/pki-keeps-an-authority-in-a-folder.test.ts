@@ -65,7 +65,7 @@ void t.test('from nothing to a revoked client', async (test) => {
     stderr: '',
   });
   test.equal(certificateOf(file('ca.crt')).subject, 'CN=my CA');
-  const before = await loadLists({ crlFile: file('ca.crl') });
+  const before = await loadLists({ ssl_crl_file: file('ca.crl') });
   test.equal(before.crls[0]?.revokedSerials.size, 0);
 
   test.match(await pki(test, 'server', '--dir', dir), {
@@ -111,7 +111,7 @@ void t.test('from nothing to a revoked client', async (test) => {
     stdout: 'alice was revoked before',
   });
   test.match(await pki(test, 'revoke', 'server', '--dir', dir), { status: 0, stdout: 'server is revoked' });
-  const after = await loadLists({ crlFile: file('ca.crl') });
+  const after = await loadLists({ ssl_crl_file: file('ca.crl') });
   const serials = [facts.serial, verifiedIdentity(server.raw).facts.serial];
   const revoked = after.crls[0]?.revokedSerials;
   test.equal(revoked?.size, 2);

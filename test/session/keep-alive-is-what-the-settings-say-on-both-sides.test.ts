@@ -91,6 +91,6 @@ await test('a Node that cannot set all three leaves the connection to the system
       calls.push([enable, initialDelay]);
     },
   };
-  keepAlive(older, { tcpKeepalivesIdleMs: 60_000, tcpKeepalivesIntervalMs: 0, tcpKeepalivesCount: 0 });
+  keepAlive(older, { tcp_keepalives_idle: 60_000, tcp_keepalives_interval: 0, tcp_keepalives_count: 0 });
   t.strictSame(calls, [[true, 0]], 'on, and without an interval of one second');
 });

@@ -19,21 +19,21 @@ export function tlsSettings(
   overrides: Partial<TlsSettings> = {},
 ): TlsSettings {
   return {
-    enabled: true,
-    certFile: server.certFile,
-    keyFile: server.keyFile,
-    caFile: '',
-    crlFile: '',
-    crlDir: '',
-    ciphers: 'HIGH:MEDIUM:+3DES:!aNULL',
-    tls13Ciphers: '',
-    preferServerCiphers: true,
-    groups: 'X25519:prime256v1',
-    minProtocolVersion: 'TLSv1.2',
-    maxProtocolVersion: '',
-    dhParamsFile: '',
-    passphraseCommand: '',
-    passphraseCommandSupportsReload: false,
+    ssl: true,
+    ssl_cert_file: server.certFile,
+    ssl_key_file: server.keyFile,
+    ssl_ca_file: '',
+    ssl_crl_file: '',
+    ssl_crl_dir: '',
+    ssl_ciphers: 'HIGH:MEDIUM:+3DES:!aNULL',
+    ssl_tls13_ciphers: '',
+    ssl_prefer_server_ciphers: true,
+    ssl_groups: 'X25519:prime256v1',
+    ssl_min_protocol_version: 'TLSv1.2',
+    ssl_max_protocol_version: '',
+    ssl_dh_params_file: '',
+    ssl_passphrase_command: '',
+    ssl_passphrase_command_supports_reload: false,
     ...overrides,
   };
 }
@@ -51,16 +51,16 @@ export async function loadMaterial(
   tls: TlsSettings,
   { reload = false, lines = {} }: LoadOptions = {},
 ): Promise<TlsMaterial> {
-  return loadTls({ file: YAML_FILE, tls, lineOf: (key) => lines[key] ?? null }, { reload });
+  return loadTls({ ...tls, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, { reload });
 }
 
 /** The revocation lists alone. */
 export async function loadLists(
-  tls: Partial<Pick<TlsSettings, 'crlFile' | 'crlDir'>>,
+  tls: Partial<Pick<TlsSettings, 'ssl_crl_file' | 'ssl_crl_dir'>>,
   { lines = {} }: LoadOptions = {},
 ): Promise<RevocationSettings> {
   const settings = tlsSettings({ certFile: '', keyFile: '' }, tls);
-  return loadRevocationLists({ file: YAML_FILE, tls: settings, lineOf: (key) => lines[key] ?? null }, []);
+  return loadRevocationLists({ ...settings, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, []);
 }
 
 /** The one problem for which loading is refused. */
@@ -179,7 +179,7 @@ export async function gateOf(
   authority: TestAuthority,
   overrides: Partial<TlsSettings> = {},
 ): Promise<TlsGate> {
-  const tls = tlsSettings(authority.server(), { caFile: authority.caFile, ...overrides });
+  const tls = tlsSettings(authority.server(), { ssl_ca_file: authority.caFile, ...overrides });
   return startTlsGate(t, await loadMaterial(tls));
 }
 

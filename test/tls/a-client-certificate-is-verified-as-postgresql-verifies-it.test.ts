@@ -29,7 +29,7 @@ const alice = (authority: TestAuthority): Client => authority.client('alice');
 
 /** A revocation list of the root, for a CRL setting. */
 function crlFile(authority: TestAuthority, options: RevocationListOptions = {}): Partial<TlsSettings> {
-  return { crlFile: authority.write('root.crl', authority.crl(options)) };
+  return { ssl_crl_file: authority.write('root.crl', authority.crl(options)) };
 }
 
 const HOUR_MS = 3_600_000;
@@ -65,7 +65,7 @@ const cases: readonly Case[] = [
       authority.write('bundle.crt', authority.cert + intermediate.cert);
       return { ...issued, cert: issued.cert.replace(intermediate.chain, '') };
     },
-    settings: (authority) => ({ caFile: `${authority.directory}/bundle.crt` }),
+    settings: (authority) => ({ ssl_ca_file: `${authority.directory}/bundle.crt` }),
     expected: 'verified',
   },
   {
@@ -75,7 +75,7 @@ const cases: readonly Case[] = [
       authority.write('alone.crt', intermediate.cert);
       return intermediate.client('alice');
     },
-    settings: (authority) => ({ caFile: `${authority.directory}/alone.crt` }),
+    settings: (authority) => ({ ssl_ca_file: `${authority.directory}/alone.crt` }),
     expected: 'client-cert-untrusted: unable to get issuer certificate',
   },
   {
@@ -156,7 +156,7 @@ const cases: readonly Case[] = [
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
       authority.write(`crls/${authority.crlName}`, authority.crl({ revoked: [client] }));
-      return { crlDir };
+      return { ssl_crl_dir: crlDir };
     },
     expected: 'client-cert-revoked: certificate revoked',
   },
@@ -166,7 +166,7 @@ const cases: readonly Case[] = [
     settings: (authority) => {
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
-      return { ...crlFile(authority), crlDir };
+      return { ...crlFile(authority), ssl_crl_dir: crlDir };
     },
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
   },
@@ -177,7 +177,7 @@ const cases: readonly Case[] = [
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
       authority.write('crls/0123abcd.r0', authority.crl());
-      return { crlDir };
+      return { ssl_crl_dir: crlDir };
     },
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
   },
@@ -188,7 +188,7 @@ const cases: readonly Case[] = [
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
       authority.write(`crls/${authority.crlName.replace('.r0', '.r1')}`, authority.crl());
-      return { crlDir };
+      return { ssl_crl_dir: crlDir };
     },
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
   },
@@ -201,7 +201,7 @@ const cases: readonly Case[] = [
       authority.write(`crls/${authority.crlName}`, authority.crl());
       authority.write('crls/0123abcd.r0', '<html>404 Not Found</html>');
       symlinkSync('nowhere', `${crlDir}/0123abce.r0`);
-      return { crlDir };
+      return { ssl_crl_dir: crlDir };
     },
     expected: 'verified',
   },
@@ -215,7 +215,7 @@ const cases: readonly Case[] = [
     },
     settings: (authority) => ({
       ...crlFile(authority),
-      caFile: `${authority.directory}/with-list.crt`,
+      ssl_ca_file: `${authority.directory}/with-list.crt`,
     }),
     expected: 'client-cert-revoked: certificate revoked',
   },
@@ -223,14 +223,14 @@ const cases: readonly Case[] = [
     name: 'on a list in ssl_ca_file, while revocation is off',
     client: alice,
     settings: (authority, client) => ({
-      caFile: authority.write('with-list.crt', authority.cert + authority.crl({ revoked: [client] })),
+      ssl_ca_file: authority.write('with-list.crt', authority.cert + authority.crl({ revoked: [client] })),
     }),
     expected: 'verified',
   },
   {
     name: 'while ssl_crl_file holds a certificate and no list',
     client: alice,
-    settings: (authority) => ({ crlFile: authority.write('root.crl', authority.cert) }),
+    settings: (authority) => ({ ssl_crl_file: authority.write('root.crl', authority.cert) }),
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
   },
   {
@@ -240,7 +240,7 @@ const cases: readonly Case[] = [
       authority.write('other.crl', other.cert + other.crl() + authority.crl());
       return other.client('alice');
     },
-    settings: (authority) => ({ crlFile: `${authority.directory}/other.crl` }),
+    settings: (authority) => ({ ssl_crl_file: `${authority.directory}/other.crl` }),
     expected: 'client-cert-untrusted: unable to verify the first certificate',
   },
   {
@@ -249,7 +249,7 @@ const cases: readonly Case[] = [
     settings: (authority) => {
       const crlDir = `${authority.directory}/crls`;
       mkdirSync(crlDir);
-      return { crlDir };
+      return { ssl_crl_dir: crlDir };
     },
     expected: 'client-cert-crl-unavailable: unable to get certificate CRL',
   },

@@ -14,7 +14,7 @@ await test('with ssl_ca_file a client that sends no certificate is absent, not u
 
 await test('without ssl_ca_file no certificate is asked for, and one at hand is not sent', async (t) => {
   const authority = testAuthority(t);
-  const gate = await gateOf(t, authority, { caFile: '' });
+  const gate = await gateOf(t, authority, { ssl_ca_file: '' });
   const client = new TlsClient(t, gate, presenting(authority.client('alice')));
   t.same((await gate.session()).certificate, { state: 'absent' });
   await client.secured();

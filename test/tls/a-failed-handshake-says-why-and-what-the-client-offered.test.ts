@@ -46,7 +46,7 @@ const tlsCases: readonly TlsCase[] = [
   },
   {
     name: 'the client is too new',
-    settings: { maxProtocolVersion: 'TLSv1.2' },
+    settings: { ssl_max_protocol_version: 'TLSv1.2' },
     client: { minVersion: 'TLSv1.3' },
     expected: {
       code: 'tls-version-mismatch',
@@ -58,7 +58,7 @@ const tlsCases: readonly TlsCase[] = [
   },
   {
     name: 'no cipher in common',
-    settings: { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+    settings: { ssl_ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
     client: { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
     expected: {
       code: 'tls-no-shared-cipher',

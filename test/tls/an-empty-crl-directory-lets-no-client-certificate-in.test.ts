@@ -56,7 +56,7 @@ void t.test('with its list a certificate is good', async (test) => {
 void t.test('with an empty directory it is not', async (test) => {
   const directory = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));
   test.teardown(() => rmSync(directory, { recursive: true }));
-  const { crls, pems } = await loadLists({ crlDir: directory });
+  const { crls, pems } = await loadLists({ ssl_crl_dir: directory });
   test.strictSame(crls, []);
   test.equal(await verdict(pems), 'UNABLE_TO_GET_CRL');
 });

@@ -42,7 +42,7 @@ function encrypted(
 
 for (const type of ['pkcs8', 'pkcs1'] as const) {
   await test(`a ${type} key is opened, and serves`, async (t) => {
-    const { tls } = encrypted(t, { passphraseCommand: `echo '${PASSPHRASE}'` }, type);
+    const { tls } = encrypted(t, { ssl_passphrase_command: `echo '${PASSPHRASE}'` }, type);
     const gate = await startTlsGate(t, await loadMaterial(tls));
     await new TlsClient(t, gate).secured();
     t.equal((await gate.session()).version, 'TLSv1.3');
@@ -98,7 +98,7 @@ await test('a command that fails is named, what it printed is not', async (t) =>
     },
   ];
   for (const { command, ...expected } of failures) {
-    const { tls } = encrypted(t, { passphraseCommand: command });
+    const { tls } = encrypted(t, { ssl_passphrase_command: command });
     const problem = await loadingProblem(tls, { lines: { ssl_passphrase_command: 9 } });
     t.match(problem, { line: 9, ...expected }, command);
   }
@@ -119,34 +119,34 @@ await test('a command that does not end is ended, with all it has started', asyn
 });
 
 await test('a wrong passphrase, or none to be had', async (t) => {
-  const wrong = encrypted(t, { passphraseCommand: 'echo wrong' }).tls;
+  const wrong = encrypted(t, { ssl_passphrase_command: 'echo wrong' }).tls;
   t.match(await loadingProblem(wrong), {
-    message: `could not load private key file "${wrong.keyFile}": bad decrypt`,
+    message: `could not load private key file "${wrong.ssl_key_file}": bad decrypt`,
   });
   const none = encrypted(t, {}).tls;
   t.match(await loadingProblem(none), {
-    message: `could not load private key file "${none.keyFile}": processing error`,
+    message: `could not load private key file "${none.ssl_key_file}": processing error`,
     hint: /ssl_passphrase_command/,
   });
 });
 
 await test('at a reload the command runs only with ssl_passphrase_command_supports_reload', async (t) => {
   const passphraseCommand = `echo '${PASSPHRASE}'`;
-  const { tls } = encrypted(t, { passphraseCommand });
+  const { tls } = encrypted(t, { ssl_passphrase_command: passphraseCommand });
   const refusal = {
     line: 3,
-    message: `private key file "${tls.keyFile}" cannot be reloaded because it requires a passphrase`,
+    message: `private key file "${tls.ssl_key_file}" cannot be reloaded because it requires a passphrase`,
   };
   const options = { reload: true, lines: { ssl_key_file: 3 } };
   t.match(await loadingProblem(tls, options), refusal);
-  t.match(await loadingProblem({ ...tls, passphraseCommand: '' }, options), refusal);
+  t.match(await loadingProblem({ ...tls, ssl_passphrase_command: '' }, options), refusal);
   const both = { ...tls, passphraseCommandSupportsReload: true };
-  t.match(await loadingProblem({ ...both, passphraseCommand: '' }, options), refusal);
+  t.match(await loadingProblem({ ...both, ssl_passphrase_command: '' }, options), refusal);
   t.ok(await loadMaterial(both, options));
 });
 
 await test('a key without a passphrase needs no command, at a reload neither', async (t) => {
-  const tls = tlsSettings(testAuthority(t).server(), { passphraseCommand: 'exit 1' });
+  const tls = tlsSettings(testAuthority(t).server(), { ssl_passphrase_command: 'exit 1' });
   t.ok(await loadMaterial(tls));
   t.ok(await loadMaterial(tls, { reload: true }));
 });

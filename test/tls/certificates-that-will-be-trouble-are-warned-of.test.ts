@@ -115,7 +115,7 @@ await test('every certificate of the chain and of the bundle is looked at', asyn
   const intermediate = authority.intermediate('Ending CA', { notAfter: soon });
   const server = intermediate.server();
   const caFile = authority.write('bundle.crt', authority.cert + intermediate.cert);
-  const { warnings, certificates } = await loadMaterial(tlsSettings(server, { caFile }));
+  const { warnings, certificates } = await loadMaterial(tlsSettings(server, { ssl_ca_file: caFile }));
   t.match(warnings, [
     { file: server.certFile, message: /^server certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
     { file: caFile, message: /^CA certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
@@ -150,7 +150,9 @@ await test('the files that were read are told, for the watcher', async (t) => {
   const authority = testAuthority(t);
   const server = authority.server();
   const crlFile = authority.write('ca.crl', authority.crl());
-  const { files, crls } = await loadMaterial(tlsSettings(server, { caFile: authority.caFile, crlFile }));
+  const { files, crls } = await loadMaterial(
+    tlsSettings(server, { ssl_ca_file: authority.caFile, ssl_crl_file: crlFile }),
+  );
   t.strictSame(files, [server.certFile, server.keyFile, authority.caFile, crlFile]);
   t.match(crls, [{ file: crlFile, issuerDn: 'CN=Test CA' }]);
 });

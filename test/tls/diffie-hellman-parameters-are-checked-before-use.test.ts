@@ -38,7 +38,7 @@ await test('what is taken and what is not', async (t) => {
     ['no DER', pem('DH PARAMETERS', Buffer.from('junk')), 'could not load DH parameters file: bad object'],
   ];
   for (const [name, content, message] of table) {
-    const tls = tlsSettings(server, { dhParamsFile: authority.write('dh.pem', content) });
+    const tls = tlsSettings(server, { ssl_dh_params_file: authority.write('dh.pem', content) });
     if (message === null) t.ok(await loadMaterial(tls), name);
     else t.match(await loadingProblem(tls, { lines: { ssl_dh_params_file: 5 } }), { line: 5, message }, name);
   }

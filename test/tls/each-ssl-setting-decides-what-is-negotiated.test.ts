@@ -34,86 +34,86 @@ const cases: readonly Case[] = [
   { settings: {}, client: { ...old, maxVersion: 'TLSv1.1' }, expected: 'tls-version-mismatch' },
 
   // ssl_min_protocol_version, ssl_max_protocol_version
-  { settings: { minProtocolVersion: 'TLSv1.3' }, client: tls12, expected: 'tls-version-mismatch' },
-  { settings: { maxProtocolVersion: 'TLSv1.2' }, client: tls13, expected: 'tls-version-mismatch' },
-  { settings: { maxProtocolVersion: 'TLSv1.2' }, client: {}, expected: `TLSv1.2 ${AES256} 256 X25519` },
+  { settings: { ssl_min_protocol_version: 'TLSv1.3' }, client: tls12, expected: 'tls-version-mismatch' },
+  { settings: { ssl_max_protocol_version: 'TLSv1.2' }, client: tls13, expected: 'tls-version-mismatch' },
+  { settings: { ssl_max_protocol_version: 'TLSv1.2' }, client: {}, expected: `TLSv1.2 ${AES256} 256 X25519` },
   {
-    settings: { minProtocolVersion: 'TLSv1', ciphers: OLD_CIPHERS },
+    settings: { ssl_min_protocol_version: 'TLSv1', ssl_ciphers: OLD_CIPHERS },
     client: { ...old, maxVersion: 'TLSv1' },
     expected: 'TLSv1 ECDHE-RSA-AES256-SHA 256 X25519',
   },
   {
-    settings: { minProtocolVersion: 'TLSv1.1', ciphers: OLD_CIPHERS },
+    settings: { ssl_min_protocol_version: 'TLSv1.1', ssl_ciphers: OLD_CIPHERS },
     client: { ...old, maxVersion: 'TLSv1.1' },
     expected: 'TLSv1.1 ECDHE-RSA-AES256-SHA 256 X25519',
   },
   {
-    settings: { minProtocolVersion: 'TLSv1.1', ciphers: OLD_CIPHERS },
+    settings: { ssl_min_protocol_version: 'TLSv1.1', ssl_ciphers: OLD_CIPHERS },
     client: { ...old, maxVersion: 'TLSv1' },
     expected: 'tls-version-mismatch',
   },
   // As with PostgreSQL on OpenSSL 3, whose security level 1 and above leave these versions out.
   {
-    settings: { minProtocolVersion: 'TLSv1' },
+    settings: { ssl_min_protocol_version: 'TLSv1' },
     client: { ...old, maxVersion: 'TLSv1.1' },
     expected: 'tls-version-mismatch',
   },
 
   // ssl_ciphers: TLS 1.2 and below only
-  { settings: { ciphers: AES128 }, client: tls12, expected: `TLSv1.2 ${AES128} 128 X25519` },
-  { settings: { ciphers: AES128 }, client: {}, expected: 'TLSv1.3 TLS_AES_256_GCM_SHA384 256 X25519' },
+  { settings: { ssl_ciphers: AES128 }, client: tls12, expected: `TLSv1.2 ${AES128} 128 X25519` },
+  { settings: { ssl_ciphers: AES128 }, client: {}, expected: 'TLSv1.3 TLS_AES_256_GCM_SHA384 256 X25519' },
   {
-    settings: { ciphers: AES128 },
+    settings: { ssl_ciphers: AES128 },
     client: { ...tls12, ciphers: CHACHA },
     expected: 'tls-no-shared-cipher',
   },
   {
-    settings: { ciphers: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+    settings: { ssl_ciphers: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
     client: tls12,
     expected: `TLSv1.2 ${AES128} 128 X25519`,
   },
   {
-    settings: { ciphers: 'ECDHE-RSA-AES256-SHA:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+    settings: { ssl_ciphers: 'ECDHE-RSA-AES256-SHA:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
     client: { ...tls12, ciphers: AES128 },
     expected: `TLSv1.2 ${AES128} 128 X25519`,
   },
-  { settings: { ciphers: 'DEFAULT:!AES256' }, client: tls12, expected: `TLSv1.2 ${CHACHA} 256 X25519` },
+  { settings: { ssl_ciphers: 'DEFAULT:!AES256' }, client: tls12, expected: `TLSv1.2 ${CHACHA} 256 X25519` },
   {
-    settings: { ciphers: 'AES128-CCM8:@SECLEVEL=0' },
+    settings: { ssl_ciphers: 'AES128-CCM8:@SECLEVEL=0' },
     client: { ...tls12, ciphers: 'AES128-CCM8:@SECLEVEL=0' },
     expected: 'TLSv1.2 AES128-CCM8 64 none',
   },
 
   // ssl_tls13_ciphers: TLS 1.3 only
   {
-    settings: { tls13Ciphers: 'TLS_CHACHA20_POLY1305_SHA256' },
+    settings: { ssl_tls13_ciphers: 'TLS_CHACHA20_POLY1305_SHA256' },
     client: {},
     expected: 'TLSv1.3 TLS_CHACHA20_POLY1305_SHA256 256 X25519',
   },
   {
-    settings: { tls13Ciphers: 'TLS_AES_128_GCM_SHA256:TLS_UNHEARD_OF' },
+    settings: { ssl_tls13_ciphers: 'TLS_AES_128_GCM_SHA256:TLS_UNHEARD_OF' },
     client: {},
     expected: 'TLSv1.3 TLS_AES_128_GCM_SHA256 128 X25519',
   },
   {
-    settings: { tls13Ciphers: 'TLS_AES_128_GCM_SHA256' },
+    settings: { ssl_tls13_ciphers: 'TLS_AES_128_GCM_SHA256' },
     client: { ...tls13, ciphers: 'TLS_CHACHA20_POLY1305_SHA256' },
     expected: 'tls-no-shared-cipher',
   },
   {
-    settings: { tls13Ciphers: 'TLS_AES_128_GCM_SHA256' },
+    settings: { ssl_tls13_ciphers: 'TLS_AES_128_GCM_SHA256' },
     client: tls12,
     expected: `TLSv1.2 ${AES256} 256 X25519`,
   },
 
   // ssl_prefer_server_ciphers
   {
-    settings: { ciphers: `${AES128}:${AES256}` },
+    settings: { ssl_ciphers: `${AES128}:${AES256}` },
     client: { ...tls12, ciphers: `${AES256}:${AES128}` },
     expected: `TLSv1.2 ${AES128} 128 X25519`,
   },
   {
-    settings: { ciphers: `${AES128}:${AES256}`, preferServerCiphers: false },
+    settings: { ssl_ciphers: `${AES128}:${AES256}`, ssl_prefer_server_ciphers: false },
     client: { ...tls12, ciphers: `${AES256}:${AES128}` },
     expected: `TLSv1.2 ${AES256} 256 X25519`,
   },
@@ -126,12 +126,12 @@ const cases: readonly Case[] = [
   },
   { settings: {}, client: { ...tls13, ecdhCurve: 'secp521r1' }, expected: 'tls-no-shared-group' },
   {
-    settings: { groups: 'secp521r1' },
+    settings: { ssl_groups: 'secp521r1' },
     client: { ecdhCurve: 'X25519:secp521r1' },
     expected: 'TLSv1.3 TLS_AES_256_GCM_SHA384 256 secp521r1',
   },
   {
-    settings: { groups: 'prime256v1' },
+    settings: { ssl_groups: 'prime256v1' },
     client: { ...tls12, ecdhCurve: 'X25519:prime256v1' },
     expected: `TLSv1.2 ${AES256} 256 prime256v1`,
   },
@@ -173,7 +173,7 @@ await test('ssl_dh_params_file decides on the size of DHE', async (t) => {
   // RFC 3526, group 15: 3072 bits.
   const prime = BigInt(`0x${getDiffieHellman('modp15').getPrime('hex')}`);
   const file = authority.write('dh.pem', pem('DH PARAMETERS', sequence(integer(prime), integer(2n))));
-  const settings = tlsSettings(authority.server({ keyType: 'rsa' }), { dhParamsFile: file });
+  const settings = tlsSettings(authority.server({ keyType: 'rsa' }), { ssl_dh_params_file: file });
   const gate = await startTlsGate(t, await loadMaterial(settings));
   const peer = new TlsClient(t, gate, { ...tls12, ciphers: 'DHE-RSA-AES128-GCM-SHA256' });
   await gate.session();

@@ -19,7 +19,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const server = authority.issue({ subject: 'localhost', purposes: ['serverAuth'] });
     const settings = tlsSettings(
       { certFile: write('server.crt', server.certificate), keyFile: write('server.key', server.key) },
-      { caFile: write('ca.crt', authority.certificate) },
+      { ssl_ca_file: write('ca.crt', authority.certificate) },
     );
     const gate = await startTlsGate(t, await loadMaterial(settings));
     const extensions = [{ oid: '1.2.3.4', critical: true, value: Buffer.from([5, 0]) }];

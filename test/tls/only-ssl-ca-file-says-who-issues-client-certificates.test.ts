@@ -23,7 +23,7 @@ await test('the loaded context holds the CAs of ssl_ca_file, and none when it is
   const other = testAuthority(t, { cn: 'Second CA' });
   const caFile = authority.write('two.crt', `# the old one\n${authority.cert}\n# the new one\n${other.cert}`);
   const server = authority.server();
-  const both = await loadMaterial(tlsSettings(server, { caFile }));
+  const both = await loadMaterial(tlsSettings(server, { ssl_ca_file: caFile }));
   t.equal(both.requestsClientCertificate, true);
   t.strictSame(
     both.certificates.filter(({ role }) => role === 'ca').map(({ subjectDn, file }) => [subjectDn, file]),

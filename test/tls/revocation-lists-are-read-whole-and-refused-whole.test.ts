@@ -58,7 +58,7 @@ function folder(name: string, files: Readonly<Record<string, string>>): string {
 
 void t.test('a PEM file with two lists and text around them', async (test) => {
   const file = write('two.pem', `issued by hand\n${rootList}\n# and\n${lowerList}`);
-  const { crls, pems, files, warnings } = await loadLists({ crlFile: file });
+  const { crls, pems, files, warnings } = await loadLists({ ssl_crl_file: file });
   test.match(crls, [
     { file, issuer: '/O=Org/CN=root', issuerDn: 'CN=root,O=Org', lastUpdate, nextUpdate },
     { file, issuer: '/CN=lower', issuerDn: 'CN=lower', lastUpdate, nextUpdate: null },
@@ -87,7 +87,7 @@ void t.test('serial numbers of every kind are found', async (test) => {
     nextUpdate,
     revoked: [...serials, ...many].map((serial) => ({ serial, date: lastUpdate })),
   });
-  const { crls } = await loadLists({ crlFile: write('serials.pem', list) });
+  const { crls } = await loadLists({ ssl_crl_file: write('serials.pem', list) });
   const revokedSerials = crls[0]!.revokedSerials;
   test.equal(revokedSerials.size, serials.length + many.length);
   for (const serial of [...serials, ...many]) {
@@ -99,12 +99,15 @@ void t.test('serial numbers of every kind are found', async (test) => {
 
 void t.test('a file with DER in it is refused, as PostgreSQL refuses it', async (test) => {
   const der = Buffer.from(rootList.split('\n').slice(1, -2).join(''), 'base64');
-  test.match(await messageOf(loadLists({ crlFile: write('root.crl', der) })), 'no certificate or crl found');
+  test.match(
+    await messageOf(loadLists({ ssl_crl_file: write('root.crl', der) })),
+    'no certificate or crl found',
+  );
 });
 
 void t.test('certificates in ssl_crl_file are not used, and named', async (test) => {
   const file = write('mixed.pem', `${rootList}${lower.certificate}${lowerList}`);
-  const { crls, warnings } = await loadLists({ crlFile: file });
+  const { crls, warnings } = await loadLists({ ssl_crl_file: file });
   test.equal(crls.length, 2);
   test.match(warnings, [
     { file, line: rootList.split('\n').length, message: /^this certificate is not used/ },
@@ -122,7 +125,7 @@ void t.test('a directory: names of the right hash only, links followed, in order
     [`${of}.r02`]: 'another',
   });
   symlinkSync('lower.pem', join(lists, `${ofLower}.r0`));
-  const { crls, files, warnings } = await loadLists({ crlDir: lists });
+  const { crls, files, warnings } = await loadLists({ ssl_crl_dir: lists });
   const expected = [`${of}.r0`, `${of}.r1`, `${ofLower}.r0`].toSorted().map((file) => join(lists, file));
   test.strictSame(
     crls.map((crl) => crl.file),
@@ -147,7 +150,7 @@ void t.test(
     };
     const lists = folder('wrong', { [`${of}.r0`]: rootList });
     for (const [name, make] of Object.entries(wrong)) make(join(lists, name));
-    const { crls, warnings } = await loadLists({ crlDir: lists });
+    const { crls, warnings } = await loadLists({ ssl_crl_dir: lists });
     test.strictSame(
       crls.map(({ file }) => file),
       [join(lists, `${of}.r0`)],
@@ -170,7 +173,7 @@ void t.test(
 
 void t.test('a directory without a hashed name is warned of', async (test) => {
   const lists = folder('unhashed', { 'root.pem': rootList });
-  test.match((await loadLists({ crlDir: lists })).warnings, [{ file: lists, hint: /openssl rehash/ }]);
+  test.match((await loadLists({ ssl_crl_dir: lists })).warnings, [{ file: lists, hint: /openssl rehash/ }]);
 });
 
 void t.test('what cannot be read is refused with the reason', async (test) => {
@@ -184,14 +187,14 @@ void t.test('what cannot be read is refused with the reason', async (test) => {
     ['certificate.der', new X509Certificate(root.certificate).raw, 'no certificate or crl found'],
   ];
   for (const [name, content, words] of table) {
-    test.equal(await messageOf(loadLists({ crlFile: write(name, content) })), file(name, words), name);
+    test.equal(await messageOf(loadLists({ ssl_crl_file: write(name, content) })), file(name, words), name);
   }
   test.equal(
-    await messageOf(loadLists({ crlFile: join(directory, 'none') })),
+    await messageOf(loadLists({ ssl_crl_file: join(directory, 'none') })),
     file('none', 'No such file or directory'),
   );
   test.equal(
-    await messageOf(loadLists({ crlDir: join(directory, 'none') })),
+    await messageOf(loadLists({ ssl_crl_dir: join(directory, 'none') })),
     `could not load SSL certificate revocation list directory "${join(directory, 'none')}": No such file or directory`,
   );
 });

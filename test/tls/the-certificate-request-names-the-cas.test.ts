@@ -21,7 +21,7 @@ await test('with ssl_ca_file every CA of it is named, without none', async (t) =
     [caFile, true],
     ['', false],
   ] as const) {
-    const { port } = await gateOf(t, authority, { caFile: setting });
+    const { port } = await gateOf(t, authority, { ssl_ca_file: setting });
     const socket = connect({ port, host: '127.0.0.1' });
     atEnd(t, () => socket.destroy());
     const flight: Buffer[] = [];

@@ -30,11 +30,13 @@ await test('odd chains and lists', async (t) => {
     const odd = makeOddChain(parts);
     const material = await loadMaterial(
       tlsSettings(server, {
-        caFile: authority.write('odd-ca.crt', odd.file.map((der) => pem('CERTIFICATE', der)).join('')),
-        ciphers: parts.ciphers,
+        ssl_ca_file: authority.write('odd-ca.crt', odd.file.map((der) => pem('CERTIFICATE', der)).join('')),
+        ssl_ciphers: parts.ciphers,
         ...(odd.lists === null
           ? {}
-          : { crlFile: authority.write('odd.crl', odd.lists.map((der) => pem('X509 CRL', der)).join('')) }),
+          : {
+              ssl_crl_file: authority.write('odd.crl', odd.lists.map((der) => pem('X509 CRL', der)).join('')),
+            }),
       }),
     );
     const session = await door.shake(material, odd);

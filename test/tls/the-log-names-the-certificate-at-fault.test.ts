@@ -132,7 +132,7 @@ for (const [issuerName, how] of Object.entries(issuers)) {
           crl,
           chain: derOf(client.cert),
         });
-        const gate = await gateOf(t, root, { caFile, crlFile: crl ?? '' });
+        const gate = await gateOf(t, root, { ssl_ca_file: caFile, ssl_crl_file: crl ?? '' });
         const peer = new TlsClient(t, gate, presenting(client));
         const { certificate } = await gate.session();
         peer.socket.destroy();

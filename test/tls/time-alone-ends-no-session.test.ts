@@ -48,8 +48,11 @@ await test('expired since', async (t) => {
     const odd = makeOddChain({ ...PLAIN, depth: 1, lists: 'good', ...parts });
     const material = await loadMaterial(
       tlsSettings(server, {
-        caFile: authority.write('odd-ca.crt', odd.file.map((der) => pem('CERTIFICATE', der)).join('')),
-        crlFile: authority.write('odd.crl', (odd.lists ?? []).map((der) => pem('X509 CRL', der)).join('')),
+        ssl_ca_file: authority.write('odd-ca.crt', odd.file.map((der) => pem('CERTIFICATE', der)).join('')),
+        ssl_crl_file: authority.write(
+          'odd.crl',
+          (odd.lists ?? []).map((der) => pem('X509 CRL', der)).join(''),
+        ),
       }),
     );
     t.match(
@@ -64,9 +67,9 @@ await test('expired since', async (t) => {
 
 await test('the judge is of no use where it does not reach the CA file', async (t) => {
   const authority = testAuthority(t);
-  const material = await loadMaterial(tlsSettings(authority.server(), { caFile: authority.caFile }));
+  const material = await loadMaterial(tlsSettings(authority.server(), { ssl_ca_file: authority.caFile }));
   const other = testAuthority(t, { cn: 'Another CA' });
-  const elsewhere = await loadMaterial(tlsSettings(other.server(), { caFile: other.caFile }));
+  const elsewhere = await loadMaterial(tlsSettings(other.server(), { ssl_ca_file: other.caFile }));
   const chain = chainOf([authority.client('alice').der]);
   t.match(await new CertificateJudge(material).judge(chain), { kind: 'verified' });
   t.match(await new CertificateJudge(elsewhere).judge(chain), { kind: 'refused' });
@@ -79,7 +82,7 @@ await test('the judge is of no use where it does not reach the CA file', async (
 
 await test('a chain that breaks the handshake is not judged', async (t) => {
   const authority = testAuthority(t);
-  const material = await loadMaterial(tlsSettings(authority.server(), { caFile: authority.caFile }));
+  const material = await loadMaterial(tlsSettings(authority.server(), { ssl_ca_file: authority.caFile }));
   const judge = new CertificateJudge(material);
   t.match(await judge.judge(chainOf([Buffer.from('no certificate')])), { kind: 'not-judged' });
   const { der } = authority.client('alice');
@@ -93,7 +96,7 @@ await test('every kind of server key', async (t) => {
       const authority = testAuthority(t, { keyType });
       const server = authority.server({ keyType });
       const material = await loadMaterial(
-        tlsSettings(server, { caFile: authority.caFile, minProtocolVersion }),
+        tlsSettings(server, { ssl_ca_file: authority.caFile, ssl_min_protocol_version: minProtocolVersion }),
       );
       const verdict = await new CertificateJudge(material).judge(chainOf([authority.client('alice').der]));
       t.match(verdict, { kind: 'verified' }, `${keyType}, from ${minProtocolVersion}`);

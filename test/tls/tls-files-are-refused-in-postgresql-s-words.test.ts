@@ -24,146 +24,148 @@ const GROUPS_HINT =
 const cases: readonly Case[] = [
   {
     key: 'ssl_cert_file',
-    settings: () => ({ certFile: '/nowhere/server.crt' }),
+    settings: () => ({ ssl_cert_file: '/nowhere/server.crt' }),
     message: 'could not load server certificate file "/nowhere/server.crt": No such file or directory',
   },
   {
     key: 'ssl_cert_file',
-    settings: ({ directory }) => ({ certFile: directory }),
+    settings: ({ directory }) => ({ ssl_cert_file: directory }),
     message: 'could not load server certificate file "DIR": Is a directory',
   },
   {
     key: 'ssl_cert_file',
-    settings: (_, server) => ({ certFile: server.keyFile }),
+    settings: (_, server) => ({ ssl_cert_file: server.keyFile }),
     message: 'could not load server certificate file "DIR/server-1.key": no start line',
   },
   {
     key: 'ssl_cert_file',
-    settings: (authority, { cert }) => ({ certFile: authority.write('a.crt', cert.replace(/[ab]/g, '!')) }),
+    settings: (authority, { cert }) => ({
+      ssl_cert_file: authority.write('a.crt', cert.replace(/[ab]/g, '!')),
+    }),
     message: 'could not load server certificate file "DIR/a.crt": bad base64 decode',
   },
   {
     key: 'ssl_key_file',
-    settings: () => ({ keyFile: '/nowhere/server.key' }),
+    settings: () => ({ ssl_key_file: '/nowhere/server.key' }),
     message: 'could not access private key file "/nowhere/server.key": No such file or directory',
   },
   {
     key: 'ssl_key_file',
-    settings: ({ directory }) => ({ keyFile: directory }),
+    settings: ({ directory }) => ({ ssl_key_file: directory }),
     message: 'private key file "DIR" is not a regular file',
   },
   {
     key: 'ssl_key_file',
-    settings: (authority) => ({ keyFile: authority.write('open.key', 'no key either') }),
+    settings: (authority) => ({ ssl_key_file: authority.write('open.key', 'no key either') }),
     message: 'private key file "DIR/open.key" has group or world access',
     detail:
       'File must have permissions u=rw (0600) or less if owned by the database user, or permissions u=rw,g=r (0640) or less if owned by root.',
   },
   {
     key: 'ssl_key_file',
-    settings: ({ directory }) => ({ keyFile: secret(`${directory}/junk.key`, 'junk') }),
+    settings: ({ directory }) => ({ ssl_key_file: secret(`${directory}/junk.key`, 'junk') }),
     message: 'could not load private key file "DIR/junk.key": unsupported',
   },
   {
     key: 'ssl_key_file',
-    settings: (authority) => ({ keyFile: authority.server().keyFile }),
+    settings: (authority) => ({ ssl_key_file: authority.server().keyFile }),
     message: 'could not load private key file "DIR/server-2.key": key values mismatch',
   },
   {
     key: 'ssl_key_file',
-    settings: (authority) => ({ keyFile: authority.server({ keyType: 'rsa' }).keyFile }),
+    settings: (authority) => ({ ssl_key_file: authority.server({ keyType: 'rsa' }).keyFile }),
     message: 'check of private key failed: no certificate assigned',
   },
   {
     key: 'ssl_min_protocol_version',
-    settings: () => ({ minProtocolVersion: 'TLSv1.3', maxProtocolVersion: 'TLSv1.2' }),
+    settings: () => ({ ssl_min_protocol_version: 'TLSv1.3', ssl_max_protocol_version: 'TLSv1.2' }),
     message: 'could not set SSL protocol version range',
     detail: '"ssl_min_protocol_version" cannot be higher than "ssl_max_protocol_version"',
   },
   {
     key: 'ssl_dh_params_file',
-    settings: () => ({ dhParamsFile: '/nowhere/dh.pem' }),
+    settings: () => ({ ssl_dh_params_file: '/nowhere/dh.pem' }),
     message: 'could not open DH parameters file "/nowhere/dh.pem": No such file or directory',
   },
   {
     key: 'ssl_groups',
-    settings: () => ({ groups: 'X25519:nosuch' }),
+    settings: () => ({ ssl_groups: 'X25519:nosuch' }),
     message: 'could not set group names specified in ssl_groups: No valid groups found',
     hint: GROUPS_HINT,
   },
   {
     // What Node would take for "any".
     key: 'ssl_groups',
-    settings: () => ({ groups: 'auto' }),
+    settings: () => ({ ssl_groups: 'auto' }),
     message: 'could not set group names specified in ssl_groups: No valid groups found',
     hint: GROUPS_HINT,
   },
   {
     key: 'ssl_groups',
-    settings: () => ({ groups: '' }),
+    settings: () => ({ ssl_groups: '' }),
     message: 'could not set group names specified in ssl_groups: No valid groups found',
     hint: GROUPS_HINT,
   },
   ...['', 'NOSUCH', 'ALL:!ALL', 'TLS_AES_128_GCM_SHA256', ':', 'HIGH:@SECLEVEL=9'].map((ciphers) => ({
     key: 'ssl_ciphers',
-    settings: () => ({ ciphers }),
+    settings: () => ({ ssl_ciphers: ciphers }),
     message: 'could not set the TLSv1.2 cipher list (no valid ciphers available)',
   })),
   ...['HIGH', 'TLS_NOSUCH', 'ECDHE-RSA-AES128-GCM-SHA256', '!TLS_AES_128_GCM_SHA256', ' '].map(
     (tls13Ciphers) => ({
       key: 'ssl_tls13_ciphers',
-      settings: () => ({ tls13Ciphers }),
+      settings: () => ({ ssl_tls13_ciphers: tls13Ciphers }),
       message: 'could not set the TLSv1.3 cipher suites (no valid ciphers available)',
     }),
   ),
   {
     key: 'ssl_ca_file',
-    settings: () => ({ caFile: '/nowhere/ca.crt' }),
+    settings: () => ({ ssl_ca_file: '/nowhere/ca.crt' }),
     message: 'could not load root certificate file "/nowhere/ca.crt": No such file or directory',
   },
   {
     key: 'ssl_ca_file',
-    settings: (authority) => ({ caFile: authority.write('empty.crt', '') }),
+    settings: (authority) => ({ ssl_ca_file: authority.write('empty.crt', '') }),
     message: 'could not load root certificate file "DIR/empty.crt": no certificate or crl found',
   },
   {
     // Node would take the good half, and no client of the other CA would get in.
     key: 'ssl_ca_file',
     settings: (authority) => ({
-      caFile: authority.write('half.crt', authority.cert + authority.cert.replace(/[ab]/g, '!')),
+      ssl_ca_file: authority.write('half.crt', authority.cert + authority.cert.replace(/[ab]/g, '!')),
     }),
     message: 'could not load root certificate file "DIR/half.crt": bad base64 decode',
   },
   {
     key: 'ssl_ca_file',
     settings: (authority) => ({
-      caFile: authority.write('cut.crt', authority.cert + authority.cert.replace(/-----END[^]*/, '')),
+      ssl_ca_file: authority.write('cut.crt', authority.cert + authority.cert.replace(/-----END[^]*/, '')),
     }),
     message: 'could not load root certificate file "DIR/cut.crt": bad end line',
   },
   {
     key: 'ssl_crl_file',
-    settings: () => ({ crlFile: '/nowhere/ca.crl' }),
+    settings: () => ({ ssl_crl_file: '/nowhere/ca.crl' }),
     message:
       'could not load SSL certificate revocation list file "/nowhere/ca.crl": No such file or directory',
   },
   {
     key: 'ssl_crl_dir',
-    settings: () => ({ crlDir: '/nowhere/crls' }),
+    settings: () => ({ ssl_crl_dir: '/nowhere/crls' }),
     message:
       'could not load SSL certificate revocation list directory "/nowhere/crls": No such file or directory',
   },
   {
     key: 'ssl_crl_file',
-    settings: ({ directory }) => ({ crlFile: '/nowhere/ca.crl', crlDir: directory }),
+    settings: ({ directory }) => ({ ssl_crl_file: '/nowhere/ca.crl', ssl_crl_dir: directory }),
     message:
       'could not load SSL certificate revocation list file "/nowhere/ca.crl" or directory "DIR": No such file or directory',
   },
   {
     key: 'ssl_crl_dir',
     settings: (authority) => ({
-      crlFile: authority.write('ca.crl', authority.crl()),
-      crlDir: '/nowhere/crls',
+      ssl_crl_file: authority.write('ca.crl', authority.crl()),
+      ssl_crl_dir: '/nowhere/crls',
     }),
     message:
       'could not load SSL certificate revocation list file "DIR/ca.crl" or directory "/nowhere/crls": No such file or directory',
@@ -188,29 +190,29 @@ await test('each thing that can be wrong', async (t) => {
 
 await test('a file that a default names is blamed itself', async (t) => {
   const server = testAuthority(t).server();
-  const missing = await loadingProblem(tlsSettings(server, { certFile: '/nowhere/server.crt' }));
+  const missing = await loadingProblem(tlsSettings(server, { ssl_cert_file: '/nowhere/server.crt' }));
   t.match(missing, { file: '/nowhere/server.crt', line: null });
-  const groups = await loadingProblem(tlsSettings(server, { groups: 'x' }));
+  const groups = await loadingProblem(tlsSettings(server, { ssl_groups: 'x' }));
   t.match(groups, { file: YAML_FILE, line: null });
 });
 
 await test('ssl_ecdh_curve, the older name, is blamed where it stands', async (t) => {
-  const tls = tlsSettings(testAuthority(t).server(), { groups: 'x' });
+  const tls = tlsSettings(testAuthority(t).server(), { ssl_groups: 'x' });
   t.match(await loadingProblem(tls, { lines: { ssl_ecdh_curve: 4 } }), { file: YAML_FILE, line: 4 });
 });
 
 await test("of several errors PostgreSQL's is told first", async (t) => {
   const authority = testAuthority(t);
   const broken: Partial<TlsSettings>[] = [
-    { certFile: '/nowhere/server.crt' },
-    { keyFile: '/nowhere/server.key' },
-    { minProtocolVersion: 'TLSv1.3', maxProtocolVersion: 'TLSv1' },
-    { dhParamsFile: '/nowhere/dh.pem' },
-    { groups: 'x' },
-    { ciphers: 'x' },
-    { tls13Ciphers: 'x' },
-    { caFile: '/nowhere/ca.crt' },
-    { crlFile: '/nowhere/ca.crl' },
+    { ssl_cert_file: '/nowhere/server.crt' },
+    { ssl_key_file: '/nowhere/server.key' },
+    { ssl_min_protocol_version: 'TLSv1.3', ssl_max_protocol_version: 'TLSv1' },
+    { ssl_dh_params_file: '/nowhere/dh.pem' },
+    { ssl_groups: 'x' },
+    { ssl_ciphers: 'x' },
+    { ssl_tls13_ciphers: 'x' },
+    { ssl_ca_file: '/nowhere/ca.crt' },
+    { ssl_crl_file: '/nowhere/ca.crl' },
   ];
   const told: string[] = [];
   for (let repaired = 0; repaired < broken.length; repaired += 1) {
@@ -234,9 +236,9 @@ await test("of several errors PostgreSQL's is told first", async (t) => {
 await test('what is wrong in files of several kinds is told at once', async (t) => {
   const problems = await loadingProblems(
     tlsSettings(testAuthority(t).server(), {
-      certFile: '/nowhere/server.crt',
-      caFile: '/nowhere/ca.crt',
-      crlFile: '/nowhere/ca.crl',
+      ssl_cert_file: '/nowhere/server.crt',
+      ssl_ca_file: '/nowhere/ca.crt',
+      ssl_crl_file: '/nowhere/ca.crl',
     }),
   );
   t.strictSame(

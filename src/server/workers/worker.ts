@@ -60,7 +60,7 @@ const primary = new Remote<PrimaryMethods>(process, methods, { otherwise: ANSWER
 async function start(sent: SentState, addresses: readonly ListenAddress[]): Promise<void> {
   await state.take(sent);
   const { settings } = state.current;
-  const log = createLogger(settings.logLevel);
+  const log = createLogger(settings.log_level);
   logNodeWarnings(log);
   followSignals((received) => logIgnored(log, received));
   const started = new ServingProcess({
@@ -119,13 +119,13 @@ async function tellHandshakes(): Promise<void> {
   primary.tell('handshakes', gate?.strangers.handshakes.size ?? 0);
 }
 
-function isLimited({ maxConnections, maxConnectionsPerAddress }: SessionLimits): boolean {
-  return maxConnections > 0 || maxConnectionsPerAddress > 0;
+function isLimited(limits: SessionLimits): boolean {
+  return limits.max_connections > 0 || limits.max_connections_per_address > 0;
 }
 
 /** The settings that limits come from hold functions too, and those cannot be sent. */
-function onlyLimits({ maxConnections, maxConnectionsPerAddress }: SessionLimits): SessionLimits {
-  return { maxConnections, maxConnectionsPerAddress };
+function onlyLimits({ max_connections, max_connections_per_address }: SessionLimits): SessionLimits {
+  return { max_connections, max_connections_per_address };
 }
 
 /** What a signal asks for is the first process's to do; a terminal sends it to all. */

@@ -129,7 +129,7 @@ export class Workers implements ClientService {
   /** A worker that cannot take the state over is replaced by one that starts with it. */
   async adopt(): Promise<void> {
     const { settings, rules } = this.#config.current;
-    this.#log.level = settings.logLevel;
+    this.#log.level = settings.log_level;
     this.#metrics.rules(rules.records);
     await Promise.all(
       [...this.#workers].map(async (worker) => {
@@ -236,7 +236,7 @@ export class Workers implements ClientService {
 
   /** max_handshakes is global: of all workers' connections the one that has to go first goes. */
   async #limitHandshakes(): Promise<void> {
-    const limit = this.#config.current.settings.maxHandshakes;
+    const limit = this.#config.current.settings.max_handshakes;
     if (limit === 0 || this.#evicting) return;
     this.#evicting = true;
     while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));

@@ -29,7 +29,7 @@ export interface ClientAuthorities {
  * @throws LoadError with PostgreSQL's text
  */
 export async function loadClientAuthorities(settings: TlsSource): Promise<ClientAuthorities> {
-  const { caFile } = settings.tls;
+  const { ssl_ca_file: caFile } = settings;
   if (caFile === '') return { authorities: [], lists: [], warnings: [] };
   try {
     return readClientAuthorities(caFile, await readRegularFile(caFile));

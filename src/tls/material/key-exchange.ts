@@ -1,8 +1,7 @@
 // What may be negotiated: versions, groups, Diffie-Hellman parameters and ciphers, each checked by OpenSSL alone, so
 // that the error names the setting (semantics §2.2, steps between the key and the CA).
 
-import type { TlsSource } from '../settings.ts';
-import type { TlsVersion } from '../settings.ts';
+import type { TlsSettings, TlsSource, TlsVersion } from '../settings.ts';
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import type { Problem } from '../../base/errors.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
@@ -11,8 +10,13 @@ import { refusalAt } from './load-problem.ts';
 
 const versionOrder: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 
-/** The newest version there is: what an empty ssl_max_protocol_version means. */
-export const NEWEST_VERSION: TlsVersion = 'TLSv1.3';
+/** What an empty ssl_max_protocol_version means. */
+const NEWEST_VERSION: TlsVersion = 'TLSv1.3';
+
+/** The newest version that may be negotiated. */
+export function newestVersion({ ssl_max_protocol_version: version }: TlsSettings): TlsVersion {
+  return version === '' ? NEWEST_VERSION : version;
+}
 
 /**
  * The part of Node's options that decides on versions and algorithms.
@@ -22,9 +26,9 @@ export const NEWEST_VERSION: TlsVersion = 'TLSv1.3';
  * @throws LoadError with PostgreSQL's text for the first setting that is wrong, in PostgreSQL's order
  */
 export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> {
-  const { tls } = settings;
-  const maxVersion = tls.maxProtocolVersion === '' ? NEWEST_VERSION : tls.maxProtocolVersion;
-  if (versionOrder.indexOf(tls.minProtocolVersion) > versionOrder.indexOf(maxVersion)) {
+  const { ssl_min_protocol_version: minVersion } = settings;
+  const maxVersion = newestVersion(settings);
+  if (versionOrder.indexOf(minVersion) > versionOrder.indexOf(maxVersion)) {
     throw refusalAt(settings, 'ssl_min_protocol_version')('could not set SSL protocol version range', {
       detail: '"ssl_min_protocol_version" cannot be higher than "ssl_max_protocol_version"',
     });
@@ -33,12 +37,12 @@ export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> 
   checkGroups(settings);
   checkCiphers(settings);
   return {
-    minVersion: tls.minProtocolVersion,
+    minVersion,
     maxVersion,
     dhparam,
-    ecdhCurve: tls.groups,
-    ciphers: nodeCiphers(tls.ciphers, tls.tls13Ciphers),
-    honorCipherOrder: tls.preferServerCiphers,
+    ecdhCurve: settings.ssl_groups,
+    ciphers: nodeCiphers(settings.ssl_ciphers, settings.ssl_tls13_ciphers),
+    honorCipherOrder: settings.ssl_prefer_server_ciphers,
   };
 }
 
@@ -46,8 +50,8 @@ export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> 
 const NEEDS_LEVEL_0: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1'];
 
 /** What loads and yet does not do what it says. */
-export function keyExchangeWarnings({ file, lineOf, tls }: TlsSource): readonly Problem[] {
-  const { minProtocolVersion, ciphers } = tls;
+export function keyExchangeWarnings(settings: TlsSource): readonly Problem[] {
+  const { file, lineOf, ssl_min_protocol_version: minProtocolVersion, ssl_ciphers: ciphers } = settings;
   if (!NEEDS_LEVEL_0.includes(minProtocolVersion) || /@SECLEVEL=0(?!\d)/.test(ciphers)) return [];
   const message = `"ssl_min_protocol_version" allows ${minProtocolVersion}, which OpenSSL refuses at this security level`;
   const hint = 'Append :@SECLEVEL=0 to ssl_ciphers, for as long as such clients must be served.';
@@ -55,7 +59,7 @@ export function keyExchangeWarnings({ file, lineOf, tls }: TlsSource): readonly 
 }
 
 async function loadDhParameters(settings: TlsSource): Promise<string> {
-  const { dhParamsFile } = settings.tls;
+  const { ssl_dh_params_file: dhParamsFile } = settings;
   // OpenSSL's own groups, chosen by the size of the server's key: stands for PostgreSQL's built-in 2048-bit one.
   if (dhParamsFile === '') return 'auto';
   const refuse = refusalAt(settings, 'ssl_dh_params_file', dhParamsFile);
@@ -65,7 +69,7 @@ async function loadDhParameters(settings: TlsSource): Promise<string> {
 }
 
 function checkGroups(settings: TlsSource): void {
-  const { groups } = settings.tls;
+  const { ssl_groups: groups } = settings;
   // To Node `auto` means not to set any, and OpenSSL 3.5 takes an empty list; to PostgreSQL neither is a group.
   if (groups !== '' && groups !== 'auto' && accepts({ ecdhCurve: groups })) return;
   const key = settings.lineOf('ssl_groups') === null ? 'ssl_ecdh_curve' : 'ssl_groups';
@@ -75,7 +79,7 @@ function checkGroups(settings: TlsSource): void {
 }
 
 function checkCiphers(settings: TlsSource): void {
-  const { ciphers, tls13Ciphers } = settings.tls;
+  const { ssl_ciphers: ciphers, ssl_tls13_ciphers: tls13Ciphers } = settings;
   // An empty list would make Node fall back on its own.
   if (ciphers === '' || !accepts({ ciphers: tls12CipherList(ciphers) })) {
     const refuse = refusalAt(settings, 'ssl_ciphers');

@@ -44,7 +44,7 @@ export async function loadRevocationLists(
   settings: TlsSource,
   inCaFile: readonly ListInFile[],
 ): Promise<RevocationSettings> {
-  const { crlFile, crlDir } = settings.tls;
+  const { ssl_crl_file: crlFile, ssl_crl_dir: crlDir } = settings;
   if (crlFile === '' && crlDir === '') return { ...nothing, warnings: inCaFile.map(unused) };
   const file = await listsOfFile(settings);
   const directory = await listsOfDirectory(settings);
@@ -94,7 +94,7 @@ interface Lists {
 }
 
 async function listsOfFile(settings: TlsSource): Promise<Lists> {
-  const { crlFile: file, crlDir } = settings.tls;
+  const { ssl_crl_file: file, ssl_crl_dir: crlDir } = settings;
   if (file === '') return { lists: [], warnings: [] };
   const refuse = refusalAt(settings, 'ssl_crl_file', file);
   try {
@@ -114,7 +114,7 @@ async function listsOfFile(settings: TlsSource): Promise<Lists> {
 }
 
 async function listsOfDirectory(settings: TlsSource): Promise<Lists> {
-  const { crlFile, crlDir: directory } = settings.tls;
+  const { ssl_crl_file: crlFile, ssl_crl_dir: directory } = settings;
   if (directory === '') return { lists: [], warnings: [] };
   const refuse = refusalAt(settings, 'ssl_crl_dir', directory);
   try {

@@ -32,7 +32,7 @@ export async function loadServerCertificate(
   options: { readonly reload: boolean },
 ): Promise<ServerCertificate> {
   const { certificates, chain, warnings } = await loadChain(settings);
-  const { keyFile } = settings.tls;
+  const { ssl_key_file: keyFile } = settings;
   const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
   const key = keyBlock(await readKeyFile(keyFile, refuse), keyFile, refuse);
   const passphrase = isEncrypted(key) ? { passphrase: await askPassphrase(settings, options) } : {};
@@ -51,7 +51,7 @@ export async function loadServerCertificate(
 async function loadChain(
   settings: TlsSource,
 ): Promise<Pick<ServerCertificate, 'chain' | 'certificates' | 'warnings'>> {
-  const { certFile } = settings.tls;
+  const { ssl_cert_file: certFile } = settings;
   try {
     const { certificates, passedOver } = readChain(await readRegularFile(certFile));
     const chain = certificates.map(({ pem }) => pem).join('');
@@ -96,17 +96,17 @@ function isEncrypted(key: string): boolean {
 }
 
 async function askPassphrase(settings: TlsSource, { reload }: { readonly reload: boolean }): Promise<string> {
-  const { keyFile, passphraseCommand, passphraseCommandSupportsReload } = settings.tls;
-  if (reload && (passphraseCommand === '' || !passphraseCommandSupportsReload)) {
+  const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
+  if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
     throw refuse(`private key file "${keyFile}" cannot be reloaded because it requires a passphrase`);
   }
-  if (passphraseCommand === '') {
+  if (command === '') {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
     // PostgreSQL lets OpenSSL ask on the terminal; without one these are OpenSSL's words.
     throw refuse(`could not load private key file "${keyFile}": processing error`, {
       hint: 'The key is encrypted: set "ssl_passphrase_command" to a command that prints its passphrase.',
     });
   }
-  return runPassphraseCommand(passphraseCommand, { refuse: refusalAt(settings, 'ssl_passphrase_command') });
+  return runPassphraseCommand(command, { refuse: refusalAt(settings, 'ssl_passphrase_command') });
 }
