@@ -135,7 +135,7 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['upstream: {host: /run/postgresql}', (s) => s.upstream.host, '/run/postgresql'],
   ['upstream: {host: db.example, allow_remote: on}', (s) => s.upstream.host, 'db.example'],
   ['upstream:\n  connect_timeout: 1500ms', (s) => s.upstream.connect_timeout, 1500],
-  ['reload: {interval: 50ms, watch: off, sessions: terminate}', (s) => s.reload, { watch: false, intervalMs: 50, sessions: 'terminate' }],
+  ['reload: {interval: 50ms, watch: off, sessions: terminate}', (s) => s.reload, { watch: false, interval: 50, sessions: 'terminate' }],
   ["admin: {listen: ''}", (s) => s.admin.listen, ''],
   ['admin: {listen: localhost:0}', (s) => s.admin.listen, 'localhost:0'],
   ["admin: {listen: '[::1]:9'}", (s) => s.admin.listen, '[::1]:9'],
@@ -143,7 +143,7 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   [
     'admin: {listen: "*:9432", ssl_cert_file: /c, ssl_key_file: /k, ssl_ca_file: /a}',
     (s) => s.admin,
-    { listen: '*:9432', certFile: '/c', keyFile: '/k', caFile: '/a' },
+    { listen: '*:9432', ssl_cert_file: '/c', ssl_key_file: '/k', ssl_ca_file: '/a' },
   ],
   // not this gate itself
   ['upstream: {port: 6432, host: 127.0.0.2}\nlisten_addresses: 127.0.0.1', (s) => s.upstream.port, 6432],
