@@ -2,8 +2,11 @@
 // as what came.
 
 import { GatehouseError } from '../../src/base/errors.ts';
-import { MAX_STARTUP_PACKET_LENGTH } from '../../src/protocol/codes.ts';
-import { encodeStartupMessage, type StartupRequest } from '../../src/protocol/startup-message.ts';
+import {
+  encodeStartupMessage,
+  MAX_STARTUP_PACKET_LENGTH,
+  type StartupRequest,
+} from '../../src/protocol/startup-message.ts';
 import { acceptStartup } from '../../src/session/startup.ts';
 import {
   decodeMessages,

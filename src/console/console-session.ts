@@ -7,7 +7,7 @@ import { CLOSE_COMPLETE, decodeTarget } from '../protocol/query/describe.ts';
 import { decodeExecute, PORTAL_SUSPENDED } from '../protocol/query/execute.ts';
 import { decodeParse, PARSE_COMPLETE } from '../protocol/query/parse.ts';
 import { decodeQuery, EMPTY_QUERY_RESPONSE } from '../protocol/query/query.ts';
-import { encodeReport } from '../protocol/query/report.ts';
+import { encodeReport } from '../protocol/error-response.ts';
 import {
   encodeCommandComplete,
   encodeDataRow,
@@ -15,7 +15,7 @@ import {
   encodeRowDescription,
   NO_DATA,
 } from '../protocol/query/rows.ts';
-import { encodeReadyForQuery, type TransactionStatus } from '../protocol/query/session-start.ts';
+import { encodeReadyForQuery, type TransactionStatus } from '../protocol/ready-for-query.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
 import { ConsoleError } from './console-error.ts';
 import { copyRows } from './copy.ts';

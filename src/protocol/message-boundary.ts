@@ -2,7 +2,7 @@
 // the gate end a session with an ErrorResponse only where one may stand, tells idle sessions from working ones, and
 // gives /sessions its `state` (contract §7.22 and §7.23).
 
-import { backendMessage, MESSAGE_HEADER_LENGTH } from './codes.ts';
+import { backendMessage, MESSAGE_HEADER_LENGTH } from './message.ts';
 
 /** A session's state, as pg_stat_activity.state words it. */
 export type BackendStatus = 'idle' | 'idle in transaction' | 'idle in transaction (aborted)' | 'active';

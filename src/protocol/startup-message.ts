@@ -1,9 +1,16 @@
 // The first packet's body: pure bytes in, a request out. Follows ProcessStartupPacket of PostgreSQL's
 // backend_startup.c in the order in which it finds fault, since the order decides which error a client sees.
 
-import { fromBytes, MAX_NAME_BYTES, type ByteString } from '../base/bytestring.ts';
+import { fromBytes, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { MAX_STARTUP_PACKET_LENGTH, PROTOCOL_3_0 } from './codes.ts';
+import { encodePacket } from './message.ts';
+
+/** The one protocol version that the gate speaks, to both sides: 3.0 (a legacy server knows no other). */
+export const PROTOCOL_3_0 = 3 << 16;
+
+/** Limits of a connection's first packet, whichever it is; the length word counts itself. */
+export const MIN_STARTUP_PACKET_LENGTH = 8;
+export const MAX_STARTUP_PACKET_LENGTH = 10_004;
 
 /** How a connection uses replication: not at all, as a physical standby, or logically in a database. */
 export type Replication = 'none' | 'physical' | 'database';
@@ -122,11 +129,7 @@ export function encodeStartupMessage({ parameters, user, database }: StartupRequ
 function encodeParameters(parameters: ReadonlyMap<ByteString, ByteString>): Buffer {
   let body = '';
   for (const [name, value] of parameters) body += `${name}\0${value}\0`;
-  const packet = Buffer.alloc(8 + body.length + 1);
-  packet.writeInt32BE(packet.length, 0);
-  packet.writeInt32BE(PROTOCOL_3_0, 4);
-  packet.write(body, 8, 'latin1');
-  return packet;
+  return encodePacket(PROTOCOL_3_0, toBytes(`${body}\0`));
 }
 
 /** `database`, or a boolean as parse_bool of PostgreSQL's bool.c reads one: unique prefixes, any case. */

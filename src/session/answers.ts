@@ -4,8 +4,8 @@
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { frontendMessage, MESSAGE_HEADER_LENGTH } from '../protocol/codes.ts';
-import type { AnswerRequest } from '../protocol/login-messages.ts';
+import type { AnswerRequest } from '../protocol/authentication.ts';
+import { frontendMessage, MESSAGE_HEADER_LENGTH } from '../protocol/message.ts';
 
 /** What becomes of the client's answers; called from the socket's events, never after `release`. */
 export interface AnswerHandlers {

@@ -1,16 +1,10 @@
 // A cancel request's second half: the request goes to the upstream on a connection of its own, and only when it
 // carries the key of a session that the gate relays, so that nobody can use the gate to guess keys.
 
-import { CANCEL_REQUEST_CODE } from '../protocol/codes.ts';
-import { encodeCancelRequest } from '../protocol/replies.ts';
+import type { CancelKey } from '../protocol/backend-key-data.ts';
+import { encodeCancelRequest } from '../protocol/cancel-request.ts';
 import { destroyOnAbort } from './end-signal.ts';
 import type { Dialed, Dialer, DialSettings } from './dial.ts';
-
-/** What BackendKeyData gave a session. */
-export interface CancelKey {
-  readonly pid: number;
-  readonly key: Buffer;
-}
 
 /** Becomes cancel_requests_total's label. */
 export type CancelOutcome = 'forwarded' | 'unknown-key' | 'refused' | 'upstream-failed';
@@ -42,7 +36,7 @@ export async function forwardCancel(
       stopWatching?.();
       resolve(sent);
     });
-    socket.end(encodeCancelRequest(CANCEL_REQUEST_CODE, cancel.pid, cancel.key), () => {
+    socket.end(encodeCancelRequest(cancel), () => {
       // Also called when the socket is destroyed first.
       if (socket.destroyed) return;
       sent = true;

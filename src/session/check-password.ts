@@ -23,15 +23,16 @@ import {
 import type { KnownOfUser } from '../auth/upstream-proof.ts';
 import { fromBytes, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { authentication, MESSAGE_HEADER_LENGTH } from '../protocol/codes.ts';
-import { encodeMessage, int32 } from '../protocol/message.ts';
-import type { AnswerRequest } from '../protocol/login-messages.ts';
+import {
+  authentication,
+  encodeAuthentication,
+  MAX_AUTH_TOKEN_LENGTH,
+  type AnswerRequest,
+} from '../protocol/authentication.ts';
+import { MESSAGE_HEADER_LENGTH } from '../protocol/message.ts';
 import { AnswerReader } from './answers.ts';
 
-/** Longest password packet, as PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH. */
-const MAX_PASSWORD_MESSAGE_LENGTH = 65_535;
-
-const PASSWORD: AnswerRequest = { what: 'password', maxLength: MAX_PASSWORD_MESSAGE_LENGTH };
+const PASSWORD: AnswerRequest = { what: 'password', maxLength: MAX_AUTH_TOKEN_LENGTH };
 const SASL: AnswerRequest = { what: 'SASL', maxLength: MAX_SASL_MESSAGE_LENGTH };
 
 export interface PasswordLine extends PasswordContext {
@@ -180,7 +181,7 @@ class AskedClient {
   }
 
   send(code: number, data: ByteString): void {
-    this.#socket.write(encodeMessage('R', fromBytes(int32(code)) + data));
+    this.#socket.write(encodeAuthentication(code, data));
   }
 
   /** Stops reading; the socket is the next owner's. */

@@ -5,15 +5,15 @@
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { authentication } from '../protocol/codes.ts';
+import { authentication, requestedAnswer } from '../protocol/authentication.ts';
 import {
   decodeLoginMessage,
   LoginMessages,
-  requestedAnswer,
   type LoginMessage,
   type LoginPart,
 } from '../protocol/login-messages.ts';
 import type { BackendStream } from '../protocol/message-boundary.ts';
+import { violation } from '../protocol/violation.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 import { AnswerReader } from './answers.ts';
 import { destroyOnAbort } from './end-signal.ts';
@@ -303,13 +303,6 @@ class AuthenticationGuard {
 /** SECURITY: the client chooses, so one weaker mechanism among them is what the upstream may turn out to have asked. */
 function isScram(mechanisms: readonly string[]): boolean {
   return mechanisms.length > 0 && mechanisms.every((name) => name.startsWith('SCRAM-SHA-256'));
-}
-
-function violation(what: string): GatehouseError {
-  return new GatehouseError('upstream-protocol-violation', {
-    reply: 'the upstream server violated the protocol',
-    message: `the upstream server violated the protocol: ${what}`,
-  });
 }
 
 function refusedByUpstream(error: { sqlstate: string | null; message: ByteString }): GatehouseError {

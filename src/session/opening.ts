@@ -2,16 +2,14 @@
 // every length is checked before a byte more is read (semantics §1.1 to §1.12).
 
 import { GatehouseError } from '../base/errors.ts';
+import type { CancelKey } from '../protocol/backend-key-data.ts';
+import { CANCEL_REQUEST_CODE, decodeCancelRequest } from '../protocol/cancel-request.ts';
 import {
-  CANCEL_REQUEST_CODE,
-  MAX_CANCEL_KEY_LENGTH,
-  MAX_STARTUP_PACKET_LENGTH,
-  MIN_CANCEL_REQUEST_LENGTH,
-  MIN_STARTUP_PACKET_LENGTH,
   NEGOTIATE_GSS_CODE,
   NEGOTIATE_SSL_CODE,
   TLS_HANDSHAKE_RECORD,
-} from '../protocol/codes.ts';
+} from '../protocol/encryption-request.ts';
+import { MAX_STARTUP_PACKET_LENGTH, MIN_STARTUP_PACKET_LENGTH } from '../protocol/startup-message.ts';
 import { errorWords } from '../tls/material/load-problem.ts';
 import type { ByteReader } from '../base/byte-reader.ts';
 
@@ -19,7 +17,7 @@ import type { ByteReader } from '../base/byte-reader.ts';
 export type Opening =
   | { readonly kind: 'ssl-request' }
   | { readonly kind: 'gss-request' }
-  | { readonly kind: 'cancel'; readonly pid: number; readonly key: Buffer }
+  | ({ readonly kind: 'cancel' } & CancelKey)
   | { readonly kind: 'startup'; readonly code: number; readonly body: Buffer };
 
 /** What is still open to a connection: TLS and GSSAPI may each be asked for once (semantics §1.7). */
@@ -63,7 +61,7 @@ export async function readOpening(reader: ByteReader, state: OpeningState): Prom
   if (packet.length < length - 4) throw brokenRecord(reader) ?? incomplete();
   const code = packet.readInt32BE();
   const body = packet.subarray(4);
-  if (code === CANCEL_REQUEST_CODE) return readCancelRequest(length, body);
+  if (code === CANCEL_REQUEST_CODE) return { kind: 'cancel', ...decodeCancelRequest(body) };
   if (code === NEGOTIATE_SSL_CODE && !state.sslDone) {
     state.sslDone = true;
     return { kind: 'ssl-request' };
@@ -92,22 +90,6 @@ export function refuseSurplus(reader: ByteReader, kind: 'ssl-request' | 'gss-req
         'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
     },
   );
-}
-
-/** pid and key; the key's length is the newer protocol's, 1 to 256 bytes (semantics §1.11). */
-function readCancelRequest(length: number, body: Buffer): Opening {
-  if (length < MIN_CANCEL_REQUEST_LENGTH) {
-    throw new GatehouseError('invalid-cancel-request', {
-      message: 'invalid length of cancel request packet',
-    });
-  }
-  const key = body.subarray(4);
-  if (key.length === 0 || key.length > MAX_CANCEL_KEY_LENGTH) {
-    throw new GatehouseError('invalid-cancel-request', {
-      message: 'invalid length of cancel key in cancel request packet',
-    });
-  }
-  return { kind: 'cancel', pid: body.readInt32BE(), key };
 }
 
 function incomplete(): GatehouseError {

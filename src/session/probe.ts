@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { ACCEPT_SSL, encodeSslRequest, REFUSE_ENCRYPTION } from '../protocol/replies.ts';
+import { ACCEPT_SSL, encodeSslRequest, REFUSE_ENCRYPTION } from '../protocol/encryption-request.ts';
 import type { Dialer, DialSettings } from './dial.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { fromText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { offeredFields } from '../tls/handshake/client-hello.ts';
-import { encodeFatal } from '../protocol/replies.ts';
+import { encodeFatal } from '../protocol/error-response.ts';
 import type { HbaRecord } from '../rules/types.ts';
 import type { ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
 import { certificateFields } from './certificate-fields.ts';

@@ -3,9 +3,14 @@
 
 import { fromText, toBytes } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { PROTOCOL_3_0 } from '../protocol/codes.ts';
-import { encodeFatalProtocol2, encodeNegotiateProtocolVersion } from '../protocol/replies.ts';
-import { decodeStartupMessage, protocolVersion, type StartupRequest } from '../protocol/startup-message.ts';
+import { encodeFatalProtocol2 } from '../protocol/error-response.ts';
+import { encodeNegotiateProtocolVersion } from '../protocol/negotiate-protocol-version.ts';
+import {
+  decodeStartupMessage,
+  PROTOCOL_3_0,
+  protocolVersion,
+  type StartupRequest,
+} from '../protocol/startup-message.ts';
 
 /**
  * @param code the packet's protocol version Int32

@@ -49,9 +49,11 @@ await test('what each message means', (t) => {
 
 await test('faults', (t) => {
   const table: Buffer[] = [
-    // pg-protocol takes an AuthenticationCleartextPassword of the wrong length for AuthenticationOk.
+    // Only the exact AuthenticationOk is one.
     message('R', Buffer.concat([int32(0), Buffer.from('x')])),
     message('R', 'abc'),
+    message('R', Buffer.concat([int32(10), Buffer.from('SCRAM-SHA-256')])),
+    message('R', Buffer.concat([int32(10), Buffer.from('SCRAM-SHA-256\0')])),
     message('K', int32(1)),
     message('Z', ''),
     message('Z', 'II'),
@@ -71,6 +73,9 @@ await test('an unterminated error is an error all the same', (t) => {
   t.match(decodeLoginMessage(message('E', 'Mwithout sqlstate\0\0')), {
     sqlstate: null,
     message: 'without sqlstate',
+  });
+  t.match(decodeLoginMessage(message('E', Buffer.from('Mm\xfcller\0\0', 'latin1'))), {
+    message: 'm\xfcller',
   });
   t.match(decodeLoginMessage(message('E', 'C<scr>\0\0')), { sqlstate: null });
   t.end();

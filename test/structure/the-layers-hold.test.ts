@@ -46,7 +46,6 @@ const SHARED_BY_STEPS = [
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'commands/'],
   fastify: ['admin/'],
-  'pg-protocol': ['protocol/'],
   pino: ['telemetry/'],
   'prom-client': ['telemetry/'],
   yaml: ['config/'],
