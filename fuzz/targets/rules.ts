@@ -2,7 +2,7 @@
 // nobody but by a line that may.
 
 import { fromBytes } from '../../src/base/bytestring.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';

@@ -4,7 +4,7 @@ import { fromBytes } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { isLoopback } from '../../src/config/hosts.ts';
 import { schema } from '../../src/config/schema.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import type { FileSystem } from '../../src/rules/types.ts';
 import { promise, tokens, type Target } from '../target.ts';
 

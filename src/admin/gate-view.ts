@@ -2,7 +2,7 @@
 // that one process or several workers can stand behind it, and what it returns is plain data.
 
 import type { SessionRow } from '../session/session-row.ts';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 

@@ -8,7 +8,8 @@ import { connect, createServer } from 'node:net';
 import { getSystemErrorMessage } from 'node:util';
 import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/schema.ts';
-import { LoadError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 
 /** The settings that the listener is made from. */
 export type AdminSettings = Pick<Settings, 'file' | 'lineOf'> & {

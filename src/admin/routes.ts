@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import type { CrlInUse } from '../tls/types.ts';
 import type { GateView } from './gate-view.ts';
 

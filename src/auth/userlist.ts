@@ -2,7 +2,7 @@
 // in somebody else's line.
 
 import { MAX_NAME_BYTES, toText, type ByteString } from '../base/bytestring.ts';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import { looksDamaged, parseSecret, type Secret } from './secret.ts';
 
 /** PgBouncer's limit on a secret. */

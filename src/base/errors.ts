@@ -351,43 +351,6 @@ export class GatehouseError extends Error {
   }
 }
 
-/** An error or a warning in something that the operator wrote, as `check` prints it: `file:line: message`. */
-export interface Problem {
-  /** Absolute path. */
-  readonly file: string;
-  /** 1-based; null where the problem is the whole file's. */
-  readonly line: number | null;
-  readonly column?: number;
-  readonly message: string;
-  readonly detail?: string;
-  readonly hint?: string;
-  /** A warning that is logged as an error: it loads, and clients will not get in. */
-  readonly grave?: true;
-}
-
-/** Thrown by every loader (settings, TLS, rules, maps): nothing was loaded, and these are all the reasons. */
-export class LoadError extends Error {
-  readonly problems: readonly Problem[];
-  /** Files and directories that were read or looked for, so that a watcher notices when one of them is mended. */
-  readonly files: readonly string[];
-  constructor(problems: readonly Problem[], files: readonly string[] = []) {
-    super(problems.map(formatProblem).join('\n'));
-    this.name = 'LoadError';
-    this.problems = problems;
-    this.files = files;
-  }
-}
-
-/** `file:line: message`, the column behind it where one is known, detail and hint on lines of their own. */
-export function formatProblem({ file, line, column, message, detail, hint }: Problem): string {
-  const place = line === null ? file : `${file}:${line}`;
-  return [
-    `${place}: ${message}${column === undefined ? '' : ` (column ${column})`}`,
-    ...(detail === undefined ? [] : [`  DETAIL: ${detail}`]),
-    ...(hint === undefined ? [] : [`  HINT: ${hint}`]),
-  ].join('\n');
-}
-
 /** The words of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

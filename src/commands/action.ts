@@ -1,7 +1,7 @@
 // How a command ends: with the exit status that its action returns, or with one line on stderr and the status of
 // the error that it threw.
 
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import { hasOverdueReads } from '../base/regular-file.ts';
 
 /** Exit statuses (contract §1). */

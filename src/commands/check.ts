@@ -3,7 +3,7 @@
 
 import type { Command } from 'commander';
 import { loadSnapshot } from '../config/snapshot.ts';
-import { formatProblem, LoadError, type Problem } from '../base/errors.ts';
+import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { action, exitStatus } from './action.ts';
 import { required } from './required.ts';
 

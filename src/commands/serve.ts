@@ -1,7 +1,7 @@
 // `pg-gatehouse serve`: runs the gate until a signal ends it.
 
 import type { Command } from 'commander';
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import { describeLoadError, startServer, type RunningServer } from '../server/server.ts';
 import { followSignals } from '../base/signals.ts';
 import { action } from './action.ts';

@@ -4,7 +4,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import { plainListsOf } from '../tls/material/revocation-lists.ts';
 import { contextFor } from '../tls/material/shared-context.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';

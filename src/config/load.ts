@@ -3,7 +3,7 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { toBytes } from '../base/bytestring.ts';
-import { LoadError, type Problem } from '../base/errors.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import type { FileSystem } from '../rules/types.ts';
 import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';

@@ -4,7 +4,7 @@
 import type { TlsSettings, TlsSource } from '../tls/settings.ts';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { LoadError, type Problem } from '../base/errors.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import { setsIntervalAndCount } from '../base/keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { resolve } from 'node:path';
-import { LoadError, type Problem } from '../base/errors.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import type { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';

@@ -2,7 +2,7 @@
 // private to rules/: the loaders catch it line by line and throw one LoadError with everything they collected.
 
 import { systemErrors } from '../base/system-error.ts';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import type { Place } from './types.ts';
 
 /** A line that cannot be used: thrown while it is parsed, caught by the loader that walks the lines. */

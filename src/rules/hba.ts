@@ -2,7 +2,7 @@
 // refuses it, and every bad line is reported.
 
 import { toText } from '../base/bytestring.ts';
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
 import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';

@@ -2,7 +2,7 @@
 // The tokeniser is the one of pg_hba.conf; a bad line refuses the whole file.
 
 import { toText, type ByteString } from '../base/bytestring.ts';
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import type { Steps } from '../base/steps.ts';
 import { BadLine } from './bad-line.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';

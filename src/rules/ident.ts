@@ -1,7 +1,7 @@
 // pg_ident.conf: the maps from a certificate's name to database users (semantics §7). A missing file is an
 // empty one (contract §7.1); a bad line refuses the whole.
 
-import { LoadError } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
 import { BadLine } from './bad-line.ts';
 import { parsePattern, parseUser, PatternCache } from './specs.ts';

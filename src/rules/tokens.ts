@@ -3,7 +3,7 @@
 
 import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
 import { BadLine, errorCode, problemAt, systemErrorText } from './bad-line.ts';
 import { logicalLines, Scanner } from './scan.ts';

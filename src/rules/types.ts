@@ -3,7 +3,8 @@
 
 import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
-import type { Code, Problem } from '../base/errors.ts';
+import type { Code } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import type { Pattern } from '../regex/pattern.ts';
 
 /** A token as the reader found it (semantics §3, T4 to T6). */

@@ -3,7 +3,7 @@
 
 import { MAX_NAME_BYTES, toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import type { Steps } from '../base/steps.ts';
 import { never } from './never.ts';
 import { problemAt } from './bad-line.ts';

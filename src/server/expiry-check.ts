@@ -1,7 +1,7 @@
 // Once a day the log says again which certificates and revocation lists end soon: a gate that runs for a year reads its
 // files once.
 
-import type { Problem } from '../base/errors.ts';
+import type { Problem } from '../base/problems.ts';
 import { revocationWarnings, validityWarnings } from '../tls/material/certificate-warnings.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 

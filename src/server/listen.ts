@@ -11,7 +11,8 @@ import {
   type Socket,
 } from 'node:net';
 import type { Settings } from '../config/schema.ts';
-import { LoadError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { LoadError } from '../base/problems.ts';
 import type { Logger } from '../telemetry/log.ts';
 
 /** An address with the port that it really has. */

@@ -8,7 +8,7 @@ import type { Settings } from '../config/schema.ts';
 import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
 import { createWatcher } from '../config/watch.ts';
 import { createExpiryCheck } from './expiry-check.ts';
-import { formatProblem, LoadError, type Problem } from '../base/errors.ts';
+import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { Workers } from './workers/workers.ts';
 import { ServingProcess } from './serving-process.ts';
 import type { ListenAddress } from './listen.ts';
@@ -251,7 +251,7 @@ function socketsForOneProcessOnly(settings: Settings): LoadError {
 }
 
 function logWarning(log: Logger, problem: Problem): void {
-  logProblem(log, problem.grave ? 'error' : 'warn', problem);
+  logProblem(log, problem.level ?? 'warn', problem);
 }
 
 function logProblem(log: Logger, level: 'warn' | 'error', problem: Problem): void {

@@ -4,7 +4,8 @@
 import type { TlsSettings, TlsSource } from './settings.ts';
 import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
-import { GatehouseError, LoadError, type Problem } from '../base/errors.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import {
   channelBindingWarnings,
   revocationWarnings,

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
-import { formatProblem, LoadError } from '../../src/base/errors.ts';
+import { formatProblem, LoadError } from '../../src/base/problems.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
 import { portOf } from '../support/free-port.ts';
 import { temporaryDirectory } from '../support/temporary.ts';

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot, type Snapshot } from '../../src/config/snapshot.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates.ts';
 import { writeGateFiles } from '../support/gate-files.ts';
 

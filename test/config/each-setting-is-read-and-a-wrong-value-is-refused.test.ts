@@ -7,7 +7,7 @@ import t from 'tap';
 import { fromText } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
 import { groups, schema } from '../../src/config/schema.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { diskFiles } from '../support/disk-files.ts';
 
 const directory = t.testdir();

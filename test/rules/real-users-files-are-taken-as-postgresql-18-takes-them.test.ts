@@ -2,7 +2,7 @@
 // nothing else is. The recorded build had no LDAP, PAM or GSSAPI, so its "not supported by this build" says nothing.
 
 import { test } from 'tap';
-import type { Problem } from '../../src/base/errors.ts';
+import type { Problem } from '../../src/base/problems.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import { needsRealFiles, realHbaFiles, realIdentFiles, type RealError } from '../support/real-files.ts';

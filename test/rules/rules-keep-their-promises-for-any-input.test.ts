@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { fromBytes } from '../../src/base/bytestring.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { clientAddress, formatAddress, parseNumericAddress } from '../../src/rules/address.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';

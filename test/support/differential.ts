@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { chownSync, mkdirSync } from 'node:fs';
 import { Client } from 'pg';
 import { fromText, MAX_NAME_BYTES, toText } from '../../src/base/bytestring.ts';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { clientAddress } from '../../src/rules/address.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { runPassphraseCommand } from '../../src/tls/material/passphrase.ts';
 import type { Refuse } from '../../src/tls/material/load-problem.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates.ts';

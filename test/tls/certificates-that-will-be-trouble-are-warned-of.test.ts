@@ -54,10 +54,10 @@ await test('the days that remain', async (t) => {
     [certificate(day(1), day(99)), 'server certificate "/CN=x" is not valid before 2030-02-01T12:00:00.000Z'],
   ];
   for (const [facts, message] of table) {
-    // Only what keeps every client out already is grave.
-    const grave =
-      message?.startsWith('server certificate') && message.includes('has expired') ? { grave: true } : {};
-    const expected = message === null ? [] : [{ file: '/x.crt', line: null, message, ...grave }];
+    // Only what keeps every client out already is an error.
+    const level =
+      message?.startsWith('server certificate') && message.includes('has expired') ? { level: 'error' } : {};
+    const expected = message === null ? [] : [{ file: '/x.crt', line: null, message, ...level }];
     t.strictSame(validityWarnings([facts], now), expected, message ?? 'no warning');
   }
 });

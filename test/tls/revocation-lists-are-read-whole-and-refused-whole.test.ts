@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { LoadError } from '../../src/base/errors.ts';
+import { LoadError } from '../../src/base/problems.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import { readRevocationList } from '../../src/x509/crl.ts';
 import { nameHash } from '../../src/x509/name-hash.ts';

@@ -2,7 +2,7 @@
 // A pure function from what the gate says to markup.
 
 import type { SessionRow } from '../../session/session-row.ts';
-import { formatProblem } from '../../base/errors.ts';
+import { formatProblem } from '../../base/problems.ts';
 import type { CertificateInUse, CrlInUse } from '../../tls/types.ts';
 import type { GateStatus, Readiness, RuleRows } from '../gate-view.ts';
 import { html } from './html.ts';

@@ -2,7 +2,7 @@
 // and once a day.
 
 import type { X509Certificate } from 'node:crypto';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import type { CertificateInUse, CrlInUse } from '../types.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -23,8 +23,8 @@ export function validityWarnings(certificates: readonly CertificateInUse[], now:
     if (state === null) return [];
     const message = `${roleNames[certificate.role]} "${certificate.subject}" ${state}`;
     // No client that verifies the server gets in with an expired certificate (contract §7.26).
-    const isGrave = certificate.role === 'server' && certificate.notAfter < now;
-    return [{ file: certificate.file, line: null, message, ...(isGrave ? { grave: true } : {}) }];
+    const keepsAllOut = certificate.role === 'server' && certificate.notAfter < now;
+    return [{ file: certificate.file, line: null, message, ...(keepsAllOut ? { level: 'error' } : {}) }];
   });
 }
 

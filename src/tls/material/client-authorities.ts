@@ -2,7 +2,7 @@
 
 import type { TlsSource } from '../settings.ts';
 import type { X509Certificate } from 'node:crypto';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import { readRegularFile } from '../../base/regular-file.ts';
 import { PemError } from '../../x509/pem.ts';
 import { passedOverWarnings, readStore } from './pem-files.ts';

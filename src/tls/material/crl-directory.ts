@@ -3,7 +3,7 @@
 // issuers' lists must never wait for it.
 
 import { join } from 'node:path';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import { listDirectory, readRegularFile } from '../../base/regular-file.ts';
 import { inSlices } from '../../base/slices.ts';
 import { readRevocationList } from '../../x509/crl.ts';

@@ -3,7 +3,7 @@
 
 import type { TlsSettings, TlsSource, TlsVersion } from '../settings.ts';
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
 import { readDhParameters } from './dh-parameters.ts';
 import { refusalAt } from './load-problem.ts';

@@ -1,7 +1,7 @@
 // The private key's file: read only when nobody but its owner can have read it before, by PostgreSQL's rules
 // (semantics §2.4).
 
-import { LoadError } from '../../base/errors.ts';
+import { LoadError } from '../../base/problems.ts';
 import { readRegularFile } from '../../base/regular-file.ts';
 import { errorWords, type Refuse } from './load-problem.ts';
 

@@ -3,7 +3,7 @@
 
 import { systemErrors } from '../../base/system-error.ts';
 import type { TlsSource } from '../settings.ts';
-import { LoadError } from '../../base/errors.ts';
+import { LoadError } from '../../base/problems.ts';
 
 /** Makes the error for one setting; the caller throws it. */
 export type Refuse = (

@@ -4,7 +4,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { toPrintableAscii } from '../../base/bytestring.ts';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import { runToEnd, type Steps } from '../../base/steps.ts';
 import { readRevocationList } from '../../x509/crl.ts';
 import { DerError, DerReader, tags } from '../../x509/der.ts';

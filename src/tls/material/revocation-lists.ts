@@ -4,7 +4,7 @@
 
 import type { TlsSource } from '../settings.ts';
 import type { TlsOptions } from 'node:tls';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 import { readRegularFile } from '../../base/regular-file.ts';
 import { inSlices, nextTurn } from '../../base/slices.ts';
 import { readRevocationList } from '../../x509/crl.ts';

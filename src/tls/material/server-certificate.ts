@@ -9,7 +9,7 @@ import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
 import { chainWarnings, readChain } from './pem-files.ts';
 import { errorWords, refusalAt, type Refuse } from './load-problem.ts';
-import type { Problem } from '../../base/errors.ts';
+import type { Problem } from '../../base/problems.ts';
 
 /** What Node's TLS options take. */
 export interface ServerCertificate {
