@@ -20,25 +20,27 @@ const ALL_BUT_GROUP_READ = 0o037;
 
 /**
  * PostgreSQL's objection to a key file, or null.
- * @param effectiveUid this process's; a key of its own user's is held to the stricter rule, root's included
+ * @param effectiveUid this process's; a key of its own user's is held to the stricter rule, but not root's (contract §7.30)
+ * @param kind the file as the message names it
  */
 export function keyFileObjection(
   path: string,
   status: KeyFileStatus,
   effectiveUid: number,
+  kind = 'private key file',
 ): { readonly message: string; readonly detail?: string } | null {
   if ((status.mode & FILE_TYPE) !== REGULAR_FILE) {
-    return { message: `private key file "${path}" is not a regular file` };
+    return { message: `${kind} "${path}" is not a regular file` };
   }
   // SECURITY: whoever owns the file could open it to others, or put another key in its place.
   if (status.uid !== effectiveUid && status.uid !== 0) {
-    return { message: `private key file "${path}" must be owned by the database user or root` };
+    return { message: `${kind} "${path}" must be owned by the database user or root` };
   }
   // SECURITY: a key that others can read is theirs as well.
-  const forbidden = status.uid === effectiveUid ? GROUP_AND_OTHERS : ALL_BUT_GROUP_READ;
+  const forbidden = status.uid === 0 ? ALL_BUT_GROUP_READ : GROUP_AND_OTHERS;
   if ((status.mode & forbidden) !== 0) {
     return {
-      message: `private key file "${path}" has group or world access`,
+      message: `${kind} "${path}" has group or world access`,
       detail:
         'File must have permissions u=rw (0600) or less if owned by the database user, or permissions u=rw,g=r (0640) or less if owned by root.',
     };
@@ -65,11 +67,17 @@ function isOfStat(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'stat';
 }
 
-function assertPrivate(path: string, status: KeyFileStatus, refuse: Refuse): void {
+/**
+ * Refuses a file with a secret in it that others can read.
+ *
+ * @param kind the file as the message names it
+ * @throws LoadError
+ */
+export function assertPrivate(path: string, status: KeyFileStatus, refuse: Refuse, kind?: string): void {
   // Only Windows has no user ids, and PostgreSQL checks nothing there either.
   const effectiveUid = process.geteuid?.();
   if (effectiveUid === undefined) return;
-  const objection = keyFileObjection(path, status, effectiveUid);
+  const objection = keyFileObjection(path, status, effectiveUid, kind);
   if (objection === null) return;
   const { message, ...extra } = objection;
   throw refuse(message, extra);
