@@ -179,6 +179,7 @@ async function loggedIn(
     demand,
     user: 'alice',
     signal: new AbortController().signal,
+    answers: null,
     onAsked: () => undefined,
     onAuthenticated: async () => void authenticated++,
   });

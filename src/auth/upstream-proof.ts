@@ -36,6 +36,15 @@ export function answerMd5(known: KnownOfUser, salt: Buffer): Answer<ByteString> 
   return missing(known, 'md5');
 }
 
+/** Why a SCRAM exchange need not even begin; null where it can be tried. */
+export function scramObjection(known: KnownOfUser): string | null {
+  if (plainPasswordOf(known) !== null || known.shownKey !== null) return null;
+  const { user, secret } = known;
+  // The text that is most asked about: the client has shown nothing, and the secret alone makes no proof.
+  const beside = secret?.kind === 'scram' ? ', and the client has not shown its SCRAM keys' : '';
+  return `the upstream server asks for scram-sha-256, ${held(user, secret)}${beside}`;
+}
+
 /** For AuthenticationSASL, once the upstream has named its salt and iterations. */
 export async function answerScram(
   known: KnownOfUser,

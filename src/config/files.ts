@@ -2,6 +2,7 @@
 // the last load really saw.
 
 import { createHash } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
 import { messageOf } from '../base/errors.ts';
@@ -28,6 +29,8 @@ export function sha256(content: string | Uint8Array): string {
 export interface Source {
   readonly kind: 'file' | 'listing';
   readonly digest: string | null;
+  /** SECURITY: it holds a secret. Its digest is for the watcher alone, and never goes into a hash that is shown. */
+  readonly isSecret?: true;
 }
 
 /** Sources by absolute path, those that are missing and were looked for included. */
@@ -52,7 +55,12 @@ export async function digestSource(path: string, kind: Source['kind']): Promise<
 export function noteSource(sources: Map<string, Source>, path: string, source: Source): void {
   const earlier = sources.get(path);
   const differs = earlier !== undefined && earlier.digest !== source.digest;
-  sources.set(path, differs ? { ...source, digest: 'changed while it was read' } : source);
+  const isSecret = earlier?.isSecret ?? source.isSecret;
+  sources.set(path, {
+    ...source,
+    ...(differs ? { digest: 'changed while it was read' } : {}),
+    ...(isSecret === undefined ? {} : { isSecret }),
+  });
 }
 
 function digestOfListing(names: readonly string[]): string {
@@ -121,6 +129,22 @@ export class RecordingFileSystem implements FileSystem {
       path,
       await attemptRead(async () => fromBytes(await readRegularFile(path, { limit: MAX_TEXT_BYTES }))),
     );
+  }
+
+  /**
+   * Reads a file that holds a secret, which only its owner may have read.
+   *
+   * @param judge throws what is wrong with the file's owner or mode; a replay was judged where it was recorded
+   */
+  async fetchSecret(path: string, judge: (stats: Stats) => void): Promise<void> {
+    if (!this.#isReplay) {
+      this.#noteFile(
+        path,
+        await attemptRead(async () => fromBytes(await readRegularFile(path, { limit: MAX_TEXT_BYTES, judge }))),
+      );
+    }
+    const source = this.seen.get(path);
+    if (source !== undefined) this.seen.set(path, { ...source, isSecret: true });
   }
 
   /** Reads a rule file and all that it names: level by level, as what was read shows what else there is. */

@@ -1,9 +1,8 @@
 // The state in force, from the first process to a worker: plain data for the channel between them, and the snapshot
-// made of it again. SECURITY: it holds the private key. It goes through that channel only, never by environment,
-// arguments or disk, and nothing of it is logged.
+// made of it again. SECURITY: it holds the private key and the users' secrets. It goes through that channel only, never
+// by environment, arguments or disk, and nothing of it is logged.
 
 import { X509Certificate } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { LoadError } from '../base/problems.ts';
 import { plainListsOf } from '../tls/material/revocation-lists.ts';
 import { contextFor } from '../tls/material/shared-context.ts';
@@ -45,6 +44,8 @@ export interface SentState {
   readonly tls: SentPart<SentMaterial | null>;
   readonly rules: SentPart<Recording>;
   readonly maps: SentPart<Recording>;
+  /** Of the snapshot: an unknown user's salt is the same whichever worker it comes from. */
+  readonly mockNonce: Buffer | undefined;
 }
 
 /**
@@ -55,7 +56,6 @@ export interface SentState {
 export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null): SentState {
   const { settings, tls, rules, maps } = parts;
   const { value } = settings;
-  const isReadAlike = before !== null && isDeepStrictEqual(readingOf(before), readingOf(parts));
   const { lineOf: _lineOf, ...plain } = value;
   const lines = new Map(Object.keys(schema).map((name) => [name, value.lineOf(name)]));
   const isSameTls = before?.tls.value.material === tls.value.material;
@@ -63,14 +63,11 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
     hash: snapshot.hash,
     settings: { hash: settings.hash, value: { ...plain, lines } },
     tls: { hash: tls.hash, value: isSameTls ? 'kept' : packMaterial(tls.value.material) },
-    rules: packRecording(rules, isReadAlike && before.rules.hash === rules.hash),
-    maps: packRecording(maps, isReadAlike && before.maps.hash === maps.hash),
+    // By identity: the hash of the rules says nothing of the secrets.
+    rules: packRecording(rules, before?.rules.value === rules.value),
+    maps: packRecording(maps, before?.maps.value === maps.value),
+    mockNonce: snapshot.passwords?.mockNonce,
   };
-}
-
-/** The settings that rules and maps are read by. */
-function readingOf({ settings: { value } }: Parts): unknown {
-  return [value.hba_file, value.ident_file, value.ssl, value.roles];
 }
 
 function packMaterial(material: TlsMaterial | null): SentMaterial | null {
@@ -118,7 +115,7 @@ export class ReceivedState {
         ? known(before).maps
         : loaded(await attemptMaps(settings.value, RecordingFileSystem.replaying(sent.maps.value)));
     const parts = { settings, tls, rules, maps };
-    const snapshot = snapshotOf(parts);
+    const snapshot = snapshotOf(parts, sent.mockNonce);
     // SECURITY: all workers decide by one state, or not at all.
     if (snapshot.hash !== sent.hash) throw new Error('the state that was received is not the one that was sent');
     this.#parts = parts;

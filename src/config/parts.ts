@@ -24,6 +24,7 @@ import {
   type Source,
   type Sources,
 } from './files.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import type { Settings } from './schema.ts';
 
@@ -83,15 +84,32 @@ function keepAliveWarnings(settings: Settings): readonly Problem[] {
   return [{ file: settings.file, line: settings.lineOf(first), message, hint: 'Node 26.10 can.' }];
 }
 
+/** pg_hba.conf, and the secrets that its password lines are decided by. */
+export interface RulesPart {
+  readonly hba: HbaRules;
+  /** Null = auth_file is not set. */
+  readonly secrets: Secrets | null;
+}
+
 /** @param fs what to read from: the disk, or a recording of it */
 export async function attemptRules(
-  { file, hba_file: hbaFile, ssl, roles, lineOf }: Settings,
+  settings: Settings,
   fs = new RecordingFileSystem(),
-): Promise<Attempt<HbaRules>> {
+): Promise<Attempt<RulesPart>> {
+  const { file, hba_file: hbaFile, ssl, roles, lineOf } = settings;
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
-    const value = await inSlices(loadHbaInSteps(hbaFile, fs, { ssl, roles }));
-    return { value, warnings: value.warnings };
+    // What is wrong with either file is reported, whatever is wrong with the other.
+    const [hba, secrets] = await Promise.allSettled([
+      inSlices(loadHbaInSteps(hbaFile, fs, { ssl, roles })),
+      loadSecrets(settings, fs),
+    ]);
+    if (hba.status === 'rejected') throw withProblemsOf(hba.reason, secrets);
+    if (secrets.status === 'rejected') throw secrets.reason;
+    return {
+      value: { hba: hba.value, secrets: secrets.value.secrets },
+      warnings: [...hba.value.warnings, ...secrets.value.warnings],
+    };
   });
   const line = lineOf('hba_file');
   if (rules.ok || line === null) return rules;
@@ -102,10 +120,17 @@ export async function attemptRules(
   return { ...rules, problems };
 }
 
+function withProblemsOf(error: unknown, beside: PromiseSettledResult<unknown>): unknown {
+  if (beside.status === 'fulfilled') return error;
+  const both = [error, beside.reason];
+  if (!both.every((each) => each instanceof LoadError)) return error;
+  return new LoadError(both.flatMap(({ problems }) => problems));
+}
+
 /** Each part's file, without which there is nothing to say of it, and the settings that it is read by. */
 const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string, ...settings: string[]]>> = {
   tls: ['ssl_cert_file', 'ssl', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'ssl_dh_params_file'],
-  rules: ['hba_file', 'ssl', 'roles'],
+  rules: ['hba_file', 'ssl', 'roles', 'auth_file'],
   maps: ['ident_file', 'roles'],
 };
 
@@ -264,9 +289,12 @@ async function attempt<T>(
   }
 }
 
-/** In the order of the paths, whatever the order in which they were read. */
+/**
+ * In the order of the paths, whatever the order in which they were read. SECURITY: the hash is shown to anyone who reads
+ * the metrics. A digest of auth_file in it would let them try passwords at home.
+ */
 function hashOf(sources: Sources): string {
-  const lines = [...sources].map(([path, { digest }]) => `${path} ${digest}`);
+  const lines = [...sources].flatMap(([path, { digest, isSecret }]) => (isSecret ? [] : [`${path} ${digest}`]));
   return sha256(lines.toSorted().join('\n'));
 }
 

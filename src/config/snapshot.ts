@@ -18,10 +18,12 @@ import {
   type Attempt,
   type LoadedPart,
   type Part,
+  type RulesPart,
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
 import { isSettingName, schema, settingsOf, valueOf, type SettingName, type Settings } from './schema.ts';
+import { mockNonceFor, type Passwords } from './secrets.ts';
 import {
   inputsOfMaps,
   inputsOfRules,
@@ -43,7 +45,9 @@ export interface Snapshot {
   readonly adminTls: TlsMaterial | null;
   readonly rules: HbaRules;
   readonly maps: IdentMaps;
-  /** SHA-256 in hexadecimal over all that was loaded, no private key included. */
+  /** What passwords are checked with; null = auth_file is not set, and the upstream checks them. */
+  readonly passwords: Passwords | null;
+  /** SHA-256 in hexadecimal over all that was loaded, no private key and no secret of a user included. */
   readonly hash: string;
   readonly loadedAt: Date;
 }
@@ -66,7 +70,7 @@ export interface ReloadResult {
 export interface Parts {
   readonly settings: LoadedPart<Settings>;
   readonly tls: LoadedPart<TlsPart>;
-  readonly rules: LoadedPart<HbaRules>;
+  readonly rules: LoadedPart<RulesPart>;
   readonly maps: LoadedPart<IdentMaps>;
 }
 
@@ -219,7 +223,7 @@ export class ConfigHolder {
 async function inputsOf(settings: Settings): Promise<AllInputs> {
   return {
     tls: await inputsOfTls(settings),
-    rules: inputsOfRules(settings),
+    rules: await inputsOfRules(settings),
     maps: inputsOfMaps(settings),
   };
 }
@@ -309,15 +313,28 @@ export function certificatesInUse({
   };
 }
 
-/** The parts as one object, with the hash over theirs. */
-export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts): Snapshot {
+/**
+ * The parts as one object, with the hash over theirs.
+ *
+ * @param nonce of mock salts, where another process has made it
+ */
+export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?: Buffer): Snapshot {
+  const { hba, secrets } = rules.value;
   return Object.freeze({
     settings: deepFreeze(settings.value),
     tls: tls.value.material,
     terminator: tls.value.terminator,
     adminTls: tls.value.admin,
-    rules: rules.value,
+    rules: hba,
     maps: maps.value,
+    passwords:
+      secrets === null
+        ? null
+        : {
+            secrets,
+            iterations: settings.value.scram_iterations,
+            mockNonce: nonce ?? mockNonceFor(tls.value.material),
+          },
     hash: sha256([settings, tls, rules, maps].map((part) => part.hash).join('\n')),
     loadedAt: new Date(),
   });

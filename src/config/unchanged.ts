@@ -38,8 +38,9 @@ async function readsTheSame({ sources }: LoadedPart<unknown>): Promise<boolean> 
   return true;
 }
 
-export function inputsOfRules({ hba_file: hbaFile, ssl, roles }: Settings): Inputs {
-  return [hbaFile, ssl, roles];
+export async function inputsOfRules({ hba_file: hbaFile, ssl, roles, auth_file: authFile }: Settings): Promise<Inputs> {
+  // SECURITY: secrets that others can read by now are refused, as a key is.
+  return [hbaFile, ssl, roles, authFile, await statusOfKey(authFile)];
 }
 
 export function inputsOfMaps({ ident_file: identFile, roles }: Settings): Inputs {

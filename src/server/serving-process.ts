@@ -1,6 +1,7 @@
 // One process's share of the gate: it listens, serves its connections, reloads and ends them. The whole gate where
 // there is one process, a worker where there are several.
 
+import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { SessionRow } from '../session/session-row.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
@@ -90,6 +91,7 @@ export class ServingProcess implements ClientService {
       },
       dialer: this.#dialer,
       quota: shared?.quota ?? new LocalQuota(),
+      salted: new SaltedPasswords(),
       hasCancelKey: async (pid, key) =>
         this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
       snapshot: () => config.current,

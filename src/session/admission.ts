@@ -3,6 +3,7 @@
 
 import { toText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
@@ -11,10 +12,20 @@ import type { Connection } from './connection.ts';
 import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
 import { interfaceAddresses } from './host-names.ts';
+import { knownOfUser, methodDecidedHere, provePassword, type Proof } from './password-step.ts';
 import { tooMany } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
 import { createSession, type Session } from './sessions.ts';
 import { logAuthenticated, relayedBytes } from './report.ts';
+import { UpstreamAnswers } from './upstream-answers.ts';
+
+/** A client that may go on to the upstream. */
+export interface Admitted {
+  /** Demands nothing of the upstream where the gate has checked the password itself. */
+  readonly admission: Admission;
+  /** What the upstream is answered with; null = its requests are relayed. */
+  readonly answers: UpstreamAnswers | null;
+}
 
 /**
  * Decides on the connection by the state in force (contract §7.32) and lists its session.
@@ -23,8 +34,9 @@ import { logAuthenticated, relayedBytes } from './report.ts';
  * made again. Between the last look at the state and the listing nothing waits: a reload finds the session either
  * undecided or listed, and judges it again.
  */
-export async function admit(connection: Connection, startup: StartupRequest): Promise<Admission> {
+export async function admit(connection: Connection, startup: StartupRequest): Promise<Admitted> {
   const { gate, known } = connection;
+  let proof: Proof | null = null;
   for (;;) {
     const snapshot = gate.snapshot();
     connection.settings = snapshot.settings;
@@ -42,8 +54,11 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     const { verdict, facts } = await askRules(connection, snapshot, startup);
     if (gate.snapshot() !== snapshot) continue;
     if (verdict.kind === 'refuse') throw refusedByRules(connection, startup, verdict);
+    proof = await proveHere(connection, startup, verdict, { passwords: snapshot.passwords, earlier: proof });
+    if (gate.snapshot() !== snapshot) continue;
     // SECURITY: strangers who are asked for a password and say nothing must not fill max_connections (contract §7.34).
-    const isProven = verdict.demand === 'none';
+    const admission: Admission = proof === null ? verdict : { ...verdict, demand: 'none' };
+    const isProven = admission.demand === 'none';
     const exhausted = isProven ? await gate.quota.take(known.host, snapshot.settings) : null;
     if (gate.snapshot() !== snapshot) {
       if (isProven && exhausted === null) gate.quota.release(known.host);
@@ -51,12 +66,37 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     }
     countHit(connection, verdict);
     if (exhausted !== null) throw tooMany(exhausted);
-    connection.session = enter(connection, startup, verdict, facts);
+    connection.session = enter(connection, startup, admission, facts);
     connection.decidedBy = snapshot;
     if (isProven) list(connection, connection.session, snapshot);
     else gate.strangers.working(connection.life);
-    return verdict;
+    const user = knownOfUser(startup.user, verdict, snapshot.passwords, proof);
+    return { admission, answers: user === null ? null : new UpstreamAnswers(user, gate.salted) };
   }
+}
+
+/**
+ * The client's password, where the line demands one and the gate checks it; null where it does not.
+ *
+ * @throws GatehouseError as provePassword, `shutting-down` where a drain has begun meanwhile
+ */
+async function proveHere(
+  connection: Connection,
+  startup: StartupRequest,
+  verdict: Admission,
+  { passwords, earlier }: { readonly passwords: Passwords | null; readonly earlier: Proof | null },
+): Promise<Proof | null> {
+  const method = methodDecidedHere(verdict, passwords);
+  if (method === null || passwords === null) return null;
+  let proof: Proof;
+  try {
+    proof = await provePassword(connection, startup.user, verdict, { method, passwords, earlier });
+  } catch (error) {
+    countHit(connection, verdict);
+    throw error;
+  }
+  refuseWhileDraining(connection.gate);
+  return proof;
 }
 
 /**

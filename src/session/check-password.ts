@@ -40,6 +40,8 @@ export interface PasswordLine extends PasswordContext {
   readonly channel: ScramChannel;
   /** `Connection matched file "%s" line %d: "%s"`, the end of every DETAIL. */
   readonly matched: ByteString;
+  /** It is the client's turn. */
+  readonly onAsk: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -146,6 +148,7 @@ function refused(challenge: Challenge, line: PasswordLine): GatehouseError {
 class AskedClient {
   readonly #socket: Socket;
   readonly #answers: AnswerReader;
+  readonly #onAsk: () => void;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   #waiting: {
@@ -154,8 +157,9 @@ class AskedClient {
   } | null = null;
   #failure: unknown = null;
 
-  constructor(socket: Socket, { user, signal }: { readonly user: ByteString; readonly signal: AbortSignal }) {
+  constructor(socket: Socket, { user, onAsk, signal }: Pick<PasswordLine, 'user' | 'onAsk' | 'signal'>) {
     this.#socket = socket;
+    this.#onAsk = onAsk;
     this.#signal = signal;
     this.#onAbort = () => this.#fail(signal.reason);
     this.#answers = new AnswerReader(socket, user, {
@@ -165,6 +169,7 @@ class AskedClient {
     });
     signal.addEventListener('abort', this.#onAbort, { once: true });
     socket.once('close', this.#onClose);
+    if (socket.destroyed) this.#onClose();
     this.#answers.start();
   }
 
@@ -174,9 +179,11 @@ class AskedClient {
     if (this.#failure !== null) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     this.#waiting = { resolve, reject };
+    this.#onAsk();
     this.send(code, data);
     this.#answers.expect(request);
     const message = await promise;
+    this.#waiting = null;
     return message.subarray(MESSAGE_HEADER_LENGTH);
   }
 

@@ -12,9 +12,9 @@ import { BackendStream } from '../protocol/message-boundary.ts';
 import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/encryption-request.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
-import type { Admission, IpAddress } from '../rules/types.ts';
+import type { IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { admit, delist, enlist, isStale, stepBack } from './admission.ts';
+import { admit, delist, enlist, isStale, stepBack, type Admitted } from './admission.ts';
 import { ByteReader } from '../base/byte-reader.ts';
 import { forwardCancel, type CancelOutcome } from './cancel.ts';
 import { EndSignal, withSignal, reasonOf } from './end-signal.ts';
@@ -84,10 +84,10 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
     const opening = await open(connection);
     if (opening.kind === 'cancel') return finish(connection, await cancel(connection, opening));
     const startup = readStartup(connection, opening);
-    // Refusals, rules, and the place among the sessions: all by the state in force (admission.ts).
-    const admission = await admit(connection, startup);
+    // Refusals, rules, passwords, and the place among the sessions: all by the state in force (admission.ts).
+    const admitted = await admit(connection, startup);
     const link = await whileClientStays(connection, () => dial(connection));
-    const login = await whileClientStays(connection, () => logInAt(connection, link, startup, admission));
+    const login = await whileClientStays(connection, () => logInAt(connection, link, startup, admitted));
     finish(connection, await relay(connection, link, login));
   } catch (error) {
     await fail(connection, asFailure(error));
@@ -283,13 +283,14 @@ async function logInAt(
   connection: Connection,
   link: UpstreamLink,
   startup: StartupRequest,
-  admission: Admission,
+  { admission, answers }: Admitted,
 ): Promise<Login> {
   const { gate, settings, life, known, client, raw, said } = connection;
   const { demand } = admission;
   return await logIn({ socket: client, raw, said }, link, {
     startup: encodeStartupMessage(startup),
     demand,
+    answers,
     user: startup.user,
     signal: life.signal,
     onAsked: () => stepBack(connection),

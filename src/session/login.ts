@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { authentication, requestedAnswer } from '../protocol/authentication.ts';
+import { authentication, requestedAnswer, type AuthenticationMessage } from '../protocol/authentication.ts';
 import {
   decodeLoginMessage,
   LoginMessages,
@@ -19,6 +19,7 @@ import { AnswerReader } from './answers.ts';
 import { destroyOnAbort } from './end-signal.ts';
 import { readNoMore, type UpstreamLink } from './dial.ts';
 import { closedEarly } from './dial-errors.ts';
+import { loginRefused, type UpstreamAnswers } from './upstream-answers.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -39,6 +40,8 @@ export interface LoginOptions {
   readonly demand: UpstreamDemand;
   /** As the client named itself, for the text of a refusal. */
   readonly user: ByteString;
+  /** What the upstream is answered with by the gate itself (contract §12); null = its requests go to the client. */
+  readonly answers: UpstreamAnswers | null;
   /** The upstream has asked the client for something, and waits. */
   readonly onAsked: () => void;
   /** AuthenticationOk has come and satisfies the demand. It is sent once this has resolved, and not if it rejects. */
@@ -60,9 +63,12 @@ export interface Login {
  * upstream gets one `p` message for each request that wants an answer (contract §7.33). Everything else that the client
  * sends stays in its socket. The link then holds what comes next until its `receive` is replaced and its socket resumed.
  *
+ * With `answers` the client sees no request of the upstream's, and is asked for nothing.
+ *
  * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
  *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
- *   `invalid-authentication-message`, `client-gave-up`, or whatever the upstream's socket was destroyed with
+ *   `invalid-authentication-message`, `client-gave-up`, `upstream-login-impossible`, `upstream-login-refused`,
+ *   `upstream-untrusted`, or whatever the upstream's socket was destroyed with
  */
 export async function logIn(client: LoginClient, link: UpstreamLink, options: LoginOptions): Promise<Login> {
   return await new LoginExchange(client, link, options).run();
@@ -141,14 +147,34 @@ class LoginExchange {
       const part = this.#messages.next();
       if (part === null) return !this.#client.socket.writableNeedDrain;
       if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
-      const { kind } = this.#message;
-      if (part.begins && kind === 'authentication' && this.#message.code === authentication.ok) {
-        void this.#authenticated({ ...part, bytes: Buffer.from(part.bytes) });
-        return false;
+      if (part.begins && this.#message.kind === 'authentication') {
+        const bytes = Buffer.from(part.bytes);
+        if (this.#message.code === authentication.ok) {
+          void this.#authenticated({ ...part, bytes });
+          return false;
+        }
+        if (this.#options.answers !== null) {
+          void this.#answer(this.#message, bytes, this.#options.answers);
+          return false;
+        }
       }
       this.#passOn(part);
     }
     return false;
+  }
+
+  /** Answers the upstream in the client's place. What comes next waits until the answer has been sent. */
+  async #answer(message: AuthenticationMessage, bytes: Buffer, answers: UpstreamAnswers): Promise<void> {
+    this.#isHeld = true;
+    try {
+      const answer = await answers.answer(message, bytes);
+      this.#isHeld = false;
+      if (this.#isOver) return;
+      if (answer !== null) this.#link.socket.write(answer);
+      if (this.#passAll()) this.#link.socket.resume();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** SECURITY: the client learns that it is in only when it has its place among the sessions, or that there is none. */
@@ -190,6 +216,12 @@ class LoginExchange {
   #judge(message: LoginMessage): void {
     this.#message = message;
     this.#guard.check(message, this.#answers.owed > 0);
+    const { answers } = this.#options;
+    if (message.kind === 'authentication' && message.code === authentication.ok) answers?.finish();
+    // SECURITY: an error that answers the gate's own secret is for the log: the client has sent nothing that it is about.
+    if (message.kind === 'error' && answers?.hasSpoken === true && !this.#guard.isAuthenticated) {
+      throw loginRefused(message);
+    }
     if (message.kind === 'backend-key-data') this.#cancelKey = { pid: message.pid, key: message.key };
   }
 
@@ -245,6 +277,11 @@ class AuthenticationGuard {
   constructor(demand: UpstreamDemand, user: ByteString) {
     this.#demand = demand;
     this.#user = user;
+  }
+
+  /** AuthenticationOk has come. */
+  get isAuthenticated(): boolean {
+    return this.#authenticated;
   }
 
   /**

@@ -1,6 +1,7 @@
 // What one process's connections share: the snapshot in force, the tables of connections and sessions, the log and the
 // metrics. Made by gate-process.ts, handed to every connection.
 
+import type { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -25,6 +26,8 @@ export interface ProcessState {
   readonly dialer: Dialer;
   /** Counts the sessions of all workers. */
   readonly quota: Quota;
+  /** Salted passwords that were computed already, so that a login costs a few HMACs. */
+  readonly salted: SaltedPasswords;
   /** Whether a session with this key is relayed, by this process or another worker. */
   readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
   /** The state in force. It changes with a reload, so nobody holds on to it across a wait before the decision. */

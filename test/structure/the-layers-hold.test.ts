@@ -35,6 +35,9 @@ const SHARED_BY_STEPS = [
   'handshakes.ts',
   'opening-watch.ts',
   'turns.ts',
+  // What password-step.ts and login.ts are made of.
+  'check-password.ts',
+  'upstream-answers.ts',
   'dial.ts',
   'dial-errors.ts',
   'answers.ts',

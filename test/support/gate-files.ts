@@ -44,7 +44,9 @@ export function writeGateFiles(directory: string, authority: TestAuthority, opti
     ...options.files,
   };
   for (const [file, content] of Object.entries(files)) {
-    writeFileSync(join(directory, file), content, { mode: file.endsWith('.key') ? 0o600 : 0o644 });
+    writeFileSync(join(directory, file), content, {
+      mode: file.endsWith('.key') || file === 'userlist.txt' ? 0o600 : 0o644,
+    });
   }
 }
 

@@ -15,7 +15,11 @@ export type Refuse = (
  * @param key the YAML key that is to blame, such as `ssl_cert_file`
  * @param file the file it names; blamed itself where the setting is a default and stands on no line
  */
-export function refusalAt(settings: TlsSource, key: string, file: string = settings.file): Refuse {
+export function refusalAt(
+  settings: Pick<TlsSource, 'file' | 'lineOf'>,
+  key: string,
+  file: string = settings.file,
+): Refuse {
   const line = settings.lineOf(key);
   return (message, extra = {}) =>
     new LoadError([{ file: line === null ? file : settings.file, line, message, ...extra }]);

@@ -1,0 +1,107 @@
+// The step between the rules' verdict and the upstream where auth_file is set: a password line is decided here, and what
+// is known of the user is kept for the upstream's own question (contract §12).
+
+import { isDeepStrictEqual } from 'node:util';
+import { serverEndPoint } from '../auth/end-point.ts';
+import type { PasswordMethod } from '../auth/password-check.ts';
+import type { ScramChannel } from '../auth/scram-server.ts';
+import type { Secret } from '../auth/secret.ts';
+import type { KnownOfUser } from '../auth/upstream-proof.ts';
+import type { ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
+import type { Passwords } from '../config/secrets.ts';
+import { matchedDetail } from '../rules/texts.ts';
+import type { Admission } from '../rules/types.ts';
+import type { TlsSession } from '../tls/types.ts';
+import { DerError } from '../x509/der.ts';
+import { readCertificateSignature } from '../x509/signature-algorithm.ts';
+import { checkPassword, type Shown } from './check-password.ts';
+import type { Connection } from './connection.ts';
+
+/** A password that the client has proved, and what it was proved against. */
+export interface Proof {
+  readonly method: PasswordMethod;
+  readonly secret: Secret | null;
+  readonly shown: Shown;
+}
+
+/** The method of a line that the gate decides itself; null where it asks for no password, or the upstream decides. */
+export function methodDecidedHere({ record }: Admission, passwords: Passwords | null): PasswordMethod | null {
+  if (passwords === null) return null;
+  const { method } = record;
+  return method === 'password' || method === 'md5' || method === 'scram-sha-256' ? method : null;
+}
+
+/**
+ * Has the client prove its password as a line demands. A client that has proved one before a reload is not asked again:
+ * no driver expects a second exchange.
+ *
+ * SECURITY: what it has proved counts only where the line in force asks for the same proof of the same secret.
+ *
+ * @param earlier what the client has proved while another state was in force
+ * @throws GatehouseError as checkPassword, or `stale-handshake` where the earlier proof does not count any more
+ */
+export async function provePassword(
+  connection: Connection,
+  user: ByteString,
+  admission: Admission,
+  { method, passwords, earlier }: { method: PasswordMethod; passwords: Passwords; earlier: Proof | null },
+): Promise<Proof> {
+  const { gate, life, known, client } = connection;
+  const secret = passwords.secrets.get(user) ?? null;
+  if (earlier !== null) {
+    if (earlier.method === method && isDeepStrictEqual(earlier.secret, secret)) return earlier;
+    throw new GatehouseError('stale-handshake', {
+      reply: "the gate's rules or passwords have changed, please reconnect",
+    });
+  }
+  const shown = await checkPassword(client, {
+    method,
+    user,
+    secret,
+    iterations: passwords.iterations,
+    mockNonce: passwords.mockNonce,
+    salted: gate.salted,
+    channel: channelOf(known.tls),
+    matched: matchedDetail(admission.record),
+    onAsk: () => gate.strangers.progress(life),
+    signal: life.signal,
+  });
+  gate.strangers.working(life);
+  return { method, secret, shown };
+}
+
+/**
+ * What the upstream can be answered with; null where its questions are relayed to the client, as for a user who is not in
+ * auth_file or has no password there, and for a line whose password is the upstream's to check.
+ */
+export function knownOfUser(
+  user: ByteString,
+  admission: Admission,
+  passwords: Passwords | null,
+  proof: Proof | null,
+): KnownOfUser | null {
+  if (passwords === null || (proof === null && admission.demand !== 'none')) return null;
+  const secret = passwords.secrets.get(user) ?? null;
+  if (secret === null || secret.kind === 'none') return null;
+  return {
+    user,
+    secret,
+    shownPassword: proof?.shown.shownPassword ?? null,
+    shownKey: proof?.shown.shownKey ?? null,
+  };
+}
+
+/** SECURITY: the certificate is the one that this very connection was shown, whichever the files have by now. */
+function channelOf(tls: TlsSession | null): ScramChannel {
+  if (tls === null) return { isTls: false, endPoint: null };
+  const der = tls.socket.getX509Certificate()?.raw;
+  if (der === undefined) return { isTls: true, endPoint: null };
+  try {
+    return { isTls: true, endPoint: serverEndPoint(der, readCertificateSignature(der)) };
+  } catch (error) {
+    // Without PLUS clients that demand channel binding stay out; none is told a wrong digest.
+    if (error instanceof DerError) return { isTls: true, endPoint: null };
+    throw error;
+  }
+}
