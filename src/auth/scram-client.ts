@@ -95,7 +95,6 @@ export class ScramClient {
 
 function violation(what: string): GatehouseError {
   return new GatehouseError('upstream-protocol-violation', {
-    reply: 'the upstream server violated the protocol',
     message: `the upstream server violated the protocol: ${what}`,
   });
 }
@@ -103,7 +102,6 @@ function violation(what: string): GatehouseError {
 /** The client is told no more than that the login was impossible (contract §12). */
 function untrusted(message: string): GatehouseError {
   return new GatehouseError('upstream-untrusted', {
-    reply: 'could not log in to the upstream server',
     message,
   });
 }

@@ -56,9 +56,7 @@ export function decodeStartupMessage(
   onDecoded(minorVersion, protocolOptions);
   const user = parameters.get('user') ?? '';
   if (user === '') {
-    throw new GatehouseError('no-user-name', {
-      reply: 'no PostgreSQL user name specified in startup packet',
-    });
+    throw new GatehouseError('no-user-name');
   }
   const database = parameters.get('database') || user;
   return {
@@ -100,9 +98,7 @@ function decodeParameters(
     offset = valueEnd + 1;
   }
   if (offset !== text.length - 1) {
-    throw new GatehouseError('invalid-startup-packet-layout', {
-      reply: 'invalid startup packet layout: expected terminator as last byte',
-    });
+    throw new GatehouseError('invalid-startup-packet-layout');
   }
   return { parameters, protocolOptions, replication };
 }

@@ -4,7 +4,7 @@
 
 import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
-import type { Code } from '../base/errors.ts';
+import { fixedAnswer, type Code } from '../base/codes.ts';
 import type { Steps } from '../base/steps.ts';
 import type { Subject } from './match.ts';
 import { never } from './never.ts';
@@ -33,17 +33,11 @@ export function* authenticate(
   if (record.clientCert !== 'off') {
     // Before the method, so also for reject (semantics §6.1).
     if (!facts.hasRootCertificates) {
-      return refuse(record, 'client-cert-no-root', {
-        sqlstate: 'F0000',
-        message: 'client certificates can only be checked if a root certificate store is available',
-      });
+      return refuse(record, 'client-cert-no-root', fixedAnswer('client-cert-no-root'));
     }
     // SECURITY: a certificate in the facts has been verified; none means that the client sent none.
     if (facts.certificate === null) {
-      return refuse(record, 'client-cert-required', {
-        sqlstate: '28000',
-        message: 'connection requires a valid client certificate',
-      });
+      return refuse(record, 'client-cert-required', fixedAnswer('client-cert-required'));
     }
   }
   switch (record.method) {

@@ -2,6 +2,7 @@
 // stands (semantics §5, §6). Pure and synchronous; a name look-up is asked for, never made.
 
 import { fromText, toText } from '../base/bytestring.ts';
+import { fixedAnswer } from '../base/codes.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
 import { authenticate, namesOf } from './authenticate.ts';
 import { matchRecord, Subject } from './match.ts';
@@ -54,8 +55,7 @@ function tooExpensive(facts: Facts, record: HbaRecord | null): Refusal {
     kind: 'refuse',
     code: 'decision-too-expensive',
     record,
-    sqlstate: '28000',
-    message: 'judging this connection by the rules would take too long',
+    ...fixedAnswer('decision-too-expensive'),
     detail: fromText(record === null ? expensiveFile : expensiveMap(facts, record)),
     notes: [],
     identity: null,

@@ -3,7 +3,7 @@
 
 import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
-import type { Code } from '../base/errors.ts';
+import type { Code } from '../base/codes.ts';
 import type { Problem } from '../base/problems.ts';
 import type { Pattern } from '../regex/pattern.ts';
 

@@ -128,7 +128,6 @@ export class ServingProcess implements ClientService {
     if (this.#connections.size < this.#capacity) return true;
     return this.strangers.handshakes.evict(
       new GatehouseError('too-many-open-files', {
-        reply: 'sorry, too many clients already',
         message:
           `the limit of open files leaves room for ${this.#capacity} connections: ` +
           'the one that had gone longest without progress was dropped for a new one',
@@ -177,9 +176,7 @@ export class ServingProcess implements ClientService {
   async finish(): Promise<void> {
     this.#draining = true;
     for (const session of this.live) session.end(terminatedByAdministrator('the gate is shutting down'));
-    this.strangers.handshakes.endAll(
-      new GatehouseError('shutting-down', { reply: 'the database system is shutting down' }),
-    );
+    this.strangers.handshakes.endAll(new GatehouseError('shutting-down'));
     // Resolves only when the connections are closed, which are waited for below.
     void this.#listeners?.close();
     await withTimeout(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);

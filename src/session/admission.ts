@@ -158,7 +158,7 @@ export function isStale({ material, known }: Connection, { tls }: Snapshot): boo
 
 function refuseWhileDraining(gate: ProcessState): void {
   if (!gate.draining()) return;
-  throw new GatehouseError('shutting-down', { reply: 'the database system is shutting down' });
+  throw new GatehouseError('shutting-down');
 }
 
 /** What the rules in force say. */

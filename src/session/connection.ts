@@ -371,7 +371,5 @@ function timedOut(): GatehouseError {
 }
 
 function idleTooLong(): GatehouseError {
-  return new GatehouseError('idle-session-timeout', {
-    reply: 'terminating connection due to idle-session timeout',
-  });
+  return new GatehouseError('idle-session-timeout');
 }

@@ -1,10 +1,11 @@
 // How a dial of the upstream fails: the code, and for the operator a hint on what the system's error most often means.
 
 import type { Settings } from '../config/schema.ts';
+import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError, messageOf } from '../base/errors.ts';
 import { socketPath } from './upstream-address.ts';
 
-const COULD_NOT_CONNECT = 'could not connect to the upstream server';
+const COULD_NOT_CONNECT = fixedAnswer('upstream-unreachable').message;
 
 /** The name of the system's error (`ECONNREFUSED`); null where it is no system error. */
 export function errnoOf(error: unknown): string | null {
@@ -20,16 +21,12 @@ export function toGatehouseError(cause: unknown, settings: Settings['upstream'])
 
 /** The upstream ended the connection before it had answered. */
 export function closedEarly(cause?: unknown): GatehouseError {
-  return new GatehouseError('upstream-closed-early', {
-    reply: 'the upstream server closed the connection before it answered',
-    cause,
-  });
+  return new GatehouseError('upstream-closed-early', { cause });
 }
 
 /** @param isQueueFull whether the time went by in waiting for room in the queue of a Unix socket */
 export function timedOut(isQueueFull: boolean): GatehouseError {
   return new GatehouseError('upstream-timeout', {
-    reply: COULD_NOT_CONNECT,
     message: `${COULD_NOT_CONNECT}: no answer within upstream.connect_timeout`,
     ...(isQueueFull
       ? {
@@ -42,7 +39,6 @@ export function timedOut(isQueueFull: boolean): GatehouseError {
 /** The upstream's address is one that the gate listens on. */
 export function thisGate(): GatehouseError {
   return new GatehouseError('upstream-is-this-gate', {
-    reply: COULD_NOT_CONNECT,
     message: `${COULD_NOT_CONNECT}: upstream.host and upstream.port lead to this gate itself`,
     hint: 'Set them to where the PostgreSQL server listens.',
   });
@@ -53,7 +49,6 @@ function unreachable(cause: unknown, settings: Settings['upstream']): GatehouseE
   const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   const hint = causes.map((each) => hintFor(errnoOf(each) ?? '', settings)).find((text) => text !== null);
   return new GatehouseError('upstream-unreachable', {
-    reply: COULD_NOT_CONNECT,
     message: `${COULD_NOT_CONNECT}: ${causes.map(messageOf).join(', ')}`,
     ...(hint === undefined ? {} : { hint }),
     cause,

@@ -132,7 +132,6 @@ export class Handshakes {
 /** Too many handshakes: in PostgreSQL's words for too many of anything. */
 export function evicted(): GatehouseError {
   return new GatehouseError('handshake-evicted', {
-    reply: 'sorry, too many clients already',
     message: 'max_handshakes was reached and this connection had gone longest without progress',
   });
 }

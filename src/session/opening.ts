@@ -81,15 +81,11 @@ export async function readOpening(reader: ByteReader, state: OpeningState): Prom
  */
 export function refuseSurplus(reader: ByteReader, kind: 'ssl-request' | 'gss-request'): void {
   if (reader.surplus === 0) return;
-  const what = kind === 'ssl-request' ? 'SSL' : 'GSSAPI encryption';
-  throw new GatehouseError(
-    kind === 'ssl-request' ? 'plaintext-after-ssl-request' : 'plaintext-after-gss-request',
-    {
-      reply: `received unencrypted data after ${what} request`,
-      replyDetail:
-        'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
-    },
-  );
+  const code = kind === 'ssl-request' ? 'plaintext-after-ssl-request' : 'plaintext-after-gss-request';
+  throw new GatehouseError(code, {
+    replyDetail:
+      'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
+  });
 }
 
 function incomplete(): GatehouseError {

@@ -24,7 +24,7 @@ export interface Quota {
 
 /** The refusal, in the words that PostgreSQL has for it. */
 export function tooMany(exhausted: Exhausted): GatehouseError {
-  return new GatehouseError(exhausted, { reply: 'sorry, too many clients already' });
+  return new GatehouseError(exhausted);
 }
 
 /** The count itself: of a single process, or of all workers in the one that counts for them. */

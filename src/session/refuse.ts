@@ -100,10 +100,8 @@ export function staleHandshake(
   hello: ClientHelloFacts | null,
   { silent = false }: { readonly silent?: boolean } = {},
 ): GatehouseError {
-  const message = "the server's certificates have changed, please reconnect";
   return new GatehouseError('stale-handshake', {
-    ...(silent ? {} : { reply: message }),
-    message,
+    isSilent: silent,
     fields: offeredFields(hello),
   });
 }

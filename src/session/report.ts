@@ -2,7 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { toPrintableAscii, toText, type ByteString } from '../base/bytestring.ts';
-import { codes, type GatehouseError } from '../base/errors.ts';
+import { codes } from '../base/codes.ts';
+import type { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';

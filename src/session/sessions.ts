@@ -130,7 +130,6 @@ function isSameKey(ours: Buffer, theirs: Buffer): boolean {
 /** Why a session ends that an administrator, a reload or the end of a drain ends, as PostgreSQL words it. */
 export function terminatedByAdministrator(why: string): GatehouseError {
   return new GatehouseError('admin-terminated', {
-    reply: 'terminating connection due to administrator command',
     detail: why,
   });
 }

@@ -1,8 +1,8 @@
 // The closed sets that label values come from (contract §6). Nothing a peer chooses becomes a label unless it is in one.
 
 import { getCiphers } from 'node:tls';
-import { codes } from '../base/errors.ts';
-import type { Code } from '../base/errors.ts';
+import { codes } from '../base/codes.ts';
+import type { Code } from '../base/codes.ts';
 
 /** How a connection ended: relayed, or one code of errors.ts. */
 export type Outcome = 'relayed' | Code;

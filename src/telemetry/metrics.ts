@@ -2,7 +2,7 @@
 // several workers in metrics/sum.ts. Every name, label and bucket of the gate is written down here.
 
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
-import type { Code } from '../base/errors.ts';
+import type { Code } from '../base/codes.ts';
 import { droppedLogLines } from './log.ts';
 import {
   cancelOutcomes,

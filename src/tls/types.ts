@@ -1,7 +1,7 @@
 // What the TLS side hands to the rest: certificates as facts, and the outcome of one handshake.
 
 import type { CertificateFacts, ClientIdentity } from '../x509/types.ts';
-import type { Code } from '../base/errors.ts';
+import type { Code } from '../base/codes.ts';
 import type { Problem } from '../base/problems.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';

@@ -2,7 +2,7 @@
 // (contract §7.10).
 
 import type { TLSSocket } from 'node:tls';
-import type { Code } from '../base/errors.ts';
+import type { Code } from '../base/codes.ts';
 
 export interface VerifyError {
   readonly code: Code;

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { isSettingName, schema } from '../../src/config/schema.ts';
-import { codes } from '../../src/base/errors.ts';
+import { codes } from '../../src/base/codes.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { runProgram } from '../support/program.ts';
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { codes } from '../../src/base/errors.ts';
+import { codes } from '../../src/base/codes.ts';
 
 const page = readFileSync(new URL('../../ARCHITECTURE.md', import.meta.url), 'utf8');
 const tree = page.slice(page.indexOf('```\naccept'), page.indexOf('## The six endings'));

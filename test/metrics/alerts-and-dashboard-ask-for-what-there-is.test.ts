@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { parse } from 'yaml';
-import { codes } from '../../src/base/errors.ts';
+import { codes } from '../../src/base/codes.ts';
 import { runToEnd } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { needs, toolPath } from '../support/tools.ts';

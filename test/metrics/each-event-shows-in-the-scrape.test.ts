@@ -1,7 +1,7 @@
 // Every method of Metrics against the exposition: the series that it moves, and by how much (contract §6).
 
 import { test } from 'tap';
-import { codes } from '../../src/base/errors.ts';
+import { codes } from '../../src/base/codes.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import { exampleCertificate, exampleCrl } from '../admin/example-gate.ts';

@@ -1,9 +1,9 @@
 // docs/errors.md against the registry of codes: the same words in the same order, with their meaning, SQLSTATE and
 // level; and every page that is linked to by a code's heading finds it.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { codes } from '../../src/base/errors.ts';
+import { codes } from '../../src/base/codes.ts';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
@@ -40,6 +40,20 @@ await test('each code says what the client sees and where to look', async (t) =>
   for (const { code, sees, lookAt } of documented) {
     t.match(sees, /\w/, `${code}: what the client sees`);
     t.match(lookAt, /\w/, `${code}: where to look`);
+  }
+});
+
+await test('a text that a code always has is on the page, and stands once in src', async (t) => {
+  const src = new URL('../../src/', import.meta.url);
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  const code = files.map((name) => readFileSync(new URL(name, src), 'utf8')).join('\n');
+  const fixed = Object.entries(codes).filter(([, { reply }]) => reply !== null);
+  t.ok(fixed.length > 20);
+  for (const [name, { reply }] of fixed) {
+    t.match(documented.find((section) => section.code === name)?.sees, String(reply), name);
+    t.equal(code.split(`'${reply}'`).length + code.split(`"${reply}"`).length - 2, 1, `${name}: ${reply}`);
   }
 });
 

@@ -1,7 +1,8 @@
 // What a failed TLS handshake is called: PostgreSQL's log text around OpenSSL's reason, one code, and what the client
 // had offered (semantics §2.10).
 
-import { GatehouseError, type Code } from '../../base/errors.ts';
+import type { Code } from '../../base/codes.ts';
+import { GatehouseError } from '../../base/errors.ts';
 import { decodeClientHello, offeredFields } from './client-hello.ts';
 import { errorWords } from '../material/load-problem.ts';
 import type { TlsMaterial } from '../types.ts';
