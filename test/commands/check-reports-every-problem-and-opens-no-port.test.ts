@@ -11,21 +11,24 @@ import type { Scope } from '../support/scope.ts';
 
 const HBA = 'hostssl all all all cert\n';
 
-/** A configuration whose own port and whose upstream are taken by a server that counts who comes. */
+/** A configuration whose own port and whose upstream are taken by servers that count who comes. */
 async function setUp(t: Scope, hba: string) {
   const authority = testAuthority(t);
-  const server = createServer();
   let connections = 0;
-  server.on('connection', (socket) => {
-    connections += 1;
-    socket.destroy();
-  });
-  server.listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await once(server, 'listening');
-  const port = portOf(server);
+  const taken = async (): Promise<number> => {
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    server.listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    return portOf(server);
+  };
+  const [port, upstreamPort] = [await taken(), await taken()];
   const config = { port, admin: { listen: `127.0.0.1:${port}` } };
-  writeGateFiles(authority.directory, authority, { hba, config, upstream: { host: '127.0.0.1', port } });
+  const upstream = { host: '127.0.0.1', port: upstreamPort };
+  writeGateFiles(authority.directory, authority, { hba, config, upstream });
   const file = join(authority.directory, 'gatehouse.yaml');
   const check = (...args: string[]) => runProgram(['check', '--config', file, ...args]);
   return { directory: authority.directory, file, check, connections: () => connections };

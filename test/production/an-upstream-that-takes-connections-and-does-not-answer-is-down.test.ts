@@ -28,8 +28,8 @@ await test('a postmaster that is stopped is down', async (t) => {
 
 const answers: Readonly<Record<string, readonly [script: Script, status: number]>> = {
   'an upstream that says N': [async (connection) => connection.send(Buffer.from('N')), 200],
-  'an upstream that says another letter': [async (connection) => connection.send(Buffer.from('H')), 503],
-  'an upstream that says more': [async (connection) => connection.send(Buffer.from('NN')), 503],
+  'an upstream that says another letter': [saying('H'), 503],
+  'an upstream that says more': [saying('NN'), 503],
   'an upstream that says nothing': [scripts.stall, 503],
   'an upstream that closes': [
     async (connection) => {
@@ -47,12 +47,21 @@ const answers: Readonly<Record<string, readonly [script: Script, status: number]
   ],
   'an upstream that says S and then nothing': [
     async (connection) => {
+      await connection.read(8);
       await connection.send(Buffer.from('S'));
       await connection.stall();
     },
     200,
   ],
 };
+/** Reads the probe first, so that what it was is known however fast it ends. */
+function saying(text: string): Script {
+  return async (connection) => {
+    await connection.read(8);
+    await connection.send(Buffer.from(text));
+  };
+}
+
 for (const [name, [script, expected]] of Object.entries(answers)) {
   await test(name, async (t) => {
     const upstream = await scriptedUpstream(t, script);
