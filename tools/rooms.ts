@@ -37,6 +37,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: '`gatehouse.yaml` to settings, settings to a snapshot, the watcher',
     mayKnow: ['base', 'x509', 'auth', 'rules', 'tls'],
   },
+  advice: {
+    holds:
+      'what `check` says of a configuration that loads and yet lets in nobody, everybody or the wrong client',
+    mayKnow: ['base', 'rules', 'tls', 'config'],
+  },
   telemetry: { holds: 'log and metrics', mayKnow: ['base', 'x509', 'rules', 'tls', 'config'] },
   session: {
     holds: 'the steps of a connection; only `connection.ts` and what it is made of compose them',
@@ -76,6 +81,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'rules',
       'tls',
       'config',
+      'advice',
       'telemetry',
       'session',
       'admin',

@@ -2,6 +2,7 @@
 // no port and contacts no upstream.
 
 import type { Command } from 'commander';
+import { advise } from '../advice/advise.ts';
 import { loadSnapshot } from '../config/snapshot.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { action, exitStatus } from './action.ts';
@@ -10,11 +11,14 @@ import { required } from './required.ts';
 interface CheckOptions {
   readonly config: string;
   readonly json: boolean;
+  readonly strict: boolean;
 }
 
 interface Findings {
   readonly errors: readonly Problem[];
   readonly warnings: readonly Problem[];
+  /** Lines of pg_hba.conf that can admit anybody, of how many; null where it does not load. */
+  readonly admitting: { readonly lines: number; readonly of: number } | null;
 }
 
 /** Adds the `check` command to the program. */
@@ -24,36 +28,54 @@ export function registerCheck(program: Command): void {
     .description('load everything that serve would load, open no port, and say what is wrong');
   required(command, '--config <file>', 'the YAML file to check')
     .option('--json', 'print one JSON object', false)
+    .option('--strict', 'exit with 1 for warnings too', false)
     .action(action(check));
 }
 
-async function check({ config, json }: CheckOptions): Promise<number> {
+async function check({ config, json, strict }: CheckOptions): Promise<number> {
   const findings = await find(config);
-  process.stdout.write(json ? asJson(findings) : asText(config, findings));
-  return findings.errors.length === 0 ? exitStatus.fine : exitStatus.failed;
+  const ok = findings.errors.length === 0 && !(strict && findings.warnings.length > 0);
+  process.stdout.write(json ? asJson(findings, ok) : asText(config, findings, ok));
+  return ok ? exitStatus.fine : exitStatus.failed;
 }
 
 async function find(config: string): Promise<Findings> {
   try {
-    const { warnings } = await loadSnapshot(config);
-    return { errors: [], warnings };
+    const { snapshot, warnings } = await loadSnapshot(config);
+    const advice = advise(snapshot, new Date());
+    return {
+      errors: [...warnings.filter(isGrave), ...advice.errors],
+      warnings: [...warnings.filter((warning) => !isGrave(warning)), ...advice.warnings],
+      admitting: { lines: advice.admitting, of: advice.lines },
+    };
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    return { errors: error.problems, warnings: [] };
+    return { errors: error.problems, warnings: [], admitting: null };
   }
 }
 
-function asText(config: string, { errors, warnings }: Findings): string {
+/** It loads, and clients do not get in. */
+function isGrave({ level }: Problem): boolean {
+  return level === 'error';
+}
+
+function asText(config: string, { errors, warnings, admitting }: Findings, ok: boolean): string {
   const lines = [
     ...errors.map(formatProblem),
     ...warnings.map((warning) => formatProblem({ ...warning, message: `warning: ${warning.message}` })),
-    ...(errors.length === 0 ? [`${config}: ok`] : []),
+    ...(ok ? [`${config}: ok`] : []),
+    ...(admitting === null ? [] : [summary(admitting)]),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function asJson({ errors, warnings }: Findings): string {
-  const report = { ok: errors.length === 0, errors: errors.map(jsonRow), warnings: warnings.map(jsonRow) };
+/** The last line: an operator who reads nothing else sees here that nobody can get in. */
+function summary({ lines, of }: { readonly lines: number; readonly of: number }): string {
+  return `${lines} of ${of} ${of === 1 ? 'line' : 'lines'} of pg_hba.conf can admit anybody`;
+}
+
+function asJson({ errors, warnings }: Findings, ok: boolean): string {
+  const report = { ok, errors: errors.map(jsonRow), warnings: warnings.map(jsonRow) };
   return `${JSON.stringify(report, null, 2)}\n`;
 }
 

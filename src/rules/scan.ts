@@ -152,3 +152,17 @@ export class Scanner {
     return sawQuote || text !== '' ? { text, quoted } : null;
   }
 }
+
+/** The fields of one logical line as written, no `@file` expanded (T7). */
+export function fieldsOf(line: ByteString): readonly (readonly Token[])[] {
+  const scanner = new Scanner(line);
+  const fields: Token[][] = [];
+  let continues = false;
+  for (let token = scanner.next(); token !== null; token = scanner.next()) {
+    const field = continues ? fields.at(-1) : undefined;
+    if (field === undefined) fields.push([token]);
+    else field.push(token);
+    continues = scanner.endedInComma;
+  }
+  return fields;
+}

@@ -1,0 +1,153 @@
+// What is right in form about the TLS files and wrong in fact: a CA file that is no CA, a server certificate that
+// clients refuse, a revocation list whose age refuses everybody.
+
+import { X509Certificate } from 'node:crypto';
+import type { Problem } from '../base/problems.ts';
+import type { TlsSettings } from '../tls/settings.ts';
+import type { TlsMaterial } from '../tls/types.ts';
+
+/** Where the settings stand, and what was loaded by them. */
+export interface TlsInUse {
+  readonly tls: TlsSettings;
+  readonly material: Pick<
+    TlsMaterial,
+    'options' | 'authorities' | 'certificates' | 'crls' | 'checksRevocation'
+  >;
+  readonly now: Date;
+}
+
+/** @returns errors: nobody gets in; warnings: some or most do not */
+export function adviseOnCertificates(inUse: TlsInUse): {
+  readonly errors: readonly Problem[];
+  readonly warnings: readonly Problem[];
+} {
+  const { tls, material } = inUse;
+  const chain = chainOf(material.options.cert);
+  return {
+    errors: agedLists(inUse),
+    warnings: [
+      ...chain.slice(0, 1).flatMap((leaf) => serverWarnings(leaf, chain, tls.ssl_cert_file)),
+      ...material.authorities.flatMap((authority) => authorityWarnings(authority, tls.ssl_ca_file)),
+    ],
+  };
+}
+
+function chainOf(pem: unknown): X509Certificate[] {
+  if (typeof pem !== 'string') return [];
+  const blocks = pem.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n?/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
+function serverWarnings(leaf: X509Certificate, chain: readonly X509Certificate[], file: string): Problem[] {
+  const at = (message: string, hint: string): Problem => ({ file, line: null, message, hint });
+  const warnings: Problem[] = [];
+  if (leaf.keyUsage !== undefined && !leaf.keyUsage.includes(SERVER_AUTH)) {
+    warnings.push(
+      at(
+        'clients that verify refuse the server certificate: its extendedKeyUsage lacks serverAuth',
+        'Issue it anew with extendedKeyUsage=serverAuth.',
+      ),
+    );
+  }
+  if (!/(?:^|, )(?:DNS|IP Address):/.test(leaf.subjectAltName ?? '')) {
+    warnings.push(
+      at(
+        'the server certificate names no host in subjectAltName: libpq looks at its common name, other clients refuse it',
+        'Issue it anew with subjectAltName=DNS:NAME, the name that clients connect to.',
+      ),
+    );
+  }
+  const issuer = issuerWarning(leaf, chain);
+  if (issuer !== null) warnings.push(at(...issuer));
+  const weak = weakness(leaf);
+  if (weak !== null) {
+    warnings.push(
+      at(
+        `clients refuse the server certificate as too weak: ${weak}`,
+        'Use ECDSA, or RSA of 2048 bits, with SHA-256.',
+      ),
+    );
+  }
+  return warnings;
+}
+
+/** What a client meets that looks for the issuer. */
+function issuerWarning(leaf: X509Certificate, chain: readonly X509Certificate[]): [string, string] | null {
+  const namesItself = leaf.subject === leaf.issuer;
+  if (namesItself && !leaf.verify(leaf.publicKey)) {
+    return [
+      'clients that verify refuse the server certificate: it has the same name as its issuer, so it is taken for self-signed',
+      'Give the authority and the server certificate different subjects.',
+    ];
+  }
+  const [, next] = chain;
+  if (next !== undefined && !namesItself && !leaf.checkIssued(next)) {
+    return [
+      'the second certificate of the file did not issue the first, so clients may find no way to their root',
+      'Put the server certificate first, then the one that issued it, and so on.',
+    ];
+  }
+  return null;
+}
+
+const MIN_RSA_BITS = 2048;
+
+function weakness(leaf: X509Certificate): string | null {
+  const { asymmetricKeyType, asymmetricKeyDetails } = leaf.publicKey;
+  const bits = asymmetricKeyDetails?.modulusLength;
+  if (asymmetricKeyType === 'rsa' && bits !== undefined && bits < MIN_RSA_BITS)
+    return `its key has ${bits} bits`;
+  const algorithm = leaf.signatureAlgorithm ?? '';
+  return /md5|sha-?1(?!\d)/i.test(algorithm) ? `it is signed with ${algorithm}` : null;
+}
+
+function authorityWarnings(authority: X509Certificate, file: string): Problem[] {
+  if (authority.ca || isOldRoot(authority)) return [];
+  return [
+    {
+      file,
+      line: null,
+      message: `certificate "${authority.subject.replaceAll('\n', ', ')}" of "ssl_ca_file" is no certificate authority, so it vouches for nobody`,
+      hint: 'Name the certificate of the authority that issues the client certificates, not a certificate that it has issued.',
+    },
+  ];
+}
+
+/** A self-signed certificate without extensions, which OpenSSL takes for an authority: its body begins with the serial. */
+function isOldRoot(authority: X509Certificate): boolean {
+  if (authority.subject !== authority.issuer) return false;
+  const { raw } = authority;
+  const bodyAt = headerLength(raw, 0);
+  return raw[bodyAt + headerLength(raw, bodyAt)] === 0x02;
+}
+
+/** The length of an element's tag and length octets. */
+function headerLength(der: Buffer, at: number): number {
+  const length = der[at + 1] ?? 0;
+  return length < 0x80 ? 2 : 2 + (length & 0x7f);
+}
+
+/** One error for each authority, where no authority has a list that is in force: then every client is refused. */
+function agedLists({ tls, material, now }: TlsInUse): Problem[] {
+  const authorities = material.certificates.filter(({ role }) => role === 'ca');
+  if (!material.checksRevocation || authorities.length === 0) return [];
+  const file = tls.ssl_crl_file === '' ? tls.ssl_crl_dir : tls.ssl_crl_file;
+  const states = authorities.map(({ subject }) => {
+    const lists = material.crls.filter(({ issuer }) => issuer === subject);
+    const inForce = lists.some(
+      ({ lastUpdate, nextUpdate }) => lastUpdate <= now && (nextUpdate === null || nextUpdate >= now),
+    );
+    return { subject, inForce, hasList: lists.length > 0 };
+  });
+  if (states.some(({ inForce }) => inForce)) return [];
+  return states.map(({ subject, hasList }) => ({
+    file,
+    line: null,
+    message: hasList
+      ? `every client is refused: the certificate revocation list of "${subject}" is not in force`
+      : `every client is refused: there is no certificate revocation list of "${subject}"`,
+    hint: 'Fetch or issue a current list.',
+  }));
+}
