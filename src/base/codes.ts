@@ -272,6 +272,23 @@ export const codes = {
     'error',
     "The process's limit of open files leaves no room for one more connection.",
   ),
+  'console-denied': entry(
+    '42501',
+    'warn',
+    'A rule admits the user to the console, and neither admin_users nor stats_users names it.',
+    'permission denied for the console',
+  ),
+  'console-password-impossible': entry(
+    '28000',
+    'warn',
+    'The deciding line asks for a password, and without auth_file the console cannot check one.',
+    'the console cannot check passwords without auth_file',
+  ),
+  'console-protocol-violation': entry(
+    '08P01',
+    'info',
+    'A client of the console sent what is no message, or one longer than 1 MiB.',
+  ),
   'shutting-down': entry(
     '57P03',
     'info',

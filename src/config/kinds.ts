@@ -171,6 +171,22 @@ function readMembers(value: Written, name: string, fail: Fail): ByteString[] | u
   return allDefined(names);
 }
 
+/** Users: a YAML list, or one text with commas, as PgBouncer's admin_users. Byte strings. */
+export function users(entry: Entry): Setting<readonly ByteString[]> {
+  return {
+    ...described('list of users, or one text with commas', entry),
+    initial: [],
+    read: (value, name, fail) => {
+      if (value.kind === 'list') return readMembers(value, name, fail);
+      const text = readText(value, name, fail);
+      return text
+        ?.split(',')
+        .map((part) => fromText(part.trim()))
+        .filter((part) => part !== '');
+    },
+  };
+}
+
 /** The upstream's host: a name, an address, or the directory of a Unix socket as in libpq. */
 export function upstreamHost(entry: Entry): Setting<string> {
   return scalar('host name, address, or directory of a Unix socket', entry, (text, name, fail) => {

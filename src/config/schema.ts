@@ -14,6 +14,7 @@ import {
   roles,
   string,
   upstreamHost,
+  users,
   workerCount,
   type Setting,
 } from './kinds.ts';
@@ -257,6 +258,21 @@ const admin = {
   }),
 };
 
+const sqlConsole = {
+  admin_users: users({
+    default: "''",
+    doc: 'The users who may use the SQL console and its commands, as a YAML list or one text with commas. A name is a user as the client gives it. With this and `stats_users` empty there is no console.',
+  }),
+  stats_users: users({
+    default: "''",
+    doc: 'The users who may look at everything on the console and change nothing.',
+  }),
+  console_database: string({
+    default: 'gatehouse',
+    doc: 'The database name whose connections the console answers. The rules decide on them first, with this name in their database field.',
+  }),
+};
+
 const logging = {
   log_level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
@@ -276,7 +292,7 @@ const logging = {
  * Every setting by its full name (`upstream.host` is `host` beneath `upstream:`). Durations are in milliseconds, paths
  * are absolute, and '' means that a path is not set.
  */
-export const schema = { ...connections, ...tls, ...rules, ...upstream, ...reload, ...admin, ...logging };
+export const schema = { ...connections, ...tls, ...rules, ...upstream, ...reload, ...admin, ...sqlConsole, ...logging };
 
 export type SettingName = keyof typeof schema;
 
@@ -343,6 +359,7 @@ export const sections: readonly { readonly title: string; readonly settings: Rea
     { title: 'Upstream', settings: upstream },
     { title: 'Reload', settings: reload },
     { title: 'Admin', settings: admin },
+    { title: 'Console', settings: sqlConsole },
     { title: 'Logging', settings: logging },
   ];
 

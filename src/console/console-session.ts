@@ -1,7 +1,7 @@
 // One console: the server's side of the simple and the extended query protocol over an Executor. An error ends a
 // statement, never the session.
 
-import { fromBytes, toText } from '../base/bytestring.ts';
+import { toText } from '../base/bytestring.ts';
 import { decodeBind, formatAt, BIND_COMPLETE, type Format } from '../protocol/query/bind.ts';
 import { CLOSE_COMPLETE, decodeTarget } from '../protocol/query/describe.ts';
 import { decodeExecute, PORTAL_SUSPENDED } from '../protocol/query/execute.ts';
@@ -17,6 +17,7 @@ import {
 } from '../protocol/query/rows.ts';
 import { encodeReadyForQuery, type TransactionStatus } from '../protocol/ready-for-query.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
+import type { BackendStatus } from '../protocol/message-boundary.ts';
 import { ConsoleError } from './console-error.ts';
 import { copyRows } from './copy.ts';
 import { Executor, type ConsoleContext, type Outcome } from './executor.ts';
@@ -53,19 +54,43 @@ interface Portal {
   sent: number;
 }
 
+/** Who gets the answers. */
+export interface ConsoleClient {
+  /** Sends one message. */
+  readonly write: (message: Buffer) => void;
+  /** Resolves when the client has taken what was written, or has gone. */
+  readonly drained: () => Promise<void>;
+}
+
 export class ConsoleSession {
   readonly #executor: Executor;
   readonly #write: (message: Buffer) => void;
+  readonly #drained: () => Promise<void>;
   readonly #statements = new Map<string, Prepared>();
   readonly #portals = new Map<string, Portal>();
   #status: TransactionStatus = 'I';
   /** After an error in the extended protocol everything up to Sync is passed over. */
   #skipsToSync = false;
 
-  /** @param write sends one message; called in order, never after `close` */
-  constructor(context: ConsoleContext, write: (message: Buffer) => void) {
+  /** @param client what is sent to, in order */
+  constructor(context: ConsoleContext, client: ConsoleClient) {
     this.#executor = new Executor(context);
-    this.#write = write;
+    this.#write = client.write;
+    this.#drained = client.drained;
+  }
+
+  /** What it is between two messages. */
+  get status(): BackendStatus {
+    switch (this.#status) {
+      case 'T':
+        return 'idle in transaction';
+      case 'E':
+        return 'idle in transaction (aborted)';
+      case 'I':
+        return 'idle';
+      default:
+        return this.#status satisfies never;
+    }
   }
 
   /** A cancel request with this console's key. */
@@ -143,6 +168,7 @@ export class ConsoleSession {
         this.#sendRows(outcome, outcome.columns, [], outcome.rows);
       }
       this.#complete(statement, outcome, outcome.rows.length);
+      await this.#drained();
     }
   }
 
@@ -337,9 +363,4 @@ function reportable(error: unknown): {
   if (error instanceof SqlSyntaxError) return { sqlstate: '42601', message: error.message };
   if (error instanceof MessageFormatError) return { sqlstate: '08P01', message: error.message };
   return { sqlstate: 'XX000', message: 'the console could not carry out the statement' };
-}
-
-/** The type byte of a message as the console names it. */
-export function messageType(byte: number): string {
-  return fromBytes(Uint8Array.of(byte));
 }

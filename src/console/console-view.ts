@@ -31,13 +31,21 @@ export interface ConsoleSession {
   /** ISO 8601; null without a certificate. */
   readonly client_not_after: string | null;
   readonly no_longer_admitted: boolean;
+  readonly judgement: string;
+  readonly judgement_reason: string | null;
+  /** RFC 2253, as GET /sessions has it. */
+  readonly client_dn_rfc2253: string | null;
+  readonly issuer_dn_rfc2253: string | null;
+  /** A console, which is no session of the upstream's. */
+  readonly is_console: boolean;
   readonly replication: boolean;
 }
 
 /** A setting in force. */
 export interface ConsoleSetting {
   readonly name: string;
-  readonly setting: string;
+  /** Null = it may hold a secret, and is shown to nobody. A duration is in `unit`. */
+  readonly setting: string | null;
   readonly unit: string | null;
   readonly source: string;
   readonly restart: boolean;

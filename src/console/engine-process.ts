@@ -1,7 +1,9 @@
 // The engine: SQLite in memory, in a process of its own. A statement that never ends can only be ended from outside, and
 // a process can be killed at any moment, which a thread inside native code cannot.
 
+import { constants as os, setPriority } from 'node:os';
 import { constants, DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
 import { toBytes } from '../base/bytestring.ts';
 import { compilePattern, type Pattern } from '../regex/pattern.ts';
 import { fromText } from '../base/bytestring.ts';
@@ -22,6 +24,12 @@ const HEAP_LIMIT = 128 * 1024 * 1024;
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const)
   process.on(signal, () => {});
 process.on('disconnect', () => process.exit(0));
+// A statement in native code hears of no end of the gate, so a thread beside it looks.
+new Worker(
+  new URL(`./engine-watch.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
+).unref();
+// SECURITY: sessions come first, whatever a statement computes.
+setPriority(os.priority.PRIORITY_LOW);
 process.on('message', (request: EngineRequest) => process.send?.(answer(request)));
 
 function answer(request: EngineRequest): EngineResponse {
@@ -48,7 +56,7 @@ function run(database: DatabaseSync, request: EngineRequest): EngineResponse {
   statement.setReturnArrays(true);
   statement.setReadBigInts(true);
   statement.setAllowUnknownNamedParameters(true);
-  const columns = statement.columns().map(({ name, type }) => ({ name, type: type?.toLowerCase() ?? null }));
+  const columns = statement.columns().map(({ name, type }) => ({ name, type: typeOfDeclared(type) }));
   const parameters = Object.fromEntries(request.parameters.map((value, index) => [`$${index + 1}`, value]));
   const rows: SqlValue[][] = [];
   let bytes = 0;
@@ -77,13 +85,25 @@ function sqlValue(value: unknown): SqlValue {
 function fill(database: DatabaseSync, tables: EngineRequest['tables']): void {
   database.exec('BEGIN');
   for (const { name, columns, rows } of [...catalogTables, ...tables]) {
-    const declared = columns.map((column) => `"${column.name}" ${column.type}`).join(', ');
+    const declared = columns.map(({ name: column, type }) => `"${column}" ${declaredType(type)}`).join(', ');
     database.exec(`CREATE TABLE "${name}" (${declared})`);
     if (rows.length === 0) continue;
     const insert = database.prepare(`INSERT INTO "${name}" VALUES (${columns.map(() => '?').join(', ')})`);
     for (const row of rows) insert.run(...row);
   }
   database.exec('COMMIT');
+}
+
+/** A column of type numeric keeps its digits as text: a number of SQLite's has 15 of them, a serial up to 49. */
+const DIGITS = 'text_digits';
+
+function declaredType(type: string): string {
+  return type === 'numeric' ? DIGITS : type;
+}
+
+function typeOfDeclared(declared: string | null): string | null {
+  const type = declared?.toLowerCase() ?? null;
+  return type === DIGITS ? 'numeric' : type;
 }
 
 function mayDo(action: number, name: string | null): boolean {

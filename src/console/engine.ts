@@ -7,19 +7,27 @@ import type { EngineRequest, EngineResponse } from './engine-messages.ts';
 /** How long a statement may run, in milliseconds (contract §14). */
 export const STATEMENT_TIMEOUT_MS = 5_000;
 
+/** An engine that nobody has asked for so long is ended, in milliseconds: a console left open costs no memory. */
+const IDLE_MS = 60_000;
+
 /** Runs statements one after another. */
 export class Engine {
   #child: ChildProcess | null = null;
   #stop: ((response: EngineResponse) => void) | null = null;
+  #isClosed = false;
+  #idle: NodeJS.Timeout | null = null;
 
   /** Runs one statement; resolves with an error of SQLSTATE 57014 when it takes too long or is cancelled. */
   async run(request: EngineRequest): Promise<EngineResponse> {
+    if (this.#isClosed) return { kind: 'error', sqlstate: '57P01', message: 'the console is closed' };
+    if (this.#idle !== null) clearTimeout(this.#idle);
     const child = (this.#child ??= start());
     return await new Promise<EngineResponse>((resolve) => {
       const finish = (response: EngineResponse): void => {
         clearTimeout(timer);
         this.#stop = null;
         child.off('message', onMessage).off('exit', onExit).off('error', onExit);
+        this.#idle = setTimeout(() => this.#kill(''), IDLE_MS).unref();
         resolve(response);
       };
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
@@ -45,6 +53,8 @@ export class Engine {
 
   /** Ends the engine's process. */
   close(): void {
+    this.#isClosed = true;
+    if (this.#idle !== null) clearTimeout(this.#idle);
     this.#kill('the console is closed');
   }
 
@@ -63,6 +73,8 @@ function start(): ChildProcess {
   );
   const child = fork(file, {
     serialization: 'advanced',
+    // SECURITY: whatever the gate's environment holds is none of a statement's business.
+    env: {},
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1', '--max-old-space-size=128'],
   });

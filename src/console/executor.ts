@@ -6,18 +6,19 @@ import { ACTIONS, type EngineResponse } from './engine-messages.ts';
 import { Engine } from './engine.ts';
 import type { SqlValue } from './pg-types.ts';
 import { resultColumns, type ResultColumn } from './result-types.ts';
-import { HELP, isShowTopic, show } from './show.ts';
+import { HELP, isShowTopic, show, shownText } from './show.ts';
+import { SERVER_SETTINGS, serverVersion } from './server-settings.ts';
 import { toEngineSql } from './sql-dialect.ts';
 import type { SqlToken } from './sql-tokens.ts';
-import { classify, type Statement } from './statement.ts';
+import type { Statement } from './statement.ts';
 import { loadTable, tableNames } from './tables.ts';
 
 /** Who sits at a console, and what it can see. */
 export interface ConsoleContext {
   readonly view: ConsoleView;
   readonly user: string;
-  /** In admin_users; otherwise in stats_users. */
-  readonly isAdmin: boolean;
+  /** By the lists in force: `stats` may only look, `none` may nothing any more. */
+  readonly role: () => 'admin' | 'stats' | 'none';
   readonly database: string;
   /** Its own number, which no session has. */
   readonly pid: number;
@@ -44,28 +45,6 @@ export interface Notice {
 /** More rounds than this of calls that lead to further calls are a defect of the statement. */
 const MAX_ROUNDS = 3;
 
-/** Settings that drivers ask for and the gate has none of. */
-const SERVER_SETTINGS: Readonly<Record<string, string>> = {
-  server_encoding: 'UTF8',
-  client_encoding: 'UTF8',
-  datestyle: 'ISO, MDY',
-  timezone: 'UTC',
-  standard_conforming_strings: 'on',
-  transaction_isolation: 'read committed',
-  transaction_read_only: 'on',
-  default_transaction_isolation: 'read committed',
-  default_transaction_read_only: 'on',
-  integer_datetimes: 'on',
-  intervalstyle: 'postgres',
-  search_path: 'pg_catalog',
-  is_superuser: 'off',
-  in_hot_standby: 'off',
-  max_identifier_length: '63',
-  extra_float_digits: '1',
-  application_name: '',
-  statement_timeout: '5s',
-};
-
 export class Executor {
   readonly #context: ConsoleContext;
   readonly #engine = new Engine();
@@ -85,6 +64,9 @@ export class Executor {
 
   /** @throws ConsoleError */
   async run(statement: Statement, parameters: readonly SqlValue[]): Promise<Outcome> {
+    // SECURITY: a reload that takes the user off both lists ends what the console may show, too.
+    if (this.#context.role() === 'none')
+      throw new ConsoleError('42501', 'permission denied: the user is in neither list any more');
     switch (statement.kind) {
       case 'select':
       case 'copy':
@@ -184,9 +166,13 @@ export class Executor {
 
   async #settings(): Promise<Record<string, string>> {
     const own = (await this.#context.view.settings()).map(
-      ({ name, setting }) => [name.toLowerCase(), setting] as const,
+      (setting) => [setting.name.toLowerCase(), shownText(setting)] as const,
     );
-    return { ...SERVER_SETTINGS, server_version: this.#context.view.version, ...Object.fromEntries(own) };
+    return {
+      ...SERVER_SETTINGS,
+      server_version: serverVersion(this.#context.view.version),
+      ...Object.fromEntries(own),
+    };
   }
 
   /** A call of a function that changes something; returns what it returns. */
@@ -256,20 +242,17 @@ export class Executor {
     return { columns: [{ name, type: 'text' }], rows: [[value]], tag: 'SHOW', notices: [] };
   }
 
-  /** SECURITY: whoever may only look changes nothing, by whatever words (CVE-2026-6667). */
+  /** SECURITY: anyone who may only look changes nothing, by whatever words (CVE-2026-6667). */
   #demandAdmin(what: string): void {
-    if (!this.#context.isAdmin) throw new ConsoleError('42501', `permission denied for ${what}`);
+    if (this.#context.role() !== 'admin') throw new ConsoleError('42501', `permission denied for ${what}`);
   }
 }
 
-/** What `select version()` says; drivers look for the number behind the first word. */
+/** What `select version()` says; drivers look for the number after the first word. */
 function versionText(version: string): string {
-  return `pg-gatehouse ${version}`;
+  return `PostgreSQL ${serverVersion(version)}`;
 }
 
 function tagOnly(tag: string): Outcome {
   return { columns: null, rows: [], tag, notices: [] };
 }
-
-/** One statement's kind. Exported beside the executor so that a console needs one door only. */
-export { classify };

@@ -17,6 +17,8 @@ const RETURN_TYPES: Readonly<Record<string, PgType>> = {
   pg_terminate_backend: 'bool',
   pg_cancel_backend: 'bool',
   pg_backend_pid: 'int4',
+  pg_is_in_recovery: 'bool',
+  txid_current: 'int8',
   count: 'int8',
   sum: 'numeric',
   now: 'timestamptz',

@@ -1,6 +1,6 @@
 // SHOW with PgBouncer's words and columns, so that its tools and its users' habits work here.
 
-import type { ConsoleSession, ConsoleView } from './console-view.ts';
+import type { ConsoleSession, ConsoleSetting, ConsoleView } from './console-view.ts';
 import type { PgType, SqlValue } from './pg-types.ts';
 import { isTableName, loadTable, tableNames } from './tables.ts';
 
@@ -70,11 +70,11 @@ export async function show(topic: ShowTopic, { view, database }: ShowContext): P
     case 'config':
       return {
         columns: texts('key', 'value', 'default', 'changeable'),
-        rows: (await view.settings()).map(({ name, setting, initial, restart }) => [
-          name,
-          setting,
-          initial,
-          restart ? 'no' : 'yes',
+        rows: (await view.settings()).map((each) => [
+          each.name,
+          shownText(each),
+          each.initial,
+          each.restart ? 'no' : 'yes',
         ]),
       };
     case 'databases':
@@ -95,6 +95,26 @@ export async function show(topic: ShowTopic, { view, database }: ShowContext): P
       return topic satisfies never;
   }
 }
+
+const UNITS: readonly (readonly [name: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+];
+
+/** A setting as SHOW prints it: a duration in the largest unit that leaves nothing over, as PostgreSQL does. */
+export function shownText({ setting, unit }: Pick<ConsoleSetting, 'setting' | 'unit'>): string {
+  if (setting === null) return HIDDEN;
+  const value = Number(setting);
+  if (unit !== 'ms' || value === 0) return setting;
+  const [name, ms] = UNITS.find(([, each]) => value % each === 0) ?? ['ms', 1];
+  return `${value / ms}${name}`;
+}
+
+/** In place of a value that may hold a secret. */
+const HIDDEN = '********';
 
 async function table(name: string, view: ConsoleView): Promise<ResultSet> {
   if (!isTableName(name)) return { columns: [], rows: [] };
@@ -126,9 +146,9 @@ const LINK_COLUMNS: ResultSet['columns'] = [
 /** A session seen from its client's side, or from the upstream's. */
 async function links(view: ConsoleView, type: 'C' | 'S'): Promise<ResultSet> {
   const sessions = await view.sessions();
-  const upstream = new Map((await view.settings()).map(({ name, setting }) => [name, setting]));
+  const upstream = new Map((await view.settings()).map(({ name, setting }) => [name, setting ?? '']));
   const rows = sessions
-    .filter(({ rule_file: rule }) => type === 'C' || rule !== null)
+    .filter((session) => type === 'C' || !session.is_console)
     .map((session) => linkRow(session, type, upstream));
   return { columns: LINK_COLUMNS, rows };
 }
@@ -235,7 +255,7 @@ async function lists(view: ConsoleView): Promise<ResultSet> {
       ['databases', distinct(({ database }) => database)],
       ['users', distinct(({ user }) => user)],
       ['used_clients', sessions.length],
-      ['used_servers', sessions.filter(({ rule_file: rule }) => rule !== null).length],
+      ['used_servers', sessions.filter((session) => !session.is_console).length],
       ['rules', (await view.rows('rules')).length],
       ['workers', (await view.rows('workers')).length],
     ],

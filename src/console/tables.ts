@@ -45,13 +45,15 @@ const sessions: Columns<ConsoleSession> = [
   ['bytes_out', 'int8', (row) => row.bytes_out],
   ['state', 'text', ({ state }) => state],
   ['no_longer_admitted', 'bool', (row) => Number(row.no_longer_admitted)],
+  ['judgement', 'text', ({ judgement }) => judgement],
+  ['judgement_reason', 'text', (row) => row.judgement_reason],
   ['upstream_pid', 'int4', ({ pid }) => pid],
   ['version', 'text', ({ version }) => version],
   ['cipher', 'text', ({ cipher }) => cipher],
   ['bits', 'int4', ({ bits }) => bits],
-  ['client_dn', 'text', (row) => row.client_dn],
+  ['client_dn', 'text', (row) => row.client_dn_rfc2253],
   ['client_serial', 'numeric', (row) => row.client_serial],
-  ['issuer_dn', 'text', (row) => row.issuer_dn],
+  ['issuer_dn', 'text', (row) => row.issuer_dn_rfc2253],
   ['client_not_after', 'timestamptz', (row) => timestamp(row.client_not_after)],
 ];
 
@@ -148,7 +150,11 @@ export async function loadTable(name: TableName, view: ConsoleView): Promise<Tab
     case 'pg_stat_activity':
       return tableOf(name, statActivity, await view.sessions());
     case 'sessions':
-      return tableOf(name, sessions, await view.sessions());
+      return tableOf(
+        name,
+        sessions,
+        (await view.sessions()).filter((session) => !session.is_console),
+      );
     case 'settings': {
       const rows = (await view.settings()).map(({ setting, unit, source, restart, name: key }) => [
         key,

@@ -1,6 +1,6 @@
 // Who serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
 
-import type { SessionRow } from '../session/session-row.ts';
+import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { ListenAddress } from './listen.ts';
 import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 
@@ -12,12 +12,27 @@ export interface Staffing {
   readonly serving: number;
 }
 
+/** A process that serves clients, as the console shows it. */
+export interface WorkerRow {
+  readonly pid: number;
+  readonly sessions: number;
+  /** Connections that have yet to prove themselves. */
+  readonly handshakes: number;
+  readonly state: 'serving' | 'starting' | 'silent';
+}
+
 export interface ClientService {
   /** Where clients connect. */
   readonly addresses: readonly ListenAddress[];
   sessions(): Promise<readonly SessionRow[]>;
+  /** With the consoles, and with what only the console shows. */
+  fullSessions(): Promise<readonly FullSessionRow[]>;
+  /** Each process that serves clients, or should. */
+  workers(): Promise<readonly WorkerRow[]>;
   /** False = there is no such session (any more). */
   terminate(id: string): Promise<boolean>;
+  /** Has the statement of a session cancelled; false = there is no such session, or the upstream was not reached. */
+  cancel(id: string): Promise<boolean>;
   /** Of every process that serves but this one. */
   otherMetrics(): Promise<readonly MetricsJson[]>;
   ruleHits(): Promise<readonly RuleHits[]>;

@@ -1,7 +1,7 @@
 // The gate from its configuration to its end: loads, has its clients served, opens the admin listener, watches its
 // files, reloads, drains.
 
-import type { GateStatus } from '../admin/gate-view.ts';
+import type { GateStatus, GateView } from '../admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from '../admin/server.ts';
 import type { ClientService } from './client-service.ts';
 import type { Settings } from '../config/schema.ts';
@@ -18,6 +18,8 @@ import { Dialer } from '../session/dial.ts';
 import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
 import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
+import type { ConsoleView } from '../console/console-view.ts';
+import { createConsoleView } from './console-view.ts';
 import { createGateView, isAlive } from './gate-view.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 
@@ -67,8 +69,9 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #backend: ClientService;
-  readonly #health: UpstreamHealth;
   readonly #manager: ServiceManager;
+  readonly #view: GateView;
+  readonly #consoleView: ConsoleView;
   #admin: AdminServer | null = null;
   #stopWatching: (() => void) | null = null;
   #draining = false;
@@ -80,8 +83,13 @@ class Server implements RunningServer {
     const metrics = createMetrics();
     let backend: ClientService | null = null;
     const health = new UpstreamHealth(new Dialer(() => backend?.addresses ?? []));
-    backend = await startBackend(config, log, metrics, health);
-    const server = new Server(config, log, metrics, backend, health);
+    let server: Server | null = null;
+    const view = (): ConsoleView => {
+      if (server === null) throw new Error('the gate is starting');
+      return server.#consoleView;
+    };
+    backend = await startBackend(config, log, metrics, health, view);
+    server = new Server(config, log, metrics, backend, health);
     try {
       await server.#open();
     } catch (error) {
@@ -102,7 +110,21 @@ class Server implements RunningServer {
     this.#log = log;
     this.#metrics = metrics;
     this.#backend = backend;
-    this.#health = health;
+    this.#view = createGateView({
+      backend,
+      config,
+      metrics,
+      health,
+      reload: async () => await this.reload(),
+      lastReload: () => this.#lastReload,
+      draining: () => this.#draining,
+    });
+    this.#consoleView = createConsoleView({
+      view: this.#view,
+      backend,
+      config,
+      draining: () => this.#draining,
+    });
     this.#manager = createServiceManager({
       env: process.env,
       log,
@@ -136,18 +158,12 @@ class Server implements RunningServer {
   }
 
   async #openAdmin(settings: Settings): Promise<void> {
-    const view = createGateView({
-      backend: this.#backend,
-      config: this.#config,
-      metrics: this.#metrics,
-      health: this.#health,
-      reload: async () => await this.reload(),
-      lastReload: () => this.#lastReload,
-      draining: () => this.#draining,
-    });
     const onError = (error: unknown): void =>
       this.#log.error({ err: error }, 'admin listener: a request failed');
-    this.#admin = await createAdminServer(view, settings, { onError, tls: this.#config.current.adminTls });
+    this.#admin = await createAdminServer(this.#view, settings, {
+      onError,
+      tls: this.#config.current.adminTls,
+    });
     this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
   }
 
@@ -218,6 +234,7 @@ async function startBackend(
   log: Logger,
   metrics: Metrics,
   health: UpstreamHealth,
+  view: () => ConsoleView,
 ): Promise<ClientService> {
   const { settings } = config.current;
   const upstreamUp = (): boolean | null => health.last;
@@ -230,9 +247,9 @@ async function startBackend(
       sessionsNoLongerAdmitted: () => 0,
       upstreamUp,
     });
-    return await Workers.start({ config, log, metrics });
+    return await Workers.start({ config, log, metrics, view });
   }
-  const gate = new ServingProcess({ config, log, metrics });
+  const gate = new ServingProcess({ config, log, metrics, view });
   metrics.bindGauges({
     sessions: () => gate.live.size,
     handshakesInProgress: () => gate.strangers.handshakes.size,

@@ -2,10 +2,14 @@
 // there is one process, a worker where there are several.
 
 import { SaltedPasswords } from '../auth/scram-keys.ts';
-import type { SessionRow } from '../session/session-row.ts';
+import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
+import { ConsoleConnection } from '../console/console-connection.ts';
+import type { ConsoleView } from '../console/console-view.ts';
+import { ConsolePids } from './console-pids.ts';
+import { forwardCancel } from '../session/cancel.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
-import type { ClientService, Staffing } from './client-service.ts';
+import type { ClientService, Staffing, WorkerRow } from './client-service.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
@@ -21,7 +25,7 @@ import { Dialer } from '../session/dial.ts';
 import { LocalQuota, type Quota } from '../session/quota.ts';
 import { Sessions, terminatedByAdministrator } from '../session/sessions.ts';
 import { Strangers } from '../session/strangers.ts';
-import { sessionRow } from '../session/session-row.ts';
+import { fullSessionRow, sessionRow } from '../session/session-row.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 
@@ -35,6 +39,10 @@ const LAST_WORDS_MS = 2_000;
  */
 const HEAP_GROWTH = '--heap-growing-percent=300';
 
+function noView(): never {
+  throw new Error('the gate is starting');
+}
+
 export interface GateProcessOptions {
   /** Holds the state in force. */
   readonly config: { readonly current: Snapshot };
@@ -42,6 +50,8 @@ export interface GateProcessOptions {
   readonly metrics: Metrics;
   /** What a worker shares with the others; a gate of one process needs nothing. */
   readonly shared?: SharedState;
+  /** What a console sees. It is there once the gate serves. */
+  readonly view?: () => ConsoleView;
 }
 
 /** What all workers have in common, seen from one of them. */
@@ -49,6 +59,10 @@ export interface SharedState {
   readonly quota: Quota;
   /** Whether another worker relays a session with this key. */
   readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** Whether a console of another worker had this key; its statement is ended. */
+  readonly cancelConsole?: (pid: number, key: Buffer) => Promise<boolean>;
+  /** A number that no console of any worker has. */
+  readonly nextConsolePid?: () => Promise<number>;
   /** The number of unadmitted connections has changed. */
   readonly onHandshakes: () => void;
   /** An address has been charged for a failed opening: the other workers refuse it too. */
@@ -66,6 +80,7 @@ export class ServingProcess implements ClientService {
   readonly #sessionsJudge: SessionsJudge;
   /** Accepted connections, by their sockets, until each is over. */
   readonly #connections = new Map<Socket, Promise<void>>();
+  readonly #consolePids = new ConsolePids();
   readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
@@ -74,7 +89,7 @@ export class ServingProcess implements ClientService {
   #tls: TlsMaterial | null = null;
   #lastConnection = 0;
 
-  constructor({ config, log, metrics, shared }: GateProcessOptions) {
+  constructor({ config, log, metrics, shared, view = noView }: GateProcessOptions) {
     this.#config = config;
     this.#tls = config.current.tls;
     this.#log = log;
@@ -94,6 +109,10 @@ export class ServingProcess implements ClientService {
       salted: new SaltedPasswords(),
       hasCancelKey: async (pid, key) =>
         this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
+      serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
+      nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),
+      cancelConsole: async (pid, key) =>
+        this.live.cancelConsole(pid, key) || ((await shared?.cancelConsole?.(pid, key)) ?? false),
       snapshot: () => config.current,
       draining: () => this.#draining,
       nextId: () => `${process.pid}-${++this.#lastConnection}`,
@@ -136,13 +155,34 @@ export class ServingProcess implements ClientService {
   }
 
   async sessions(): Promise<readonly SessionRow[]> {
-    return [...this.live].map(sessionRow);
+    return [...this.live].filter((session) => session.console === null).map(sessionRow);
+  }
+
+  async fullSessions(): Promise<readonly FullSessionRow[]> {
+    return [...this.live].map(fullSessionRow);
+  }
+
+  async workers(): Promise<readonly WorkerRow[]> {
+    const handshakes = this.strangers.handshakes.size;
+    return [{ pid: process.pid, sessions: this.live.size, handshakes, state: 'serving' }];
   }
 
   async terminate(id: string): Promise<boolean> {
     const session = this.live.get(id);
     session?.end(terminatedByAdministrator('terminated by an administrator'));
     return session !== undefined;
+  }
+
+  async cancel(id: string): Promise<boolean> {
+    const session = this.live.get(id);
+    if (session === undefined) return false;
+    const { cancelKey, console: served } = session;
+    if (served !== null) {
+      served.cancel();
+      return true;
+    }
+    if (cancelKey === null) return false;
+    return await forwardCancel(this.#dialer, this.#config.current.settings, cancelKey);
   }
 
   async otherMetrics(): Promise<readonly MetricsJson[]> {
@@ -188,7 +228,9 @@ export class ServingProcess implements ClientService {
   /** How many sessions would be refused by what a reload has brought. */
   get noLongerAdmitted(): number {
     let count = 0;
-    for (const session of this.live) if (session.judgement.kind === 'no-longer-admitted') count++;
+    for (const { judgement, console } of this.live) {
+      if (console === null && judgement.kind === 'no-longer-admitted') count++;
+    }
     return count;
   }
 

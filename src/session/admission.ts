@@ -1,11 +1,11 @@
 // The decision on a connection, from its startup packet to its place among the sessions, always by the state that is
 // in force at that moment. The half of connection.ts that composes the steps which decide.
 
-import { toText } from '../base/bytestring.ts';
+import { fromText, toText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import type { Settings } from '../config/schema.ts';
 import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import type { Connection } from './connection.ts';
@@ -13,7 +13,7 @@ import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
 import { interfaceAddresses } from './host-names.ts';
 import { knownOfUser, methodDecidedHere, provePassword, type Proof } from './password-step.ts';
-import { tooMany } from './quota.ts';
+import { tooMany, type Quota } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
 import { createSession, type Session } from './sessions.ts';
 import { logAuthenticated, relayedBytes } from './report.ts';
@@ -40,6 +40,8 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
   for (;;) {
     const snapshot = gate.snapshot();
     connection.settings = snapshot.settings;
+    connection.isConsole = isForConsole(snapshot.settings, startup);
+    const quota = quotaOf(connection);
     if (isStale(connection, snapshot)) throw staleHandshake(known.tls?.hello() ?? null);
     // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
     if (known.tls?.certificate.state === 'unverified') {
@@ -47,8 +49,8 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
       if (gate.snapshot() !== snapshot) continue;
       throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { inClear });
     }
-    refuseWhileDraining(gate);
-    const full = await gate.quota.check(known.host, snapshot.settings);
+    refuseWhileDraining(connection);
+    const full = await quota.check(known.host, snapshot.settings);
     if (gate.snapshot() !== snapshot) continue;
     if (full !== null) throw tooMany(full);
     const { verdict, facts } = await askRules(connection, snapshot, startup);
@@ -59,9 +61,9 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     // SECURITY: strangers who are asked for a password and say nothing must not fill max_connections (contract §7.34).
     const admission: Admission = proof === null ? verdict : { ...verdict, demand: 'none' };
     const isProven = admission.demand === 'none';
-    const exhausted = isProven ? await gate.quota.take(known.host, snapshot.settings) : null;
+    const exhausted = isProven ? await quota.take(known.host, snapshot.settings) : null;
     if (gate.snapshot() !== snapshot) {
-      if (isProven && exhausted === null) gate.quota.release(known.host);
+      if (isProven && exhausted === null) quota.release(known.host);
       continue;
     }
     countHit(connection, verdict);
@@ -95,7 +97,7 @@ async function proveHere(
     countHit(connection, verdict);
     throw error;
   }
-  refuseWhileDraining(connection.gate);
+  refuseWhileDraining(connection);
   return proof;
 }
 
@@ -107,7 +109,7 @@ async function proveHere(
 export async function enlist(connection: Connection): Promise<void> {
   const { gate, known, session, decidedBy, settings } = connection;
   if (session === null || decidedBy === null || gate.sessions.get(session.id) !== undefined) return;
-  const exhausted = await gate.quota.take(known.host, settings);
+  const exhausted = await quotaOf(connection).take(known.host, settings);
   if (exhausted !== null) throw tooMany(exhausted);
   list(connection, session, decidedBy);
   connection.life.signal.throwIfAborted();
@@ -143,9 +145,27 @@ export function stepBack(connection: Connection): void {
 }
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */
-export function delist({ gate, known, session }: Connection): void {
-  if (session !== null && gate.sessions.remove(session)) gate.quota.release(known.host);
+export function delist(connection: Connection): void {
+  const { gate, known, session } = connection;
+  if (session !== null && gate.sessions.remove(session)) quotaOf(connection).release(known.host);
 }
+
+/** Whether the gate itself answers: the console has users, and it is their database (contract §14). */
+function isForConsole(settings: Settings, { database, replication }: StartupRequest): boolean {
+  const hasUsers = settings.admin_users.length > 0 || settings.stats_users.length > 0;
+  return hasUsers && replication === 'none' && database === fromText(settings.console_database);
+}
+
+/** A console takes no session's place: it is needed most where there is none left. */
+function quotaOf({ gate, isConsole }: Connection): Quota {
+  return isConsole ? UNLIMITED : gate.quota;
+}
+
+const UNLIMITED: Quota = {
+  check: () => Promise.resolve(null),
+  take: () => Promise.resolve(null),
+  release: () => {},
+};
 
 /**
  * Whether the handshake was made with TLS files that are no longer in force. SECURITY: what it has verified holds for
@@ -156,8 +176,9 @@ export function isStale({ material, known }: Connection, { tls }: Snapshot): boo
   return known.tls !== null && tls !== material;
 }
 
-function refuseWhileDraining(gate: ProcessState): void {
-  if (!gate.draining()) return;
+/** A console goes on: a drain is watched from there. */
+function refuseWhileDraining({ gate, isConsole }: Connection): void {
+  if (isConsole || !gate.draining()) return;
   throw new GatehouseError('shutting-down');
 }
 
@@ -246,6 +267,7 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     record: admission.record,
     tls: known.tls,
     bytes: () => relayedBytes(connection),
+    console: connection.isConsole ? { cancel: () => {} } : null,
   });
   if (known.tls?.certificate.state === 'verified') {
     const { notAfter } = known.tls.certificate.identity.facts;

@@ -22,6 +22,7 @@ import { dialUpstream, type UpstreamLink } from './dial.ts';
 import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
 import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
 import type { Session } from './sessions.ts';
+import { serveConsole } from './console-step.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import {
   logAuthenticated,
@@ -59,12 +60,14 @@ export interface Connection {
   readonly said: BackendStream;
   /** The state that has admitted it, until it is listed. */
   decidedBy: Snapshot | null;
+  /** The gate itself answers, by the state that has decided. */
+  isConsole: boolean;
   /** False once it has ended as it should. */
   hasFailed: boolean;
 }
 
 /** How a connection ended that did not fail. */
-type End = RelayEnd | 'cancel';
+type End = RelayEnd | 'cancel' | 'console';
 
 type StartupPacket = Extract<Opening, { kind: 'startup' }>;
 type CancelPacket = Extract<Opening, { kind: 'cancel' }>;
@@ -86,6 +89,8 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
     const startup = readStartup(connection, opening);
     // Refusals, rules, passwords, and the place among the sessions: all by the state in force (admission.ts).
     const admitted = await admit(connection, startup);
+    if (connection.isConsole)
+      return finish(connection, await serveConsole(connection, startup, admitted.admission));
     const link = await whileClientStays(connection, () => dial(connection));
     const login = await whileClientStays(connection, () => logInAt(connection, link, startup, admitted));
     finish(connection, await relay(connection, link, login));
@@ -130,12 +135,14 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
       startup: null,
       record: null,
       relayedAt: null,
+      upstreamPid: null,
     },
     client: raw,
     upstream: null,
     session: null,
     said: new BackendStream(),
     decidedBy: null,
+    isConsole: false,
     hasFailed: true,
   };
 }
@@ -313,6 +320,7 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
     idleTimeoutMs: settings.idle_session_timeout,
     onIdle: () => life.end(idleTooLong()),
   });
+  known.upstreamPid = login.cancelKey?.pid ?? null;
   if (session !== null) {
     session.cancelKey = login.cancelKey;
     session.status = () => copying.status;
@@ -348,7 +356,8 @@ async function cancel(connection: Connection, request: CancelKey): Promise<'canc
     throw staleHandshake(known.tls?.hello() ?? null, { silent: true });
   }
   let outcome: CancelOutcome = 'unknown-key';
-  if (await withSignal(gate.hasCancelKey(request.pid, request.key), life.signal)) {
+  if (await withSignal(gate.cancelConsole(request.pid, request.key), life.signal)) outcome = 'forwarded';
+  else if (await withSignal(gate.hasCancelKey(request.pid, request.key), life.signal)) {
     const isSent = await forwardCancel(gate.dialer, snapshot.settings, request, life.signal);
     outcome = isSent ? 'forwarded' : 'upstream-failed';
   }

@@ -2,6 +2,8 @@
 // metrics. Made by gate-process.ts, handed to every connection.
 
 import type { SaltedPasswords } from '../auth/scram-keys.ts';
+import type { Socket } from 'node:net';
+import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -9,6 +11,37 @@ import type { Dialer } from './dial.ts';
 import type { Quota } from './quota.ts';
 import type { Session, Sessions } from './sessions.ts';
 import type { Strangers } from './strangers.ts';
+
+/** What somebody at a console may do; it is asked for each statement, since a reload may change it. */
+export type ConsoleRole = 'admin' | 'stats' | 'none';
+
+/** Who is at a console. Texts are texts already. */
+export interface ConsoleVisitor {
+  readonly user: string;
+  readonly database: string;
+  /** pg_backend_pid(). */
+  readonly pid: number;
+  /** For BackendKeyData. */
+  readonly key: Buffer;
+  readonly role: () => ConsoleRole;
+  /** In milliseconds; 0 = never. */
+  readonly idleTimeoutMs: number;
+  /** It has waited that long for a statement. */
+  readonly onIdle: () => void;
+  /** It changes something, in a few words for the log. */
+  readonly onAction: (what: string) => void;
+}
+
+/** A console that is being served. */
+export interface ConsoleService {
+  /** Resolves when the client has left, or after `end`. Rejects with MessageFormatError for what is no protocol. */
+  readonly over: Promise<void>;
+  readonly status: BackendStatus;
+  /** Ends the statement that runs with 57014. */
+  cancel(): void;
+  /** Nothing more is sent; `over` resolves. */
+  end(): void;
+}
 
 export interface ProcessState {
   readonly log: Logger;
@@ -30,6 +63,12 @@ export interface ProcessState {
   readonly salted: SaltedPasswords;
   /** Whether a session with this key is relayed, by this process or another worker. */
   readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** Serves the client of one console from its AuthenticationOk on. */
+  readonly serveConsole: (client: Socket, visitor: ConsoleVisitor) => ConsoleService;
+  /** A number for a console that no other of the gate has. */
+  readonly nextConsolePid: () => Promise<number>;
+  /** Ends the statement of the console with this key, in this process or another; false = there is none. */
+  readonly cancelConsole: (pid: number, key: Buffer) => Promise<boolean>;
   /** The state in force. It changes with a reload, so nobody holds on to it across a wait before the decision. */
   readonly snapshot: () => Snapshot;
   /** New clients are told 57P03. */

@@ -24,6 +24,8 @@ export interface ConnectionLog {
   record: HbaRecord | null;
   /** performance.now() when the relay began. */
   relayedAt: number | null;
+  /** The upstream's process, as its BackendKeyData names it. */
+  upstreamPid: number | null;
 }
 
 export function logReceived(gate: ProcessState, known: ConnectionLog): void {
@@ -89,7 +91,7 @@ export function relayedBytes({
 export function reportEnd(
   gate: ProcessState,
   known: ConnectionLog,
-  end: 'cancel' | 'closed' | 'client-reset' | 'upstream-reset',
+  end: 'cancel' | 'console' | 'closed' | 'client-reset' | 'upstream-reset',
   bytes: RelayedBytes,
   logDisconnections: boolean,
 ): void {
@@ -97,7 +99,7 @@ export function reportEnd(
     gate.metrics.connectionEnded('cancel-request');
     return;
   }
-  gate.metrics.connectionEnded('relayed');
+  gate.metrics.connectionEnded(end === 'console' ? 'console' : 'relayed');
   countRelay(gate, known, bytes);
   if (!logDisconnections) return;
   const user = toText(known.startup?.user ?? '');
@@ -107,6 +109,11 @@ export function reportEnd(
     `disconnection: session time: ${formatSessionTime(performance.now() - known.acceptedAt)} user=${user} ` +
       `database=${database} host=${known.host} port=${known.port}`,
   );
+}
+
+/** A console's user changes something: what, who, from where, and with which certificate (contract §14). */
+export function logConsoleAction(gate: ProcessState, known: ConnectionLog, what: string): void {
+  gate.log.info({ ...describe(known), action: what }, `console: ${what}`);
 }
 
 /** Closing line, with its code, and counters of every connection that was refused or failed. */
@@ -161,6 +168,7 @@ function describe(known: ConnectionLog): Record<string, unknown> {
     port: known.port,
     ...(startup === null ? {} : { user: toText(startup.user), database: toText(startup.database) }),
     ...(record === null ? {} : { rule: `${record.file}:${record.line}` }),
+    ...(known.upstreamPid === null ? {} : { upstream_pid: known.upstreamPid }),
     ...(certificate === null ? {} : { certificate: certificateFields(certificate) }),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import { toText } from '../base/bytestring.ts';
+import type { ClientFacts } from '../x509/types.ts';
 import type { Session } from './sessions.ts';
 
 /** What a session does, as pg_stat_activity.state words it; or `terminating` = it is about to be ended. */
@@ -41,12 +42,44 @@ export interface SessionRow {
   /** Decimal. */
   readonly client_serial: string | null;
   readonly issuer_dn: string | null;
+  /** The upstream's process (BackendKeyData); null until the login is over, or where the upstream has named none. */
+  readonly upstream_pid: number | null;
+}
+
+/** What the console's tables show beyond GET /sessions; a console is among them. */
+export interface FullSessionRow extends SessionRow {
+  readonly is_console: boolean;
+  readonly replication: boolean;
+  /** Names as pg_stat_ssl has them, whole; null without a certificate. */
+  readonly certificate: {
+    readonly subject: string;
+    readonly issuer: string;
+    /** ISO 8601. */
+    readonly not_after: string;
+  } | null;
+}
+
+export function fullSessionRow(session: Session): FullSessionRow {
+  const facts = certificateOf(session);
+  return {
+    ...sessionRow(session),
+    is_console: session.console !== null,
+    replication: session.facts.replication !== 'none',
+    certificate:
+      facts === null
+        ? null
+        : { subject: facts.subjectName, issuer: facts.issuerName, not_after: facts.notAfter.toISOString() },
+  };
+}
+
+function certificateOf({ tls }: Session): ClientFacts | null {
+  return tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
 }
 
 /** The session's row of GET /sessions. */
 export function sessionRow(session: Session): SessionRow {
   const { tls } = session;
-  const certificate = tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
+  const certificate = certificateOf(session);
   const bytes = session.bytes();
   return {
     id: session.id,
@@ -69,5 +102,6 @@ export function sessionRow(session: Session): SessionRow {
     client_dn: certificate?.subjectDn ?? null,
     client_serial: certificate?.serial ?? null,
     issuer_dn: certificate?.issuerDn ?? null,
+    upstream_pid: session.cancelKey?.pid ?? null,
   };
 }

@@ -24,6 +24,8 @@ export interface Session {
   readonly tls: TlsSession | null;
   /** Set once the upstream has sent BackendKeyData. */
   cancelKey: { readonly pid: number; readonly key: Buffer } | null;
+  /** Of a console: ends its statement. Null for a session that is relayed. */
+  readonly console: { cancel: () => void } | null;
   /** `active` until the relay begins. */
   status: () => BackendStatus;
   /** Bytes from and to the client so far. */
@@ -56,6 +58,7 @@ export type SessionOptions = Pick<
   | 'record'
   | 'tls'
   | 'bytes'
+  | 'console'
 > & { readonly life: EndSignal };
 
 /** A session that is not listed yet. */
@@ -78,10 +81,16 @@ export function createSession({ life, ...options }: SessionOptions): Session {
 /** All sessions of this process. */
 export class Sessions {
   readonly #byId = new Map<string, Session>();
+  #relayed = 0;
   #onEmpty: (() => void) | null = null;
 
+  /** The relayed ones; consoles are listed and do not count. */
   get size(): number {
-    return this.#byId.size;
+    return this.#relayed;
+  }
+
+  get consoles(): number {
+    return this.#byId.size - this.#relayed;
   }
 
   [Symbol.iterator](): IterableIterator<Session> {
@@ -95,12 +104,13 @@ export class Sessions {
   /** Lists an admitted session from here on. */
   add(session: Session): void {
     this.#byId.set(session.id, session);
+    if (session.console === null) this.#relayed++;
   }
 
   /** Forgets a session; false = it was not there. */
   remove(session: Session): boolean {
     const wasThere = this.#byId.delete(session.id);
-    if (wasThere && this.#byId.size === 0) this.#onEmpty?.();
+    if (wasThere && session.console === null && --this.#relayed === 0) this.#onEmpty?.();
     return wasThere;
   }
 
@@ -109,15 +119,28 @@ export class Sessions {
    * sessions, since requests are rare and a table of keys would be one more thing to keep right.
    */
   hasCancelKey(pid: number, key: Buffer): boolean {
-    for (const { cancelKey } of this.#byId.values()) {
-      if (cancelKey !== null && cancelKey.pid === pid && isSameKey(cancelKey.key, key)) return true;
-    }
-    return false;
+    const session = this.#withCancelKey(pid, key);
+    return session !== undefined && session.console === null;
   }
 
-  /** Resolves when no session is left. */
+  /** Ends the statement of the console with this key; false = there is none here. */
+  cancelConsole(pid: number, key: Buffer): boolean {
+    const console = this.#withCancelKey(pid, key)?.console ?? null;
+    console?.cancel();
+    return console !== null;
+  }
+
+  #withCancelKey(pid: number, key: Buffer): Session | undefined {
+    for (const session of this.#byId.values()) {
+      const { cancelKey } = session;
+      if (cancelKey !== null && cancelKey.pid === pid && isSameKey(cancelKey.key, key)) return session;
+    }
+    return undefined;
+  }
+
+  /** Resolves when no session is left but consoles. */
   async empty(): Promise<void> {
-    if (this.#byId.size === 0) return;
+    if (this.#relayed === 0) return;
     await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
 }

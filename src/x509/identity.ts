@@ -7,7 +7,7 @@ import { fromBytes } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { decodeInteger, decodeOid, decodeTime, DerError, DerReader, tags } from './der.ts';
-import { commonName, formatForLog, formatRfc2253, readName } from './name.ts';
+import { commonName, formatForLog, formatForStatistics, formatRfc2253, readName } from './name.ts';
 import type { DistinguishedName } from './name.ts';
 
 /** SECURITY: exported as a type only, so that nothing elsewhere can make an object that passes for a ClientIdentity. */
@@ -66,7 +66,11 @@ const remembered = new Map<string, ClientIdentity>();
 function readIdentity(der: Uint8Array, fingerprint: string): ClientIdentity {
   return refusingMalformed(() => {
     const certificate = readCertificate(der);
-    const facts = factsOf(certificate, fingerprint);
+    const facts = Object.freeze({
+      ...factsOf(certificate, fingerprint),
+      subjectName: formatForStatistics(certificate.subject),
+      issuerName: formatForStatistics(certificate.issuer),
+    });
     const cn = commonName(certificate.subject);
     // SECURITY: `postgres\0.example` must not pass for `postgres` in anything behind this gate that ends strings at NUL.
     if (cn?.includes('\0') === true) throw nulInCommonName();

@@ -2,7 +2,7 @@
 // the identity), and the log's `/CN=x/O=y`. Promises OpenSSL's output byte for byte, because rules are written for it.
 
 import { isUtf8 } from 'node:buffer';
-import { fromBytes, fromText, toPrintableAscii } from '../base/bytestring.ts';
+import { fromBytes, fromText, toPrintableAscii, toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { attributeNames } from './attribute-names.ts';
 import { decodeOid, DerError, hex, tags } from './der.ts';
@@ -90,12 +90,24 @@ const MAX_LOG_NAME_BYTES = 71;
  * is written as in RFC 2253. Throws DerError as formatRfc2253 does.
  */
 export function formatForLog(name: DistinguishedName): string {
-  const whole = name
+  const whole = slashForm(name);
+  const cut = whole.length > MAX_LOG_NAME_BYTES ? `...${whole.slice(3 - MAX_LOG_NAME_BYTES)}` : whole;
+  return toPrintableAscii(cut);
+}
+
+/**
+ * The form of pg_stat_ssl (X509_NAME_to_cstring): `/CN=x/O=y` in certificate order, whole, as text. Throws DerError as
+ * formatRfc2253 does.
+ */
+export function formatForStatistics(name: DistinguishedName): string {
+  return toText(slashForm(name));
+}
+
+function slashForm(name: DistinguishedName): ByteString {
+  return name
     .flat()
     .map((attribute) => `/${attributeName(attribute)}=${formatValue(attribute, keepNonAscii)}`)
     .join('');
-  const cut = whole.length > MAX_LOG_NAME_BYTES ? `...${whole.slice(3 - MAX_LOG_NAME_BYTES)}` : whole;
-  return toPrintableAscii(cut);
 }
 
 /** OpenSSL prints an unknown type's OID into a buffer of 80 bytes. */

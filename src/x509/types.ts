@@ -30,9 +30,16 @@ export interface CertificateFacts {
   readonly fingerprint: string;
 }
 
+/** What is shown of a client's certificate. */
+export interface ClientFacts extends CertificateFacts {
+  /** pg_stat_ssl's form: `/CN=x/O=y`, whole, as text. */
+  readonly subjectName: string;
+  readonly issuerName: string;
+}
+
 /** A client certificate that was verified; only identity.ts makes one. */
 export interface ClientIdentity {
   readonly [verified]: true;
   readonly names: CertificateNames;
-  readonly facts: CertificateFacts;
+  readonly facts: ClientFacts;
 }

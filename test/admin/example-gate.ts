@@ -33,6 +33,7 @@ export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
     client_dn: 'CN=alice,O=Example',
     client_serial: '4711',
     issuer_dn: 'CN=Example CA',
+    upstream_pid: 4242,
     ...changes,
   };
 }

@@ -76,7 +76,17 @@ t.same(defaults, {
   log_level: 'info',
   log_connections: true,
   log_disconnections: true,
+  admin_users: [],
+  stats_users: [],
+  console_database: 'gatehouse',
 });
+for (const [written, names] of [
+  ['alice, bob', ['alice', 'bob']],
+  ['[alice, "b,c"]', ['alice', 'b,c']],
+  ["''", []],
+] as const) {
+  t.strictSame(load(`admin_users: ${written}\n`).admin_users, names);
+}
 t.equal(lineOf('port'), null);
 
 type Loaded = ReturnType<typeof loadSettings>;

@@ -23,7 +23,7 @@ interface Source {
 }
 
 /** In session/: the life of a connection, and the part of it that decides. Only they compose steps. */
-const COMPOSERS = ['session/connection.ts', 'session/admission.ts'];
+const COMPOSERS = ['session/connection.ts', 'session/admission.ts', 'session/console-step.ts'];
 
 /** In session/: what the steps share. Everything else there is a step. */
 const SHARED_BY_STEPS = [

@@ -1,6 +1,7 @@
 // What the first process and its workers may ask of each other.
 
-import type { SessionRow } from '../../session/session-row.ts';
+import type { ConsoleView } from '../../console/console-view.ts';
+import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import type { SentState } from '../../config/handover.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
@@ -23,10 +24,13 @@ export interface WorkerMethods {
   /** Answers, as a worker does that does not hang. */
   ping(): void;
   sessions(): Promise<readonly SessionRow[]>;
+  fullSessions(): Promise<readonly FullSessionRow[]>;
   terminate(id: string): Promise<boolean>;
+  cancel(id: string): Promise<boolean>;
   metrics(): Promise<MetricsJson>;
   ruleHits(): Promise<readonly RuleHits[]>;
   hasCancelKey(pid: number, key: Buffer): boolean;
+  cancelConsole(pid: number, key: Buffer): boolean;
   /** The connections that have yet to prove themselves, once what has arrived is read. */
   handshakes(): Promise<WorkerHandshakes>;
   /** Ends the one that has to go first. */
@@ -39,8 +43,8 @@ export interface WorkerMethods {
   finish(): Promise<void>;
 }
 
-/** The first process's methods. */
-export interface PrimaryMethods {
+/** The first process's methods; what a console sees of the gate is among them. */
+export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   /** Looks whether there is room for one more session. */
   check(address: string, limits: SessionLimits): Exhausted | null;
   /** Counts a session where there is room. */
@@ -56,4 +60,7 @@ export interface PrimaryMethods {
   drained(): void;
   /** Whether a worker other than the one that asks relays a session with this key. */
   hasCancelKey(pid: number, key: Buffer): Promise<boolean>;
+  /** Ends the statement of the console with this key, of a worker other than the one that asks. */
+  cancelConsole(pid: number, key: Buffer): Promise<boolean>;
+  nextConsolePid(): number;
 }

@@ -4,9 +4,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { packState, type SentState } from '../../config/handover.ts';
 import type { ConfigHolder, Parts } from '../../config/snapshot.ts';
+import type { ConsoleView } from '../../console/console-view.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { SessionCount } from '../../session/quota.ts';
+import type { WorkerRow } from '../client-service.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote, type Limits } from './rpc.ts';
@@ -39,12 +41,30 @@ export interface WorkerOptions {
   /** Of all workers. */
   readonly count: SessionCount;
   readonly hasCancelKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
+  readonly cancelConsole: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
+  readonly nextConsolePid: () => number;
+  /** What a console sees. It is there once the gate serves. */
+  readonly view: () => ConsoleView;
   /** The number of the worker's unadmitted connections has changed. */
   readonly onHandshakes: () => void;
   /** It has charged an address for a failed opening. */
   readonly onCharge: (by: WorkerProcess, address: string, ms: number) => void;
   /** It has not answered for so long that it is killed. */
   readonly onHung: (worker: WorkerProcess, seconds: number) => void;
+}
+
+/** The view as a worker asks for it. */
+function viewMethods(view: () => ConsoleView): Omit<ConsoleView, 'version'> {
+  return {
+    sessions: async () => await view().sessions(),
+    settings: async () => await view().settings(),
+    rows: async (table) => await view().rows(table),
+    draining: async () => await view().draining(),
+    reload: async () => await view().reload(),
+    terminate: async (id) => await view().terminate(id),
+    cancel: async (id) => await view().cancel(id),
+    drain: async () => await view().drain(),
+  };
 }
 
 export class WorkerProcess {
@@ -73,7 +93,9 @@ export class WorkerProcess {
   /** Beats since its last answer. */
   #missed = 0;
 
-  constructor(child: ChildProcess, { count, hasCancelKey, onHandshakes, onCharge, onHung }: WorkerOptions) {
+  constructor(child: ChildProcess, options: WorkerOptions) {
+    const { count, hasCancelKey, cancelConsole, nextConsolePid, view, onHandshakes, onCharge, onHung } =
+      options;
     this.#child = child;
     this.#count = count;
     this.#onHung = onHung;
@@ -105,9 +127,19 @@ export class WorkerProcess {
       },
       charge: (address, ms) => onCharge(this, address, ms),
       drained: onDrained,
+      cancelConsole: async (pid, key) => await cancelConsole(this, pid, key),
+      nextConsolePid,
+      ...viewMethods(view),
       hasCancelKey: async (pid, key) => await hasCancelKey(this, pid, key),
     };
     this.remote = new Remote(child, methods, LIMITS);
+  }
+
+  /** As the console shows it. */
+  get row(): WorkerRow {
+    const sessions = [...this.#sessions.values()].reduce((sum, count) => sum + count, 0);
+    const state = this.serves ? 'serving' : this.startedAt === null ? 'starting' : 'silent';
+    return { pid: this.pid, sessions, handshakes: this.handshakes, state };
   }
 
   /** It listens, and answers. */

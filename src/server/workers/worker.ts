@@ -1,6 +1,8 @@
 // A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
 
 import { setImmediate } from 'node:timers/promises';
+import { VERSION } from '../../base/version.ts';
+import type { ConsoleView } from '../../console/console-view.ts';
 import { ReceivedState, type SentState } from '../../config/handover.ts';
 import { ServingProcess } from '../serving-process.ts';
 import type { ListenAddress } from '../listen.ts';
@@ -23,6 +25,9 @@ let taking: Promise<void> = Promise.resolve();
 /** What this process may wait for an answer of the first one, in milliseconds. */
 const ANSWER_MS = 10_000;
 
+/** And for a reload, which all workers have to take over. */
+const RELOAD_MS = 60_000;
+
 const methods: WorkerMethods = {
   start: async (sent, addresses) => await inTurn(async () => await start(sent, addresses)),
   adopt: async (sent) =>
@@ -32,10 +37,13 @@ const methods: WorkerMethods = {
     }),
   ping: () => {},
   sessions: async () => await running().sessions(),
+  fullSessions: async () => await running().fullSessions(),
+  cancel: async (id) => await running().cancel(id),
   terminate: async (id) => await running().terminate(id),
   metrics: async () => await metrics.json(),
   ruleHits: async () => await running().ruleHits(),
   hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
+  cancelConsole: (pid, key) => gate?.live.cancelConsole(pid, Buffer.from(key)) ?? false,
   handshakes: async () => {
     // What the kernel holds of their bytes is read first.
     await setImmediate();
@@ -55,7 +63,20 @@ const methods: WorkerMethods = {
   },
 };
 
-const primary = new Remote<PrimaryMethods>(process, methods, { otherwise: ANSWER_MS });
+const primary = new Remote<PrimaryMethods>(process, methods, { reload: RELOAD_MS, otherwise: ANSWER_MS });
+
+/** What a console of this worker sees: the whole gate, which the first process knows. */
+const view: ConsoleView = {
+  version: VERSION,
+  sessions: async () => await primary.call('sessions'),
+  settings: async () => await primary.call('settings'),
+  rows: async (table) => await primary.call('rows', table),
+  draining: async () => await primary.call('draining'),
+  reload: async () => await primary.call('reload'),
+  terminate: async (id) => await primary.call('terminate', id),
+  cancel: async (id) => await primary.call('cancel', id),
+  drain: async () => await primary.call('drain'),
+};
 
 async function start(sent: SentState, addresses: readonly ListenAddress[]): Promise<void> {
   await state.take(sent);
@@ -67,7 +88,8 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     config: state,
     log,
     metrics,
-    shared: { quota, hasCancelKey, onHandshakes, onCharge },
+    shared: { quota, hasCancelKey, cancelConsole, nextConsolePid, onHandshakes, onCharge },
+    view: () => view,
   });
   metrics.bindGauges({
     sessions: () => started.live.size,
@@ -98,6 +120,14 @@ const quota: Quota = {
 
 async function hasCancelKey(pid: number, key: Buffer): Promise<boolean> {
   return await primary.call('hasCancelKey', pid, key);
+}
+
+async function cancelConsole(pid: number, key: Buffer): Promise<boolean> {
+  return await primary.call('cancelConsole', pid, key);
+}
+
+async function nextConsolePid(): Promise<number> {
+  return await primary.call('nextConsolePid');
 }
 
 function onCharge(address: string, ms: number): void {

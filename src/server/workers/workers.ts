@@ -1,9 +1,11 @@
 // Several workers that share the port: started, asked, replaced when they die, and counted over, so that every limit
 // and every answer of the admin listener is the whole gate's.
 
-import type { SessionRow } from '../../session/session-row.ts';
+import type { ConsoleView } from '../../console/console-view.ts';
+import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
+import { ConsolePids } from '../console-pids.ts';
 import { fork } from 'node:child_process';
-import type { ClientService, Staffing } from '../client-service.ts';
+import type { ClientService, Staffing, WorkerRow } from '../client-service.ts';
 import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
@@ -27,6 +29,8 @@ export interface WorkersOptions {
   readonly config: ConfigHolder;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What a console sees. It is there once the gate serves. */
+  readonly view: () => ConsoleView;
 }
 
 /** The workers of a gate. */
@@ -34,6 +38,8 @@ export class Workers implements ClientService {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
   readonly #metrics: Metrics;
+  readonly #view: WorkersOptions['view'];
+  readonly #consolePids = new ConsolePids();
   readonly #count = new SessionCount();
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
@@ -46,10 +52,11 @@ export class Workers implements ClientService {
   #finishing = false;
   #evicting = false;
 
-  private constructor({ config, log, metrics }: WorkersOptions) {
+  private constructor({ config, log, metrics, view }: WorkersOptions) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
+    this.#view = view;
   }
 
   /**
@@ -81,6 +88,18 @@ export class Workers implements ClientService {
 
   async sessions(): Promise<readonly SessionRow[]> {
     return (await this.#askAll((worker) => worker.remote.call('sessions'))).flat();
+  }
+
+  async fullSessions(): Promise<readonly FullSessionRow[]> {
+    return (await this.#askAll((worker) => worker.remote.call('fullSessions'))).flat();
+  }
+
+  async workers(): Promise<readonly WorkerRow[]> {
+    return [...this.#workers].map((worker) => worker.row);
+  }
+
+  async cancel(id: string): Promise<boolean> {
+    return (await this.#askAll((worker) => worker.remote.call('cancel', id))).includes(true);
   }
 
   async terminate(id: string): Promise<boolean> {
@@ -177,11 +196,11 @@ export class Workers implements ClientService {
     const worker = new WorkerProcess(child, {
       count: this.#count,
       hasCancelKey: async (asking, pid, key) =>
-        (
-          await this.#askAll((other) =>
-            other === asking ? Promise.resolve(false) : other.remote.call('hasCancelKey', pid, key),
-          )
-        ).includes(true),
+        await this.#anyBut(asking, (other) => other.remote.call('hasCancelKey', pid, key)),
+      cancelConsole: async (asking, pid, key) =>
+        await this.#anyBut(asking, (other) => other.remote.call('cancelConsole', pid, key)),
+      nextConsolePid: () => this.#consolePids.next(),
+      view: this.#view,
       onHandshakes: () => void this.#limitHandshakes(),
       onCharge: (by, address, ms) => {
         for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
@@ -263,6 +282,13 @@ export class Workers implements ClientService {
 
   #handshakes(): number {
     return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
+  }
+
+  /** Whether a worker other than `asking` says yes. */
+  async #anyBut(asking: WorkerProcess, ask: (worker: WorkerProcess) => Promise<boolean>): Promise<boolean> {
+    return (await this.#askAll((other) => (other === asking ? Promise.resolve(false) : ask(other)))).includes(
+      true,
+    );
   }
 
   /** What every worker that serves answers; one that dies or falls silent meanwhile has nothing to say. */

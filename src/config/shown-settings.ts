@@ -1,0 +1,48 @@
+// The settings in force as texts: what SHOW and the console's table `settings` answer.
+
+import { toText } from '../base/bytestring.ts';
+import { isSettingName, schema, valueOf, type Settings } from './schema.ts';
+
+/** One setting in force. */
+export interface ShownSetting {
+  readonly name: string;
+  /** Null = it may hold a secret, and is shown to nobody. */
+  readonly setting: string | null;
+  /** `ms` for a duration, which `setting` then counts in; else null. */
+  readonly unit: 'ms' | null;
+  readonly source: 'default' | 'configuration file';
+  /** Whether a change needs a restart. */
+  readonly restart: boolean;
+  /** The default, as YAML would write it. */
+  readonly initial: string;
+}
+
+/** SECURITY: a command may hold a passphrase in its own text. PostgreSQL shows it to superusers only. */
+const SECRET = new Set(['ssl_passphrase_command']);
+
+/** All of them, in the order of the schema. */
+export function shownSettings(settings: Settings): ShownSetting[] {
+  return Object.keys(schema)
+    .filter(isSettingName)
+    .map((name) => {
+      const { type, restart, written } = schema[name];
+      return {
+        name,
+        setting: SECRET.has(name) ? null : textOf(valueOf(settings, name)),
+        unit: type.startsWith('duration') ? 'ms' : null,
+        source: settings.lineOf(name) === null ? 'default' : 'configuration file',
+        restart,
+        initial: written.replace(/^'(.*)'$/, '$1'),
+      };
+    });
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (Array.isArray(value)) return value.map((item) => toText(String(item))).join(', ');
+  if (value instanceof Map) {
+    const roles = [...value].map(([role, members]) => `${toText(String(role))}: [${textOf(members)}]`);
+    return `{${roles.join(', ')}}`;
+  }
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}

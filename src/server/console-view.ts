@@ -1,0 +1,103 @@
+// What the console sees of the gate and may do to it, in the process that knows all of it (contract §14).
+
+import type { GateView } from '../admin/gate-view.ts';
+import { formatProblem } from '../base/problems.ts';
+import { VERSION } from '../base/version.ts';
+import type { ConfigHolder } from '../config/snapshot.ts';
+import { shownSettings } from '../config/shown-settings.ts';
+import type { ConsoleRows, ConsoleSession, ConsoleView, RowTable } from '../console/console-view.ts';
+import { timestampText } from '../console/pg-types.ts';
+import type { FullSessionRow } from '../session/session-row.ts';
+import type { ClientService } from './client-service.ts';
+
+export interface ConsoleSources {
+  readonly view: GateView;
+  readonly backend: ClientService;
+  readonly config: ConfigHolder;
+  readonly draining: () => boolean;
+}
+
+export function createConsoleView({ view, backend, config, draining }: ConsoleSources): ConsoleView {
+  return {
+    version: VERSION,
+    sessions: async () => (await backend.fullSessions()).map(consoleSession),
+    settings: async () => shownSettings(config.current.settings),
+    rows: async (table) => await rowsOf(table, view, backend),
+    draining: async () => draining(),
+    reload: async () => {
+      const { ok, errors } = await view.reload();
+      return ok ? null : errors.map(formatProblem);
+    },
+    terminate: async (id) => await backend.terminate(id),
+    cancel: async (id) => await backend.cancel(id),
+    drain: async () => {
+      // As a service manager would ask for it. A second signal hastens, which nobody has asked for.
+      if (!draining()) process.kill(process.pid, 'SIGTERM');
+    },
+  };
+}
+
+function consoleSession({ rule, certificate, client_dn, issuer_dn, ...row }: FullSessionRow): ConsoleSession {
+  return {
+    ...row,
+    pid: row.upstream_pid,
+    rule_file: rule.file,
+    rule_line: rule.line,
+    client_dn: certificate?.subject ?? null,
+    issuer_dn: certificate?.issuer ?? null,
+    client_not_after: certificate?.not_after ?? null,
+    client_dn_rfc2253: client_dn,
+    issuer_dn_rfc2253: issuer_dn,
+  };
+}
+
+async function rowsOf(table: RowTable, view: GateView, backend: ClientService): Promise<ConsoleRows> {
+  switch (table) {
+    case 'rules':
+      return Array.from(await view.rules(), ({ file, line, rule, hits }) => [file, line, rule, hits]);
+    case 'certificates':
+      return (await view.certificates()).certificates.map((each) => [
+        each.role,
+        null,
+        each.file,
+        each.subjectDn,
+        each.issuerDn,
+        each.serial,
+        timestampText(each.notBefore),
+        timestampText(each.notAfter),
+        each.fingerprint,
+      ]);
+    case 'crls':
+      return (await view.certificates()).crls.map(({ file, issuerDn, lastUpdate, nextUpdate }) => [
+        file,
+        issuerDn,
+        timestampText(lastUpdate),
+        nextUpdate === null ? null : timestampText(nextUpdate),
+      ]);
+    case 'metrics':
+      return metricRows((await view.metricsText()).body);
+    case 'workers':
+      return (await backend.workers()).map(({ pid, sessions, handshakes, state }) => [
+        pid,
+        sessions,
+        handshakes,
+        state,
+      ]);
+    // Nothing is counted or kept for these yet.
+    case 'bans':
+    case 'refusals':
+      return [];
+    default:
+      return table satisfies never;
+  }
+}
+
+/** Each series of an exposition: name, labels as they stand between the braces, value. */
+function metricRows(exposition: string): ConsoleRows {
+  return exposition.split('\n').flatMap((line) => {
+    const match = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)/i.exec(line);
+    const [, name, labels, value] = match ?? [];
+    if (name === undefined || line.startsWith('#')) return [];
+    return [[name, labels ?? '', Number(value?.replace('Inf', 'Infinity'))]];
+  });
+}

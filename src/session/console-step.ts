@@ -1,0 +1,83 @@
+// The step of a connection that the gate itself answers: it has been admitted by a rule, and now has to be in one of the
+// console's lists (contract §14).
+
+import { randomBytes } from 'node:crypto';
+import { toText, type ByteString } from '../base/bytestring.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { MessageFormatError } from '../protocol/message-reader.ts';
+import type { StartupRequest } from '../protocol/startup-message.ts';
+import type { Admission } from '../rules/types.ts';
+import type { Connection } from './connection.ts';
+import { withSignal } from './end-signal.ts';
+import type { ConsoleRole, ConsoleVisitor, ProcessState } from './process-state.ts';
+import { tooMany } from './quota.ts';
+import { logAuthorized, logConsoleAction } from './report.ts';
+
+/** Consoles of one process at one time. Each may have an engine of its own, so they are not for an application's pool. */
+const MAX_CONSOLES = 20;
+
+const CANCEL_KEY_BYTES = 4;
+
+/**
+ * Serves a console to its end.
+ *
+ * @param admission what the rules have said; the session is listed by now where they ask for no password
+ * @throws GatehouseError `console-password-impossible`, `console-denied`, `console-protocol-violation`, `too-many-connections`, or the life's reason
+ */
+export async function serveConsole(
+  connection: Connection,
+  startup: StartupRequest,
+  admission: Admission,
+): Promise<'console'> {
+  const { gate, settings, life, known, client, session } = connection;
+  if (admission.demand !== 'none' || session === null || session.console === null)
+    throw new GatehouseError('console-password-impossible');
+  // SECURITY: a rule that admits is not enough: `all` in its database field means every database of the upstream.
+  if (roleOf(gate, startup.user) === 'none') throw new GatehouseError('console-denied');
+  if (gate.sessions.consoles > MAX_CONSOLES) throw tooMany('too-many-connections');
+  const { console: served } = session;
+  const pid = await withSignal(gate.nextConsolePid(), life.signal);
+  const key = randomBytes(CANCEL_KEY_BYTES);
+  life.clear();
+  if (settings.log_connections) logAuthorized(gate, known, startup);
+  const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));
+  session.cancelKey = { pid, key };
+  session.status = () => service.status;
+  served.cancel = () => service.cancel();
+  const onEnd = (): void => service.end();
+  life.signal.addEventListener('abort', onEnd, { once: true });
+  if (life.signal.aborted) onEnd();
+  await service.over.catch((error: unknown) => {
+    throw error instanceof MessageFormatError ? violation(error) : error;
+  });
+  life.signal.throwIfAborted();
+  return 'console';
+}
+
+function visitorOf(
+  { gate, settings, life, known }: Connection,
+  { user, database }: StartupRequest,
+  { pid, key }: Pick<ConsoleVisitor, 'pid' | 'key'>,
+): ConsoleVisitor {
+  return {
+    user: toText(user),
+    database: toText(database),
+    pid,
+    key,
+    role: () => roleOf(gate, user),
+    idleTimeoutMs: settings.idle_session_timeout,
+    onIdle: () => life.end(new GatehouseError('idle-session-timeout')),
+    onAction: (what) => logConsoleAction(gate, known, what),
+  };
+}
+
+/** By the lists in force now: a reload takes a right away from a console that is open, too. */
+function roleOf(gate: ProcessState, user: ByteString): ConsoleRole {
+  const { admin_users: adminUsers, stats_users: statsUsers } = gate.snapshot().settings;
+  if (adminUsers.includes(user)) return 'admin';
+  return statsUsers.includes(user) ? 'stats' : 'none';
+}
+
+function violation({ message }: MessageFormatError): GatehouseError {
+  return new GatehouseError('console-protocol-violation', { reply: message });
+}
