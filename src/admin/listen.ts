@@ -5,10 +5,9 @@ import { once } from 'node:events';
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { getSystemErrorMessage } from 'node:util';
 import { isLoopback, MAX_SOCKET_PATH_BYTES, parseListenPlace } from '../config/hosts.ts';
 import type { Settings } from '../config/schema.ts';
-import { messageOf } from '../base/errors.ts';
+import { errnoOf, systemMessage } from '../base/system-error.ts';
 import { LoadError } from '../base/problems.ts';
 
 /** The settings that the listener is made from. */
@@ -45,13 +44,10 @@ export async function bindAdmin(
       throw new Error('it needs TLS and client certificates there');
     return `${scheme}://${await bindTcp(server, address.host, address.port)}`;
   } catch (error) {
-    const reason = isSystemError(error)
-      ? (getSystemErrorMessage(error.errno) ?? error.code)
-      : messageOf(error);
-    const inUse = isSystemError(error) && error.code === 'EADDRINUSE';
+    const inUse = errnoOf(error) === 'EADDRINUSE';
     throw listenError(
       settings,
-      `could not bind the admin listener to "${settings.admin.listen}": ${reason}`,
+      `could not bind the admin listener to "${settings.admin.listen}": ${systemMessage(error)}`,
       inUse ? "Is another gate running with this admin.listen, or is the path another file's?" : undefined,
       error,
     );
@@ -83,7 +79,7 @@ async function bindBeside(server: Server, host: string, port: number): Promise<v
   try {
     await bound;
   } catch (error) {
-    if (isSystemError(error) && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(error.code)) return;
+    if (['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(errnoOf(error) ?? '')) return;
     server.close();
     throw error;
   }
@@ -113,7 +109,7 @@ async function bindUnix(server: Server, path: string): Promise<string> {
   try {
     await bind();
   } catch (error) {
-    if (!isSystemError(error) || error.code !== 'EADDRINUSE' || !(await isAbandonedSocket(path))) throw error;
+    if (errnoOf(error) !== 'EADDRINUSE' || !(await isAbandonedSocket(path))) throw error;
     await unlink(path);
     await bind();
   }
@@ -135,7 +131,7 @@ async function isAbandonedSocket(path: string): Promise<boolean> {
     await once(probe, 'connect');
     return false;
   } catch (error) {
-    return isSystemError(error) && error.code === 'ECONNREFUSED';
+    return errnoOf(error) === 'ECONNREFUSED';
   } finally {
     probe.destroy();
   }
@@ -148,11 +144,4 @@ function listenError(settings: AdminSettings, message: string, hint?: string, ca
   ]);
   error.cause = cause;
   return error;
-}
-
-/** An error of the operating system, as Node reports it. */
-export function isSystemError(
-  error: unknown,
-): error is Error & { readonly code: string; readonly errno: number } {
-  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.errno === 'number';
 }

@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { request as requestTls, type RequestOptions } from 'node:https';
-import { getSystemErrorMessage } from 'node:util';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { escapeInvisible } from '../base/escape-invisible.ts';
+import { systemMessage } from '../base/system-error.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
@@ -149,17 +149,14 @@ function exchange(
 }
 
 function reason(error: unknown): string {
-  if (error instanceof SyntaxError) return 'what answers there is no gate';
+  if (error instanceof SyntaxError) return 'what answers there is not a gate';
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError' || error.name === 'AbortError') {
     return `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`;
   }
   // For a name with several addresses Node reports the failures together: the first tells enough.
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
-  if ('errno' in error && typeof error.errno === 'number') {
-    return getSystemErrorMessage(error.errno) ?? error.message;
-  }
-  return error.message;
+  return systemMessage(error);
 }
 
 function refused({ status, value }: Answer): CommandError {

@@ -12,6 +12,7 @@ import {
 } from 'node:net';
 import type { Settings } from '../config/schema.ts';
 import { messageOf } from '../base/errors.ts';
+import { systemMessage } from '../base/system-error.ts';
 import { LoadError } from '../base/problems.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -72,7 +73,7 @@ export async function openListeners(
       };
       ({ port } = await listen(server, options));
     } catch (error) {
-      reasons.push(`could not bind IPv${family} address "${address}": ${messageOf(error)}`);
+      reasons.push(`could not bind IPv${family} address "${address}": ${systemMessage(error)}`);
       continue;
     }
     servers.push(server);
@@ -110,7 +111,7 @@ async function openPassed(
       );
     } catch (error) {
       for (const open of servers) open.close();
-      const message = `could not listen on the socket that was passed as descriptor ${fd}: ${messageOf(error)}`;
+      const message = `could not listen on the socket that was passed as descriptor ${fd}: ${systemMessage(error)}`;
       const hint = 'The service manager must pass listening TCP sockets only (ListenStream= with a port).';
       throw new LoadError([{ file: settings.file, line: null, message, hint }]);
     }
@@ -133,7 +134,7 @@ function listenersOf(
   log: Logger,
 ): Listeners {
   const couldNotAccept = acceptFailures(log);
-  for (const server of servers) server.on('error', (error) => couldNotAccept(messageOf(error)));
+  for (const server of servers) server.on('error', (error) => couldNotAccept(systemMessage(error)));
   return {
     addresses,
     couldNotAccept,

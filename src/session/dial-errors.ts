@@ -3,14 +3,10 @@
 import type { Settings } from '../config/schema.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError, messageOf } from '../base/errors.ts';
+import { errnoOf } from '../base/system-error.ts';
 import { socketPath } from './upstream-address.ts';
 
 const COULD_NOT_CONNECT = fixedAnswer('upstream-unreachable').message;
-
-/** The name of the system's error (`ECONNREFUSED`); null where it is no system error. */
-export function errnoOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
 
 /** What a failed dial is told as; a GatehouseError stays what it is. */
 export function toGatehouseError(cause: unknown, settings: Settings['upstream']): GatehouseError {

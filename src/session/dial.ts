@@ -3,12 +3,13 @@
 
 import { connect, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../base/system-error.ts';
 import type { Settings } from '../config/schema.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { keepAlive, type KeepAliveSettings } from '../base/keep-alive.ts';
 import { leadsTo, type Place } from '../base/local-addresses.ts';
 import { destroyOnAbort, EndSignal, withSignal, reasonOf } from './end-signal.ts';
-import { errnoOf, thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
+import { thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
 import { socketPath, UpstreamNames } from './upstream-address.ts';
 
 /** A Unix socket whose queue is full is tried again after this long, in milliseconds, doubled up to the second value. */

@@ -53,7 +53,7 @@ await test('a Unix socket: for its own user only, and gone with the listener', a
       .end();
   });
   t.equal(body, '{"ok":true}');
-  t.match(await refusal(path), 'address already in use', 'a socket in use is not taken over');
+  t.match(await refusal(path), 'Address already in use', 'a socket in use is not taken over');
   t.ok(statSync(path).isSocket());
   await server.close();
   t.throws(() => statSync(path), { code: 'ENOENT' });
@@ -76,7 +76,7 @@ await test('a socket that a killed process left behind is replaced; a file is no
   writeFileSync(precious, 'kept');
   t.match(
     await refusal(precious),
-    `could not bind the admin listener to "${precious}": address already in use`,
+    `could not bind the admin listener to "${precious}": Address already in use`,
   );
   t.equal(readFileSync(precious, 'utf8'), 'kept');
 });
@@ -88,12 +88,12 @@ await test('where it cannot stand, the problem is told at its line', async (t) =
   const port = portOf(other);
   t.equal(
     await refusal(`127.0.0.1:${port}`),
-    `/etc/gatehouse.yaml:52: could not bind the admin listener to "127.0.0.1:${port}": address already in use\n` +
+    `/etc/gatehouse.yaml:52: could not bind the admin listener to "127.0.0.1:${port}": Address already in use\n` +
       "  HINT: Is another gate running with this admin.listen, or is the path another file's?",
   );
   t.match(
     await refusal('/nonexistent/admin.sock'),
-    /^\/etc\/gatehouse\.yaml:52: could not bind .*(no such file|permission)/,
+    /^\/etc\/gatehouse\.yaml:52: could not bind .*(No such file|Permission)/,
   );
   const long = `/${'x'.repeat(107)}`;
   t.match(await refusal(long), `Unix-domain socket path "${long}" is too long (maximum 107 bytes)`);

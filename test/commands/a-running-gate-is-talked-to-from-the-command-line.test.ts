@@ -104,14 +104,14 @@ await test('a gate that cannot be reached, or fails, or is none: exit status 1 a
   t.equal(nobody.code, 1);
   t.equal(
     nobody.stderr,
-    `pg-gatehouse: could not reach the gate at http://127.0.0.1:${port}: connection refused\n`,
+    `pg-gatehouse: could not reach the gate at http://127.0.0.1:${port}: Connection refused\n`,
   );
 
   const missing = await runProgram(['reload', '--admin', 'unix:/nonexistent/admin.sock']);
   t.equal(missing.code, 1);
   t.match(
     missing.stderr,
-    'could not reach the gate at unix:/nonexistent/admin.sock: no such file or directory',
+    'could not reach the gate at unix:/nonexistent/admin.sock: No such file or directory',
   );
 
   const failing = exampleGate([], { sessions: () => Promise.reject(new Error('secret')) });
@@ -126,7 +126,7 @@ await test('a gate that cannot be reached, or fails, or is none: exit status 1 a
   const none = await runProgram(['sessions', '--admin', url]);
   t.strictSame(
     [none.code, none.stderr],
-    [1, `pg-gatehouse: could not reach the gate at ${url}: what answers there is no gate\n`],
+    [1, `pg-gatehouse: could not reach the gate at ${url}: what answers there is not a gate\n`],
   );
 
   for (const wrong of [

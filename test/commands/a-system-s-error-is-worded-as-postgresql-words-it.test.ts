@@ -1,0 +1,43 @@
+// One table has the words for the system's errors, those of C's strerror, which PostgreSQL prints. A port that is taken
+// reads the same for clients, for the admin listener, and in PostgreSQL's log.
+
+import { execFileSync } from 'node:child_process';
+import { test } from 'tap';
+import { systemErrors } from '../../src/base/system-error.ts';
+import { startGate } from '../support/gate.ts';
+import { runProgram } from '../support/program.ts';
+import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { needs } from '../support/tools.ts';
+
+await test('the words are those of the C library', needs('python3'), async (t) => {
+  const names = Object.keys(systemErrors);
+  const program = 'import errno, os, sys\nfor name in sys.argv[1:]: print(os.strerror(getattr(errno, name)))';
+  const said = execFileSync('python3', ['-c', program, ...names], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  t.strictSame(
+    names.map((name) => systemErrors[name]),
+    said,
+  );
+});
+
+await test('a port that is taken', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  const hba = 'host all all all trust\n';
+  const running = await startGate(t, { hba, upstream });
+  const adminPort = new URL(running.adminUrl).port;
+  await t.rejects(
+    startGate(t, { hba, upstream, config: { port: running.port } }),
+    /could not bind IPv4 address \\?"127\.0\.0\.1\\?": Address already in use/,
+  );
+  await t.rejects(
+    startGate(t, { hba, upstream, config: { admin: { listen: `127.0.0.1:${adminPort}` } } }),
+    /could not bind the admin listener to \\?"127\.0\.0\.1:\d+\\?": Address already in use/,
+  );
+});
+
+await test('a gate that is not there', async (t) => {
+  const { code, stderr } = await runProgram(['sessions', '--admin', 'http://127.0.0.1:1']);
+  t.equal(code, 1);
+  t.match(stderr, /Connection refused/);
+});
