@@ -7,6 +7,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerPki } from './commands/pki.ts';
 import { registerRemote } from './commands/remote.ts';
+import { registerSecret } from './commands/secret.ts';
 import { registerServe } from './commands/serve.ts';
 import { nearest } from './base/nearest.ts';
 import { VERSION } from './base/version.ts';
@@ -28,6 +29,7 @@ registerExplain(program);
 registerDemo(program);
 registerPki(program);
 registerRemote(program);
+registerSecret(program);
 for (const command of everyCommand(program)) {
   command
     .exitOverride()

@@ -30,6 +30,11 @@ export function parseUserlist(text: ByteString, file: string): Userlist {
   return reader;
 }
 
+/** The line of one user, without its end. */
+export function userlistLine(user: ByteString, secret: ByteString): ByteString {
+  return [user, secret].map((field) => `"${field.replaceAll('"', '""')}"`).join(' ');
+}
+
 /** The problem of one line; the reader goes on after it. */
 class LineProblem extends Error {
   readonly line: number;

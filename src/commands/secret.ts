@@ -1,0 +1,141 @@
+// `pg-gatehouse secret USER`: one line for auth_file (contract §1). The password is read from the terminal, twice and
+// without echo, or as one line of standard input; it is never an argument, which every user of the machine could read.
+
+import { createInterface } from 'node:readline';
+import { Option, type Command } from 'commander';
+import { md5Hash } from '../auth/md5.ts';
+import { makeScramSecret } from '../auth/scram-keys.ts';
+import { formatScramSecret, parseSecret } from '../auth/secret.ts';
+import { userlistLine } from '../auth/userlist.ts';
+import { fromText, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/bytestring.ts';
+import { action, CommandError, exitStatus, UsageError } from './action.ts';
+
+interface SecretOptions {
+  readonly scram?: true;
+  readonly md5?: true;
+  readonly plain?: true;
+  readonly iterations?: string;
+}
+
+/** PostgreSQL's default for scram_iterations. */
+const DEFAULT_ITERATIONS = 4_096;
+const MAX_ITERATIONS = 2_147_483_647;
+
+/** Longest password that is read. */
+const MAX_PASSWORD_BYTES = 65_530;
+
+/** Adds the `secret` command to the program. */
+export function registerSecret(program: Command): void {
+  program
+    .command('secret')
+    .description(
+      'read a password and print the line of auth_file for a user; SCRAM-SHA-256 unless told otherwise',
+    )
+    .argument('<user>', 'the database user')
+    .addOption(new Option('--scram', 'a SCRAM-SHA-256 secret').conflicts(['md5', 'plain']))
+    .addOption(
+      new Option('--md5', 'an MD5 hash, for upstream servers that know no SCRAM').conflicts([
+        'scram',
+        'plain',
+      ]),
+    )
+    .addOption(
+      new Option('--plain', 'the password itself: it fits every upstream server').conflicts(['scram', 'md5']),
+    )
+    .option('--iterations <number>', `the iterations of SCRAM-SHA-256 (default ${DEFAULT_ITERATIONS})`)
+    .action(action(printSecret));
+}
+
+async function printSecret(user: string, options: SecretOptions): Promise<number> {
+  const name = fromText(user);
+  if (name === '' || name.length > MAX_NAME_BYTES)
+    throw new UsageError(`a user name has 1 to ${MAX_NAME_BYTES} bytes`);
+  const iterations = iterationsOf(options);
+  const password = fromText(await readPassword(user));
+  if (password === '') throw new CommandError('the password is empty');
+  if (password.length > MAX_PASSWORD_BYTES)
+    throw new CommandError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes`);
+  process.stdout.write(
+    toBytes(`${userlistLine(name, await secretOf(name, password, iterations, options))}\n`),
+  );
+  return exitStatus.fine;
+}
+
+function iterationsOf({ iterations, md5, plain }: SecretOptions): number {
+  if (iterations === undefined) return DEFAULT_ITERATIONS;
+  if (md5 === true || plain === true) throw new UsageError('--iterations is for SCRAM only');
+  const number = /^\d{1,10}$/.test(iterations) ? Number(iterations) : 0;
+  if (number < 1 || number > MAX_ITERATIONS)
+    throw new UsageError(`--iterations takes a number from 1 to ${MAX_ITERATIONS}, not "${iterations}"`);
+  return number;
+}
+
+async function secretOf(
+  user: ByteString,
+  password: ByteString,
+  iterations: number,
+  { md5, plain }: SecretOptions,
+): Promise<ByteString> {
+  if (md5 === true) return md5Hash(user, password);
+  if (plain !== true) return formatScramSecret(await makeScramSecret(password, iterations));
+  // It would be read as a hash, and then nobody could log in with it.
+  if (parseSecret(password).kind !== 'plain')
+    throw new CommandError('the password has the form of a hash: it cannot be written plainly');
+  return password;
+}
+
+async function readPassword(user: string): Promise<string> {
+  const { stdin } = process;
+  if (!stdin.isTTY) return await readLine();
+  const password = await ask(`Password for ${user}: `);
+  const again = await ask('Again: ');
+  if (password !== again) throw new CommandError('the two passwords are not the same');
+  return password;
+}
+
+/** The first line of standard input, without its end. */
+async function readLine(): Promise<string> {
+  const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
+  try {
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    lines.close();
+    process.stdin.destroy();
+  }
+}
+
+/** SECURITY: nothing of the answer is shown; the question goes to stderr, so that stdout can be added to a file. */
+async function ask(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  // Before the question: an answer that comes at once must not be echoed.
+  stdin.setRawMode(true).setEncoding('utf8').resume();
+  stderr.write(question);
+  try {
+    return await typed(stdin);
+  } finally {
+    stdin.setRawMode(false).pause();
+    stderr.write('\n');
+  }
+}
+
+async function typed(stdin: NodeJS.ReadStream): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let text = '';
+  const onData = (chunk: string): void => {
+    for (const character of chunk) {
+      if (character === '\r' || character === '\n') resolve(text);
+      else if (character === '\x03' || character === '\x04')
+        reject(new CommandError('no password was given'));
+      else if (character === '\x7f' || character === '\b') text = [...text].slice(0, -1).join('');
+      else text += character;
+    }
+  };
+  const onEnd = (): void => reject(new CommandError('no password was given'));
+  stdin.on('data', onData).once('end', onEnd);
+  try {
+    return await promise;
+  } finally {
+    stdin.off('data', onData).off('end', onEnd);
+  }
+}
