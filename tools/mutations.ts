@@ -429,7 +429,7 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the wait for its password before a stranger takes a place among the sessions',
-    from: "const isProven = verdict.demand === 'none';",
+    from: "const isProven = admission.demand === 'none';",
     to: 'const isProven = true;',
     tests: ['session/strangers-at-a-password-line-take-nobody-s-place.test.ts'],
   },

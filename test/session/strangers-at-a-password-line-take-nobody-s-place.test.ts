@@ -96,6 +96,21 @@ await test('an upstream that asks at a line without a password', async (t) => {
   t.equal((await gate.sessions()).length, 1);
 });
 
+await test('an upstream that has yet to ask', async (t) => {
+  const { promise: dialled, resolve } = Promise.withResolvers<void>();
+  const upstream = await scriptedUpstream(t, async (connection) => {
+    await connection.readStartup();
+    resolve();
+    await connection.stall();
+  });
+  const gate = await startGate(t, { hba: HBA, upstream, config: { max_connections: 1 } });
+  const client = await connectRaw(t, gate.port);
+  await client.send(startupMessage({ user: 'alice' }));
+  await dialled;
+  t.strictSame(await gate.sessions(), [], 'a client that nobody has asked has proved nothing');
+  t.equal((await gate.metrics()).value('handshakes_in_progress'), 1);
+});
+
 await test('a line without a password makes a session at once', async (t) => {
   const upstream = await scriptedUpstream(t, (connection) => connection.stall());
   const gate = await startGate(t, { hba: 'host all all all trust\n', upstream });
