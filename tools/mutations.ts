@@ -108,7 +108,7 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    file: 'session/login.ts',
+    file: 'session/login-guard.ts',
     removes: 'the demand that the upstream asks for what the deciding line says',
     from: 'if (STRENGTH[this.#asked] >= STRENGTH[this.#demand]) return;',
     to: 'return;',
@@ -118,7 +118,7 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    file: 'session/login.ts',
+    file: 'session/login-guard.ts',
     removes: "the demand for the upstream's own proof at the end of SCRAM",
     from: "if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';",
     to: '',
@@ -128,14 +128,14 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    file: 'session/login.ts',
+    file: 'session/login-guard.ts',
     removes: 'the demand that the upstream waits for the answer to what it asked',
     from: "if (isOwed) this.#asked = 'none';",
     to: '',
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {
-    file: 'session/login.ts',
+    file: 'session/login-guard.ts',
     removes: 'the refusal of SASL in which the client may choose something weaker than SCRAM',
     from: 'mechanisms.every(',
     to: 'mechanisms.some(',

@@ -13,9 +13,9 @@ import {
   type LoginPart,
 } from '../protocol/login-messages.ts';
 import type { BackendStream } from '../protocol/message-boundary.ts';
-import { violation } from '../protocol/violation.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 import { AnswerReader } from './answers.ts';
+import { LoginGuard } from './login-guard.ts';
 import { destroyOnAbort } from './end-signal.ts';
 import { readNoMore, type UpstreamLink } from './dial.ts';
 import { closedEarly } from './dial-errors.ts';
@@ -80,7 +80,7 @@ class LoginExchange {
   readonly #link: UpstreamLink;
   readonly #options: LoginOptions;
   readonly #messages = new LoginMessages();
-  readonly #guard: AuthenticationGuard;
+  readonly #guard: LoginGuard;
   readonly #answers: AnswerReader;
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
@@ -94,7 +94,7 @@ class LoginExchange {
     this.#client = client;
     this.#link = link;
     this.#options = options;
-    this.#guard = new AuthenticationGuard(options.demand, options.user);
+    this.#guard = new LoginGuard(options.demand, options.user);
     this.#answers = new AnswerReader(client.socket, options.user, {
       onAnswer: (message) => void link.socket.write(message),
       onEnd: this.#onClientEnd,
@@ -261,85 +261,6 @@ class LoginExchange {
 
 function gaveUp(): GatehouseError {
   return new GatehouseError('client-gave-up');
-}
-
-/** Weakest to strongest; what the upstream asked for must not stand before what the line demands. */
-const STRENGTH: Record<UpstreamDemand, number> = { none: 0, password: 1, md5: 2, 'scram-sha-256': 3 };
-
-/** Holds the upstream to what the deciding pg_hba.conf line demands (contract §3). Unknown proofs prove nothing. */
-class AuthenticationGuard {
-  readonly #demand: UpstreamDemand;
-  readonly #user: ByteString;
-  #asked: UpstreamDemand = 'none';
-  #saslFinished = false;
-  #authenticated = false;
-
-  constructor(demand: UpstreamDemand, user: ByteString) {
-    this.#demand = demand;
-    this.#user = user;
-  }
-
-  /** AuthenticationOk has come. */
-  get isAuthenticated(): boolean {
-    return this.#authenticated;
-  }
-
-  /**
-   * @param isOwed the client has yet to answer the last request
-   * @throws GatehouseError `upstream-authentication-too-weak`, `upstream-protocol-violation`
-   */
-  check(message: LoginMessage, isOwed: boolean): void {
-    if (message.kind === 'ready-for-query' && !this.#authenticated) {
-      throw violation('ReadyForQuery before AuthenticationOk');
-    }
-    if (message.kind !== 'authentication') return;
-    if (this.#authenticated) throw violation('an Authentication message after AuthenticationOk');
-    switch (message.code) {
-      case authentication.ok:
-        // SECURITY: a SASL exchange counts only once the upstream has proved that it knows the password too.
-        if (this.#asked === 'scram-sha-256' && !this.#saslFinished) this.#asked = 'none';
-        // SECURITY: an upstream that does not wait for the answer has checked nothing.
-        if (isOwed) this.#asked = 'none';
-        this.#require();
-        this.#authenticated = true;
-        return;
-      case authentication.cleartextPassword:
-        this.#asked = 'password';
-        break;
-      case authentication.md5Password:
-        this.#asked = 'md5';
-        break;
-      case authentication.sasl:
-        this.#asked = isScram(message.mechanisms) ? 'scram-sha-256' : 'none';
-        this.#saslFinished = false;
-        break;
-      case authentication.saslContinue:
-        return;
-      case authentication.saslFinal:
-        this.#saslFinished = true;
-        return;
-      default:
-        this.#asked = 'none';
-    }
-    // Checked when it is asked, not only at the end: a password must not travel in a weaker form than demanded.
-    this.#require();
-  }
-
-  /** SECURITY: without this a line that says scram-sha-256 would admit whoever the upstream trusts. */
-  #require(): void {
-    if (STRENGTH[this.#asked] >= STRENGTH[this.#demand]) return;
-    const asked = this.#asked === 'none' ? 'no password' : this.#asked;
-    throw new GatehouseError('upstream-authentication-too-weak', {
-      reply: `authentication failed for user "${this.#user}": the upstream server does not ask for ${this.#demand}`,
-      message: `the upstream server asks for ${asked} where the deciding line demands ${this.#demand}`,
-      hint: "Let the upstream server's own pg_hba.conf demand that method for connections from this host.",
-    });
-  }
-}
-
-/** SECURITY: the client chooses, so one weaker mechanism among them is what the upstream may turn out to have asked. */
-function isScram(mechanisms: readonly string[]): boolean {
-  return mechanisms.length > 0 && mechanisms.every((name) => name.startsWith('SCRAM-SHA-256'));
 }
 
 function refusedByUpstream(error: { sqlstate: string | null; message: ByteString }): GatehouseError {

@@ -41,6 +41,7 @@ const SHARED_BY_STEPS = [
   'dial.ts',
   'dial-errors.ts',
   'answers.ts',
+  'login-guard.ts',
   'upstream-address.ts',
   'certificate-fields.ts',
 ];
