@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../base/bytestring.ts';
+import { parseNetwork, type Network } from '../rules/address.ts';
 import type { Roles } from '../rules/types.ts';
 import { isHost, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
 import { parseBoolean, parseInteger, type Unit } from './units.ts';
@@ -138,6 +139,34 @@ function readAddresses(item: Written, inList: boolean, name: string, fail: Fail)
       item.at,
     );
     return undefined;
+  });
+}
+
+/** Addresses and CIDR masks: a YAML list, or one text with commas. Empty is none. */
+export function networks(entry: Entry): Setting<readonly Network[]> {
+  return {
+    ...described('list of addresses and CIDR masks, or one text with commas', entry),
+    initial: [],
+    read: (value, name, fail) => {
+      const items = value.kind === 'list' ? value.items : [value];
+      return allDefined(items.flatMap((item) => readNetworks(item, value.kind === 'list', name, fail)));
+    },
+  };
+}
+
+function readNetworks(item: Written, inList: boolean, name: string, fail: Fail): (Network | undefined)[] {
+  const text = readText(item, name, fail);
+  if (text === undefined) return [undefined];
+  if (text === '' && !inList) return [];
+  const texts = inList ? [text] : text.split(',').map((part) => part.trim());
+  return texts.map((each) => {
+    const network = parseNetwork(each);
+    const refuse = (hint: string): undefined =>
+      failed(fail, `invalid value for parameter "${name}": "${each}"`, hint, item.at);
+    if (network === null) return refuse('Give addresses and CIDR masks, such as 10.0.0.7 or 10.1.0.0/16.');
+    // SECURITY: with every address in it, every client could say who it is.
+    if (network.mask.every((byte) => byte === 0)) return refuse('Name the addresses of the load balancers alone.');
+    return network;
   });
 }
 

@@ -9,6 +9,7 @@ import {
   fineDuration,
   integer,
   listenAddresses,
+  networks,
   oneOf,
   path,
   roles,
@@ -62,6 +63,10 @@ const connections = {
     min: 0,
     max: MAX_BACKENDS,
     doc: 'The most connections at one time that have yet to prove themselves: until AuthenticationOk where a password is asked for, else until a rule admits them. When one more arrives, one of them is dropped: first whoever keeps the gate waiting, then whoever takes more than the share of an address, so that silent strangers keep nobody out. The default fits 1,000 clients that come back at once. 0 is no limit.',
+  }),
+  proxy_networks: networks({
+    default: "''",
+    doc: "The load balancers that speak the PROXY protocol (version 1 or 2): addresses and CIDR masks, as a YAML list or one text with commas. Every connection from there must begin with its header, cancel requests and health checks too, and the address and port in it are the client's from then on: for the rules, the limits and the log. From every other address a header is refused. List the balancers alone: whoever connects from there can be any client. Empty is none.",
   }),
   authentication_timeout: duration({
     default: '60s',

@@ -340,8 +340,9 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
   });
 }
 
-/** Plain objects and arrays only; a Map is behind a ReadonlyMap type. */
+/** Freezes plain objects and arrays. JavaScript freezes no Map and no bytes; their types are read-only. */
 function deepFreeze<T extends object>(value: T): T {
+  if (ArrayBuffer.isView(value)) return value;
   for (const inner of Object.values(value)) {
     if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
   }

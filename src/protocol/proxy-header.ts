@@ -1,21 +1,21 @@
-// The PROXY protocol's header, versions 1 and 2, as a receiver that must never guess reads it (contract §9, proxy.md §1,
-// §2 and §4): byte by byte if it comes so, and refused at the first byte that cannot be one.
+// Reads the PROXY protocol's header, versions 1 and 2 (contract §9). It takes the bytes in whatever pieces they come, and
+// refuses at the first byte that cannot be one of a header: a receiver that guesses lets a client say who it is.
 
 import { crc32c } from './crc32c.ts';
 
-/** Longest header that is taken, TLVs included. A sender may announce 65,551 bytes; nobody needs them. */
+/** Longest header that is taken, in bytes, TLVs included. The protocol allows 65,551; no sender needs them. */
 export const MAX_PROXY_HEADER_LENGTH = 4_096;
 
-/** Longest line of version 1, CRLF included. */
+/** Longest line of version 1, in bytes, CRLF included. */
 const MAX_V1_LENGTH = 107;
 
-const V1_PREFIX = Buffer.from('PROXY');
+const V1_PREFIX = Buffer.from('PROXY ');
 const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const V2_FIXED_LENGTH = 16;
 
 /** What a header says of the connection. */
 export type ProxyHeader =
-  /** The client that the sender speaks for. `address` is text that no check has been made of beyond its form. */
+  /** The client that the sender speaks for. Only the form of `address` has been checked. `length` is the header's. */
   | { readonly kind: 'proxied'; readonly address: string; readonly port: number; readonly length: number }
   /** LOCAL or UNKNOWN: the sender speaks for itself. */
   | { readonly kind: 'local'; readonly length: number };
@@ -24,10 +24,10 @@ export type ProxyHeader =
 export type ProxyHeaderResult =
   | { readonly state: 'more' }
   | { readonly state: 'read'; readonly header: ProxyHeader }
-  /** The first bytes are no header at all. */
+  /** Not even the first byte is one of a header. */
   | { readonly state: 'missing' }
   | { readonly state: 'invalid'; readonly reason: string }
-  /** A family or transport that says nothing a rule could be asked with. */
+  /** A family or transport without an address that a rule could be asked with. */
   | { readonly state: 'unsupported'; readonly reason: string };
 
 const MORE = { state: 'more' } as const;
@@ -45,7 +45,7 @@ export function readProxyHeader(bytes: Buffer): ProxyHeaderResult {
   return { state: 'missing' };
 }
 
-/** A header that began as one and is none: the connection began with something else where nothing has matched yet. */
+/** Whether the bytes differ from the expected ones, as far as both go. */
 function differs(bytes: Buffer, expected: Buffer): boolean {
   const length = Math.min(bytes.length, expected.length);
   return !bytes.subarray(0, length).equals(expected.subarray(0, length));
@@ -54,7 +54,7 @@ function differs(bytes: Buffer, expected: Buffer): boolean {
 // -- version 1
 
 function readVersion1(bytes: Buffer): ProxyHeaderResult {
-  if (differs(bytes, V1_PREFIX)) return { state: 'missing' };
+  if (differs(bytes, V1_PREFIX)) return invalid('it does not begin with "PROXY "');
   const line = bytes.subarray(0, MAX_V1_LENGTH);
   const end = line.indexOf('\r');
   const newline = line.indexOf('\n');
@@ -72,7 +72,7 @@ function parseVersion1(line: string, length: number): ProxyHeaderResult {
   const [, protocol, source = '', destination = '', ...ports] = line.split(' ');
   const isAddress = protocol === 'TCP4' ? isIpv4 : protocol === 'TCP6' ? isIpv6 : null;
   if (isAddress === null) return invalid('an unknown protocol in the first line');
-  if (!line.startsWith('PROXY ') || ports.length !== 2) return invalid('not six words parted by one blank');
+  if (ports.length !== 2) return invalid('not six words with one blank between two');
   if (!isAddress(source) || !isAddress(destination))
     return invalid(`an address that is not one of ${protocol}`);
   const [port, destinationPort] = ports.map(parsePort);
@@ -125,7 +125,7 @@ const TLV_CRC32C = 0x03;
 const TLV_HEADER_LENGTH = 3;
 
 function readVersion2(bytes: Buffer): ProxyHeaderResult {
-  if (differs(bytes, V2_SIGNATURE)) return bytes.length < 2 ? MORE : { state: 'missing' };
+  if (differs(bytes, V2_SIGNATURE)) return invalid("it does not begin with version 2's signature");
   const versionAndCommand = bytes[12];
   if (versionAndCommand === undefined) return MORE;
   if (versionAndCommand >> 4 !== 2) return invalid(`version ${versionAndCommand >> 4}`);
@@ -134,7 +134,7 @@ function readVersion2(bytes: Buffer): ProxyHeaderResult {
   const family = bytes[13];
   if (family === undefined) return MORE;
   const isLocal = command === 0;
-  // Whatever stands there means nothing in LOCAL.
+  // In LOCAL the family and the addresses mean nothing.
   const addressLength = isLocal ? 0 : ADDRESS_LENGTHS[family];
   if (addressLength === undefined) {
     return invalid(`address family and protocol 0x${family.toString(16).padStart(2, '0')}`);
@@ -153,7 +153,7 @@ function parseVersion2(header: Buffer, isLocal: boolean, family: number): ProxyH
   const tlvsAt = at + (ADDRESS_LENGTHS[family] ?? Infinity);
   const fault = checkTlvs(header, tlvsAt);
   if (isLocal) {
-    // LOCAL's addresses and TLVs mean nothing. Only a checksum that can be found must match.
+    // LOCAL's addresses and TLVs mean nothing, but a checksum that is there must match.
     return fault === 'checksum'
       ? invalid(FAULTS[fault])
       : { state: 'read', header: { kind: 'local', length } };
@@ -193,8 +193,8 @@ const FAULTS = {
 } as const;
 
 /**
- * Walks the TLVs to the end of the header. Nothing in them is believed but the checksum: a sender that may declare an
- * address may not declare TLS or a name.
+ * Walks the TLVs to the end of the header. SECURITY: only the checksum is used. A sender may declare an address, but
+ * never that the connection is TLS, nor a name.
  */
 function checkTlvs(header: Buffer, begin: number): keyof typeof FAULTS | null {
   let at = begin;

@@ -146,6 +146,26 @@ export function isSameNet(client: IpAddress, interfaces: readonly InterfaceAddre
   return interfaces.some(({ address, mask }) => isInRange(client, address, mask));
 }
 
+/** Addresses that are equal wherever the mask has ones. */
+export interface Network {
+  readonly address: IpAddress;
+  readonly mask: Uint8Array;
+}
+
+/**
+ * An address, or an address with a CIDR mask, as inet_pton reads one. Null for everything else, and for a mapped IPv4
+ * address (`::ffff:10.0.0.1`): a client's is un-mapped before it is compared, so that such a network would match nobody.
+ */
+export function parseNetwork(text: string): Network | null {
+  const [host = '', length, ...rest] = text.split('/');
+  const bytes = host.includes(':') ? parseIpv6(host)?.bytes : parseDottedQuad(host);
+  if (bytes === undefined || bytes === null || rest.length > 0) return null;
+  const address: IpAddress = { family: bytes.length === 4 ? 4 : 6, bytes: Uint8Array.from(bytes) };
+  if (isMapped(address) || (length !== undefined && !/^[0-9]{1,3}$/.test(length))) return null;
+  const mask = masks[address.family][length === undefined ? bytes.length * 8 : Number(length)];
+  return mask === undefined ? null : { address, mask };
+}
+
 /** A client's address with the text that messages show. */
 export interface ClientAddress {
   readonly address: IpAddress;
@@ -160,11 +180,30 @@ export function clientAddress(text: string): ClientAddress | null {
   const address = parseNumericAddress(text);
   if (address === null) return null;
   // SECURITY: a mapped client that stayed IPv6 would slip past every IPv4 reject line.
-  const mapped =
-    address.family === 6 && address.bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
-  if (!mapped) return { address, text };
+  if (!isMapped(address)) return { address, text };
   const ipv4: IpAddress = { family: 4, bytes: address.bytes.slice(12) };
   return { address: ipv4, text: formatAddress(ipv4) };
+}
+
+function isMapped({ family, bytes }: IpAddress): boolean {
+  return family === 6 && bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff));
+}
+
+/** 127.0.0.0/8 or ::1. */
+export function isLoopback({ family, bytes }: IpAddress): boolean {
+  return family === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i < 15 ? 0 : 1));
+}
+
+/**
+ * Whether no client can have this address on the network: it is loopback, unspecified (all zeros), multicast or
+ * broadcast.
+ */
+export function isNobodys(address: IpAddress): boolean {
+  const { family, bytes } = address;
+  const [first = 0] = bytes;
+  const isMulticast = family === 4 ? first >= 224 && first < 240 : first === 0xff;
+  const isBroadcast = family === 4 && bytes.every((byte) => byte === 0xff);
+  return isLoopback(address) || isMulticast || isBroadcast || bytes.every((byte) => byte === 0);
 }
 
 /** Whom an address counts with where addresses share something: itself, or its /64, which one IPv6 client has whole. */

@@ -263,6 +263,8 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     applicationName: startup.applicationName,
     clientAddress: known.host,
     clientPort: known.port,
+    proxyAddress: known.proxy?.address ?? null,
+    proxyPort: known.proxy?.port ?? null,
     facts,
     record: admission.record,
     tls: known.tls,

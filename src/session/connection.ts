@@ -6,20 +6,18 @@ import { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import { offeredFields } from '../tls/handshake/client-hello.ts';
 import type { CancelKey } from '../protocol/backend-key-data.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
-import { ACCEPT_SSL, REFUSE_ENCRYPTION } from '../protocol/encryption-request.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist, enlist, isStale, stepBack, type Admitted } from './admission.ts';
-import { ByteReader } from '../base/byte-reader.ts';
+import { readClientAddress, speaksForOthers } from './client-address.ts';
 import { forwardCancel, type CancelOutcome } from './cancel.ts';
 import { EndSignal, withSignal, reasonOf } from './end-signal.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
-import { beginsWithTls, readOpening, refuseSurplus, type Opening } from './opening.ts';
+import { negotiate, type StartupPacket } from './negotiation.ts';
 import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
 import type { Session } from './sessions.ts';
 import { serveConsole } from './console-step.ts';
@@ -27,8 +25,8 @@ import { Relay, type RelayEnd } from './relay.ts';
 import {
   logAuthenticated,
   logAuthorized,
+  logProxy,
   logReceived,
-  logTls,
   relayedBytes,
   reportEnd,
   reportFailure,
@@ -69,9 +67,6 @@ export interface Connection {
 /** How a connection ended that did not fail. */
 type End = RelayEnd | 'cancel' | 'console';
 
-type StartupPacket = Extract<Opening, { kind: 'startup' }>;
-type CancelPacket = Extract<Opening, { kind: 'cancel' }>;
-
 /**
  * Serves one accepted connection to its end: the table of contents of src/session/. Each step hands on what the next one
  * needs, or throws the GatehouseError that the connection ends with. Never rejects; both sockets are closed when it
@@ -83,8 +78,8 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
   const connection = begin(raw, gate);
   if (connection === null) return;
   try {
-    learnClientAddress(connection);
-    const opening = await open(connection);
+    await learnClientAddress(connection);
+    const opening = await negotiate(connection);
     if (opening.kind === 'cancel') return finish(connection, await cancel(connection, opening));
     const startup = readStartup(connection, opening);
     // Refusals, rules, passwords, and the place among the sessions: all by the state in force (admission.ts).
@@ -130,6 +125,7 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
       id: gate.nextId(),
       host: sender.text,
       port: raw.remotePort ?? 0,
+      proxy: null,
       acceptedAt: performance.now(),
       tls: null,
       startup: null,
@@ -147,10 +143,27 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
   };
 }
 
-/** The client's address is the socket's. It is logged from here on, and the connection counts among the strangers. */
-function learnClientAddress({ gate, settings, known, life, raw, senderBlock }: Connection): void {
-  if (settings.log_connections) logReceived(gate, known);
+/**
+ * The client's address: the sender's, or what the header declares that a connection from proxy_networks begins with. The
+ * list is that of the accept. Everything that counts or names the client comes after this step.
+ */
+async function learnClientAddress(connection: Connection): Promise<void> {
+  const { gate, settings, known, life, raw, address: sender, senderBlock } = connection;
+  const isProxied = speaksForOthers(sender, settings.proxy_networks);
+  if (isProxied) logProxy(gate, known);
+  else if (settings.log_connections) logReceived(gate, known);
   gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.max_handshakes);
+  if (!isProxied) return;
+  const client = await readClientAddress(raw, sender, life.signal);
+  known.proxy = { address: null, port: null };
+  if (client !== null) {
+    known.proxy = { address: known.host, port: known.port };
+    connection.address = client.address;
+    known.host = client.text;
+    known.port = client.port;
+  }
+  gate.strangers.progress(life);
+  if (settings.log_connections) logReceived(gate, known);
 }
 
 /** The end of a connection that has done what its client came for. */
@@ -184,72 +197,6 @@ function letGo(connection: Connection): void {
   upstream?.socket.destroy();
   client.destroy();
   raw.destroy();
-}
-
-/** Answers SSLRequest, GSSENCRequest and direct TLS until the packet that says what the client wants. */
-async function open(connection: Connection): Promise<StartupPacket | CancelPacket> {
-  const { gate, life, raw } = connection;
-  const state = { sslDone: false, gssDone: false };
-  let reader = new ByteReader(raw, life.signal);
-  try {
-    if (await beginsWithTls(reader)) {
-      reader.release();
-      await startTls(connection);
-      if (connection.known.tls?.alpn === null) {
-        throw new GatehouseError('direct-tls-without-alpn', {
-          message: 'received direct SSL connection request without ALPN protocol negotiation extension',
-          fields: offeredFields(connection.known.tls?.hello() ?? null),
-        });
-      }
-      reader = new ByteReader(connection.client, life.signal);
-    }
-    for (;;) {
-      const opening = await readOpening(reader, state);
-      gate.strangers.progress(life);
-      switch (opening.kind) {
-        case 'ssl-request':
-          if (gate.snapshot().terminator === null || connection.known.tls !== null) {
-            connection.client.write(REFUSE_ENCRYPTION);
-            refuseSurplus(reader, opening.kind);
-            break;
-          }
-          raw.write(ACCEPT_SSL);
-          // What came behind the request goes back into the socket: it is the start of the handshake or breaks it.
-          reader.release();
-          await startTls(connection);
-          state.gssDone = true;
-          reader = new ByteReader(connection.client, life.signal);
-          break;
-        case 'gss-request':
-          connection.client.write(REFUSE_ENCRYPTION);
-          refuseSurplus(reader, opening.kind);
-          break;
-        case 'cancel':
-        case 'startup':
-          return opening;
-        default:
-          return opening satisfies never;
-      }
-    }
-  } finally {
-    reader.release();
-  }
-}
-
-/** The TLS handshake; from here on the client is spoken to through the TLS socket. */
-async function startTls(connection: Connection): Promise<void> {
-  const { gate, raw, life, known } = connection;
-  const { terminator, tls: material } = gate.snapshot();
-  if (terminator === null) throw new GatehouseError('direct-tls-disabled');
-  const since = performance.now();
-  const tls = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
-    terminator.accept(raw, { signal: life.signal, ready }),
-  );
-  connection.material = material;
-  connection.client = tls.socket;
-  known.tls = tls;
-  logTls(gate, known, tls);
-  gate.metrics.tlsHandshake((performance.now() - since) / 1000, tls.version, tls.cipher);
 }
 
 /** What the client asks for; a client that asks wrongly is refused here. The rules and the upstream are next. */

@@ -10,12 +10,20 @@ import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 import type { TlsSession } from '../tls/types.ts';
 
+/** The sender of a connection from proxy_networks, where it has spoken for a client. */
+export interface ProxySender {
+  readonly address: string | null;
+  readonly port: number | null;
+}
+
 /** All that is known of a connection so far; filled in as its life goes on. */
 export interface ConnectionLog {
   readonly id: string;
   /** The client's numeric address, IPv4-mapped ones un-mapped, and port. At first those of the socket's other end. */
   host: string;
   port: number;
+  /** Who has declared them, with nulls where the sender has spoken for itself; null where nobody had to. */
+  proxy: ProxySender | null;
   /** performance.now() at accept. */
   readonly acceptedAt: number;
   tls: TlsSession | null;
@@ -29,7 +37,19 @@ export interface ConnectionLog {
 }
 
 export function logReceived(gate: ProcessState, known: ConnectionLog): void {
-  gate.log.info({ id: known.id }, `connection received: host=${known.host} port=${known.port}`);
+  gate.log.info(
+    { id: known.id, ...proxyFields(known) },
+    `connection received: host=${known.host} port=${known.port}`,
+  );
+}
+
+/** A connection from proxy_networks, whose client is not known before its header has come. */
+export function logProxy(gate: ProcessState, { id, host, port }: ConnectionLog): void {
+  gate.log.debug({ id }, `connection received from a proxy: host=${host} port=${port}`);
+}
+
+function proxyFields({ proxy }: ConnectionLog): Record<string, unknown> {
+  return proxy === null ? {} : { proxy_addr: proxy.address, proxy_port: proxy.port };
 }
 
 /** PostgreSQL's DEBUG2 line on the certificate, or that there is none (semantics §2.13). */
@@ -166,6 +186,7 @@ function describe(known: ConnectionLog): Record<string, unknown> {
     id: known.id,
     host: known.host,
     port: known.port,
+    ...proxyFields(known),
     ...(startup === null ? {} : { user: toText(startup.user), database: toText(startup.database) }),
     ...(record === null ? {} : { rule: `${record.file}:${record.line}` }),
     ...(known.upstreamPid === null ? {} : { upstream_pid: known.upstreamPid }),

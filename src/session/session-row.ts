@@ -19,6 +19,9 @@ export interface SessionRow {
   readonly database: string;
   readonly client_addr: string;
   readonly client_port: number;
+  /** The load balancer that has declared the client (contract §9); null where the client has connected itself. */
+  readonly proxy_addr: string | null;
+  readonly proxy_port: number | null;
   readonly application_name: string;
   /** ISO 8601. */
   readonly backend_start: string;
@@ -87,6 +90,8 @@ export function sessionRow(session: Session): SessionRow {
     database: toText(session.database),
     client_addr: session.clientAddress,
     client_port: session.clientPort,
+    proxy_addr: session.proxyAddress,
+    proxy_port: session.proxyPort,
     application_name: toText(session.applicationName),
     backend_start: session.startedAt.toISOString(),
     rule: { file: session.record.file, line: session.record.line },

@@ -17,6 +17,9 @@ export interface Session {
   readonly applicationName: ByteString;
   readonly clientAddress: string;
   readonly clientPort: number;
+  /** The load balancer that has declared them; null where the client has connected itself. */
+  readonly proxyAddress: string | null;
+  readonly proxyPort: number | null;
   readonly startedAt: Date;
   /** What was decided on, for judging it again after a reload. */
   readonly facts: Facts;
@@ -54,6 +57,8 @@ export type SessionOptions = Pick<
   | 'applicationName'
   | 'clientAddress'
   | 'clientPort'
+  | 'proxyAddress'
+  | 'proxyPort'
   | 'facts'
   | 'record'
   | 'tls'

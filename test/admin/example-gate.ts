@@ -18,6 +18,8 @@ export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
     database: 'orders',
     client_addr: '192.0.2.7',
     client_port: 50_312,
+    proxy_addr: null,
+    proxy_port: null,
     application_name: 'psql',
     backend_start: '2026-03-01T12:00:00.000Z',
     rule: { file: '/etc/gatehouse/pg_hba.conf', line: 4 },

@@ -22,8 +22,13 @@ interface Source {
   readonly imports: readonly Import[];
 }
 
-/** In session/: the life of a connection, and the part of it that decides. Only they compose steps. */
-const COMPOSERS = ['session/connection.ts', 'session/admission.ts', 'session/console-step.ts'];
+/** In session/: the life of a connection, and its parts that begin, decide and answer. Only they compose steps. */
+const COMPOSERS = [
+  'session/connection.ts',
+  'session/negotiation.ts',
+  'session/admission.ts',
+  'session/console-step.ts',
+];
 
 /** In session/: what the steps share. Everything else there is a step. */
 const SHARED_BY_STEPS = [
