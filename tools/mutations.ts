@@ -167,6 +167,27 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'session/connection.ts',
+    removes: 'the demand that every connection from proxy_networks begins with a header',
+    from: 'if (!isProxied) return;',
+    to: 'return;',
+    tests: ['opening/a-load-balancer-s-header-says-who-the-client-is.test.ts'],
+  },
+  {
+    file: 'session/connection.ts',
+    removes: 'the list of senders whose header counts',
+    from: 'const isProxied = speaksForOthers(sender, settings.proxyNetworks);',
+    to: 'const isProxied = speaksForOthers(sender, settings.proxyNetworks) || raw.remotePort !== 0;',
+    tests: ['opening/a-load-balancer-s-header-says-who-the-client-is.test.ts'],
+  },
+  {
+    file: 'session/client-address.ts',
+    removes: "the refusal of a header that declares this machine's own address",
+    from: 'if (isNobodys(address) && !isLoopback(sender)) {',
+    to: 'if (isNobodys(address) && !isLoopback(sender) && !Number.isInteger(port)) {',
+    tests: ['opening/no-load-balancer-declares-an-address-that-no-client-has.test.ts'],
+  },
+  {
+    file: 'session/connection.ts',
     removes: 'the wait of the relay for the end of the login',
     from: 'return await logIn({',
     to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  return await logIn({",
@@ -227,8 +248,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'rules/address.ts',
     removes: 'the un-mapping of ::ffff: clients',
-    from: 'if (!mapped) return { address, text };',
-    to: 'if (mapped || !mapped) return { address, text };',
+    from: 'if (!isMapped(address)) return { address, text };',
+    to: 'if (address) return { address, text };',
     tests: ['rules/rule-tables-decide-as-they-say.test.ts'],
   },
   {

@@ -6,6 +6,8 @@ import { relative } from 'node:path';
 import t from 'tap';
 import { fromText } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
+import { formatAddressSpec } from '../../src/rules/address.ts';
+import type { IpAddress } from '../../src/rules/types.ts';
 import { groups, schema } from '../../src/config/schema.ts';
 import { LoadError } from '../../src/base/problems.ts';
 import { diskFiles } from '../support/disk-files.ts';
@@ -44,6 +46,7 @@ t.same(defaults, {
   max_connections: 0,
   max_connections_per_address: 0,
   max_handshakes: 1000,
+  proxy_networks: [],
   authentication_timeout: 60_000,
   idle_session_timeout: 0,
   shutdown_timeout: 30_000,
@@ -88,6 +91,8 @@ for (const [written, names] of [
   t.strictSame(load(`admin_users: ${written}\n`).admin_users, names);
 }
 t.equal(lineOf('port'), null);
+
+const formatNetwork = (network: { address: IpAddress; mask: Uint8Array }) => formatAddressSpec({ kind: 'mask', ...network });
 
 type Loaded = ReturnType<typeof loadSettings>;
 const values: [text: string, read: (settings: Loaded) => unknown, expected: unknown][] = [
@@ -185,7 +190,18 @@ const badAdmin = (listen: string, hint: string) => `invalid value for parameter 
 const versions = 'TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.';
 const addresses = 'Give host names, addresses, or "*" for every address.';
 
+const networksForm = 'Give addresses and CIDR masks, such as 10.0.0.7 or 10.1.0.0/16.';
+const badNetwork = (text: string, hint = networksForm) => `invalid value for parameter "proxy_networks": "${text}" [${hint}]`;
+const balancersAlone = 'Name the addresses of the load balancers alone.';
+
 const errors: [text: string | Uint8Array, expected: string[]][] = [
+  ...['db.example', '*', '10.1', '10.0.0.0/33', '10.0.0.0/', '10.0.0.1/8/8', 'fe80::1%eth0', '::ffff:10.0.0.1'].map(
+    (text): [string, string[]] => [`proxy_networks: "${text}"`, [`1:17 ${badNetwork(text)}`]],
+  ),
+  ['proxy_networks: [10.0.0.1, 0.0.0.0/0]', [`1:28 ${badNetwork('0.0.0.0/0', balancersAlone)}`]],
+  ['proxy_networks: "::1, ::/0"', [`1:17 ${badNetwork('::/0', balancersAlone)}`]],
+  ['proxy_networks: "::1,"', [`1:17 ${badNetwork('')}`]],
+  ['proxy_networks: {a: b}', ['1:17 parameter "proxy_networks" requires a single value, not a map']],
   // PostgreSQL's texts
   ['port: 70000', ['1:7 70000 is outside the valid range for parameter "port" (0 .. 65535)']],
   ['port: -1', ['1:7 -1 is outside the valid range for parameter "port" (0 .. 65535)']],

@@ -132,11 +132,12 @@ await test('without a header, or with half of one, there is no connection', asyn
   ] as const) {
     const from = gate.logLength();
     const client = await connect();
+    const port = client.raw.localPort;
     await client.send(bytes);
     client.halfClose();
     await client.expectClosed();
     const line = await gate.waitForLog(({ code: each }) => each !== undefined, { from });
-    t.match(line, { code, host: BALANCER, port: client.raw.localPort });
+    t.match(line, { code, host: BALANCER, port });
   }
   const twice = await connect();
   await twice.send(Buffer.concat([proxyHeader(), proxyHeader(), alice]));
