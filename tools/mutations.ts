@@ -175,8 +175,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/connection.ts',
     removes: 'the list of senders whose header counts',
-    from: 'const isProxied = speaksForOthers(sender, settings.proxyNetworks);',
-    to: 'const isProxied = speaksForOthers(sender, settings.proxyNetworks) || raw.remotePort !== 0;',
+    from: 'const isProxied = speaksForOthers(sender, settings.proxy_networks);',
+    to: 'const isProxied = speaksForOthers(sender, settings.proxy_networks) || raw.remotePort !== 0;',
     tests: ['opening/a-load-balancer-s-header-says-who-the-client-is.test.ts'],
   },
   {
