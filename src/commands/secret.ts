@@ -127,7 +127,7 @@ async function typed(stdin: NodeJS.ReadStream): Promise<string> {
       if (character === '\r' || character === '\n') resolve(text);
       else if (character === '\x03' || character === '\x04')
         reject(new CommandError('no password was given'));
-      else if (character === '\x7f' || character === '\b') text = [...text].slice(0, -1).join('');
+      else if (character === '\x7f' || character === '\b') text = text.replace(/.$/su, '');
       else text += character;
     }
   };

@@ -4,7 +4,7 @@
 import { test } from 'tap';
 import { startGate } from '../support/gate.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { runProgram, runToEnd, programArgs } from '../support/program.ts';
+import { programArgs, runProgram, runToEnd, type Finished } from '../support/program.ts';
 import { psql } from '../support/psql.ts';
 import { needs, toolPath } from '../support/tools.ts';
 
@@ -64,7 +64,6 @@ await test('both ways', needs('psql'), async (t) => {
 });
 
 await test('md5, plain and what is refused', async (t) => {
-  const secret = async (input: string, ...args: string[]) => await runProgram(['secret', ...args], { input });
   t.match(await secret('pass\n', 'al', '--md5'), { code: 0, stdout: /^"al" "md5[0-9a-f]{32}"\n$/ });
   t.match(await secret('pa"ss', 'a"l', '--plain'), { code: 0, stdout: '"a""l" "pa""ss"\n' });
   t.match(await secret('\n', 'al'), { code: 1, stdout: '', stderr: /the password is empty/ });
@@ -110,3 +109,7 @@ run([b'\\x03'])
   t.notMatch(different, /other/);
   t.match(stopped, /^1 .*no password was given/);
 });
+
+async function secret(input: string, ...args: string[]): Promise<Finished> {
+  return await runProgram(['secret', ...args], { input });
+}
