@@ -140,7 +140,7 @@ await test('at a reload the command runs only with ssl_passphrase_command_suppor
   const options = { reload: true, lines: { ssl_key_file: 3 } };
   t.match(await loadingProblem(tls, options), refusal);
   t.match(await loadingProblem({ ...tls, ssl_passphrase_command: '' }, options), refusal);
-  const both = { ...tls, passphraseCommandSupportsReload: true };
+  const both = { ...tls, ssl_passphrase_command_supports_reload: true };
   t.match(await loadingProblem({ ...both, ssl_passphrase_command: '' }, options), refusal);
   t.ok(await loadMaterial(both, options));
 });
