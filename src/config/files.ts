@@ -1,71 +1,18 @@
 // What a load reads: each file once, as bytes, with what was read remembered, so that the watcher compares with what
 // the last load really saw.
 
-import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
 import { messageOf } from '../base/errors.ts';
-import { listDirectory, MAX_FILE_BYTES, readRegularFile } from '../base/regular-file.ts';
-import { errorCode } from '../rules/bad-line.ts';
+import { digestOfFailure, digestOfListing, holdsPrivateKey, sha256, SourceReader, type Sources } from '../base/sources.ts';
+import { errnoOf } from '../base/system-error.ts';
 import { readLinesInSteps } from '../rules/tokens.ts';
 import type { FileSystem } from '../rules/types.ts';
 import { inSlices } from '../base/slices.ts';
 
 /** The YAML file and rule files are no larger; what is, is refused as EFBIG. */
 export const MAX_TEXT_BYTES = 16 * 1024 * 1024;
-
-const TOO_LARGE = 'EFBIG';
-
-/** Hexadecimal SHA-256. */
-export function sha256(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
-}
-
-/**
- * A file's content or a directory's list of names, as it was when last looked at: SHA-256, or errno's name where it
- * could not be read. Null = not known.
- */
-export interface Source {
-  readonly kind: 'file' | 'listing';
-  readonly digest: string | null;
-  /** SECURITY: it holds a secret. Its digest is for the watcher alone, and never goes into a hash that is shown. */
-  readonly isSecret?: true;
-}
-
-/** Sources by absolute path, those that are missing and were looked for included. */
-export type Sources = ReadonlyMap<string, Source>;
-
-/** What a source is now; links are followed, so that a swapped link is a changed content. Never throws. */
-export async function digestSource(path: string, kind: Source['kind']): Promise<string | null> {
-  try {
-    if (kind === 'listing') return digestOfListing(await listDirectory(path));
-    const hash = createHash('sha256');
-    await readRegularFile(path, { limit: MAX_FILE_BYTES, onPiece: (piece) => void hash.update(piece) });
-    return hash.digest('hex');
-  } catch (error) {
-    return errorCode(error);
-  }
-}
-
-/**
- * Adds what was seen of a path. Two different sights of it in one load mean that it changed on the way: that is
- * no state at all, and the next look finds it changed.
- */
-export function noteSource(sources: Map<string, Source>, path: string, source: Source): void {
-  const earlier = sources.get(path);
-  const differs = earlier !== undefined && earlier.digest !== source.digest;
-  const isSecret = earlier?.isSecret ?? source.isSecret;
-  sources.set(path, {
-    ...source,
-    ...(differs ? { digest: 'changed while it was read' } : {}),
-    ...(isSecret === undefined ? {} : { isSecret }),
-  });
-}
-
-function digestOfListing(names: readonly string[]): string {
-  return sha256(names.join('\0'));
-}
 
 /** What a path holds, or why it could not be had. */
 type Read<T> = { readonly value: T } | { readonly error: unknown };
@@ -86,8 +33,7 @@ type Recorded<T> =
  * that they will ask for is read before: `gather` for rule files, `fetch` for one file.
  */
 export class RecordingFileSystem implements FileSystem {
-  /** Every file and directory that was read or looked for. */
-  readonly seen = new Map<string, Source>();
+  readonly #reader = new SourceReader();
   readonly #files = new Map<string, Read<ByteString>>();
   readonly #listings = new Map<string, Read<readonly string[]>>();
   /** All of it comes from a recording: nothing else may be read. */
@@ -96,10 +42,15 @@ export class RecordingFileSystem implements FileSystem {
   /** SECURITY: a replay never looks at the disk, where by now a draft may lie that nobody has reloaded. */
   static replaying({ files, listings }: Recording): RecordingFileSystem {
     const fs = new RecordingFileSystem();
-    for (const [path, recorded] of files) fs.#noteFile(path, play(recorded));
-    for (const [path, recorded] of listings) fs.#noteListing(path, play(recorded));
+    for (const [path, recorded] of files) fs.#replayFile(path, play(recorded));
+    for (const [path, recorded] of listings) fs.#replayListing(path, play(recorded));
     fs.#isReplay = true;
     return fs;
+  }
+
+  /** Every file and directory that was read or looked for. */
+  get sources(): Sources {
+    return this.#reader.sources;
   }
 
   /** Everything that was read so far. */
@@ -125,10 +76,8 @@ export class RecordingFileSystem implements FileSystem {
   /** Reads one file. Never rejects: what is wrong is thrown by `readFile`. */
   async fetch(path: string): Promise<void> {
     if (this.#isReplay || this.#files.has(path)) return;
-    this.#noteFile(
-      path,
-      await attemptRead(async () => fromBytes(await readRegularFile(path, { limit: MAX_TEXT_BYTES }))),
-    );
+    const read = async (): Promise<ByteString> => fromBytes(await this.#reader.file(path, { limit: MAX_TEXT_BYTES }));
+    this.#files.set(path, await attemptRead(read));
   }
 
   /**
@@ -137,14 +86,13 @@ export class RecordingFileSystem implements FileSystem {
    * @param judge throws what is wrong with the file's owner or mode; a replay was judged where it was recorded
    */
   async fetchSecret(path: string, judge: (stats: Stats) => void): Promise<void> {
-    if (!this.#isReplay) {
-      this.#noteFile(
-        path,
-        await attemptRead(async () => fromBytes(await readRegularFile(path, { limit: MAX_TEXT_BYTES, judge }))),
-      );
+    if (this.#isReplay) {
+      const source = this.sources.get(path);
+      if (source !== undefined) this.#reader.note(path, { ...source, isSecret: true });
+      return;
     }
-    const source = this.seen.get(path);
-    if (source !== undefined) this.seen.set(path, { ...source, isSecret: true });
+    const options = { limit: MAX_TEXT_BYTES, judge, isSecret: true };
+    this.#files.set(path, await attemptRead(async () => fromBytes(await this.#reader.file(path, options))));
   }
 
   /** Reads a rule file and all that it names: level by level, as what was read shows what else there is. */
@@ -162,19 +110,23 @@ export class RecordingFileSystem implements FileSystem {
   }
 
   async #fetchListing(path: string): Promise<void> {
-    if (!this.#isReplay) this.#noteListing(path, await attemptRead(() => listDirectory(path)));
+    if (this.#isReplay) return;
+    this.#listings.set(path, await attemptRead(() => this.#reader.listing(path)));
   }
 
-  #noteFile(path: string, read: Read<ByteString>): void {
-    const digest = 'value' in read ? sha256(toBytes(read.value)) : errorCode(read.error);
-    // The watcher sees more of a file that is too large here: its digest is not known yet.
-    noteSource(this.seen, path, { kind: 'file', digest: digest === TOO_LARGE ? null : digest });
+  #replayFile(path: string, read: Read<ByteString>): void {
+    this.#reader.note(path, {
+      kind: 'file',
+      ...('value' in read
+        ? { digest: sha256(toBytes(read.value)), isSecret: holdsPrivateKey(toBytes(read.value)) }
+        : { digest: digestOfFailure(read.error), isSecret: false }),
+    });
     this.#files.set(path, read);
   }
 
-  #noteListing(path: string, read: Read<readonly string[]>): void {
-    const digest = 'value' in read ? digestOfListing(read.value) : errorCode(read.error);
-    noteSource(this.seen, path, { kind: 'listing', digest });
+  #replayListing(path: string, read: Read<readonly string[]>): void {
+    const digest = 'value' in read ? digestOfListing(read.value) : digestOfFailure(read.error);
+    this.#reader.note(path, { kind: 'listing', digest, isSecret: false });
     this.#listings.set(path, read);
   }
 }
@@ -224,7 +176,7 @@ function record<T>(read: Read<T>): Recorded<T> {
   const { error } = read;
   const reason: unknown = error instanceof Error ? Reflect.get(error, 'reason') : null;
   return {
-    code: errorCode(error),
+    code: errnoOf(error),
     message: messageOf(error),
     reason: typeof reason === 'string' ? reason : null,
   };

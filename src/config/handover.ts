@@ -63,7 +63,7 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
     hash: snapshot.hash,
     settings: { hash: settings.hash, value: { ...plain, lines } },
     tls: { hash: tls.hash, value: isSameTls ? 'kept' : packMaterial(tls.value.material) },
-    // By identity: the hash of the rules says nothing of the secrets.
+    // SECURITY: by identity, because a changed secret is in no hash. What a reload has not read again is the same object.
     rules: packRecording(rules, before?.rules.value === rules.value),
     maps: packRecording(maps, before?.maps.value === maps.value),
     mockNonce: snapshot.passwords?.mockNonce,

@@ -1,9 +1,8 @@
 // The four parts that a configuration is loaded in (contract §5): each is read whole or not at all, and each says
 // which files it was read from, so that a later change of any of them is noticed.
 
-import type { TlsSettings, TlsSource } from '../tls/settings.ts';
+import type { TlsSource } from '../tls/settings.ts';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
 import { LoadError, type Problem } from '../base/problems.ts';
 import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import { setsIntervalAndCount } from '../base/keep-alive.ts';
@@ -14,18 +13,10 @@ import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import { loadTls } from '../tls/load-tls.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { listDirectory } from '../base/regular-file.ts';
-import {
-  digestSource,
-  noteSource,
-  RecordingFileSystem,
-  sha256,
-  type Recording,
-  type Source,
-  type Sources,
-} from './files.ts';
-import { loadSecrets, type Secrets } from './secrets.ts';
+import { hashOfSources, SourceReader, type Sources } from '../base/sources.ts';
+import { RecordingFileSystem, type Recording } from './files.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
 import type { Settings } from './schema.ts';
 
 /** In the order in which they are loaded and reported. */
@@ -44,7 +35,7 @@ export interface TlsPart {
 export interface LoadedPart<T> {
   readonly ok: true;
   readonly value: T;
-  /** SHA-256 over what it was read from, no private key included. */
+  /** SHA-256 over what it was read from, nothing secret included. */
   readonly hash: string;
   readonly warnings: readonly Problem[];
   readonly sources: Sources;
@@ -180,17 +171,13 @@ export async function attemptTls(
   settings: Settings,
   options: { readonly reload: boolean },
 ): Promise<Attempt<TlsPart>> {
-  const sides = { clients: settings.ssl ? settings : null, admin: adminTlsSource(settings) };
-  const used = [sides.clients, sides.admin].filter((side) => side !== null);
-  // Taken before the files are read: what changes in between is then found changed by the watcher, never missed.
-  const sources = await digestTlsFiles(used);
+  const reader = new SourceReader();
+  const load = async (side: TlsSource): Promise<TlsMaterial> => await loadTls(side, { ...options, reader });
+  const adminSide = adminTlsSource(settings);
   try {
-    const material = sides.clients === null ? null : await loadTls(sides.clients, options);
-    const admin = sides.admin === null ? null : await loadTls(sides.admin, options);
+    const material = settings.ssl ? await load(settings) : null;
+    const admin = adminSide === null ? null : await load(adminSide);
     const loaded = [material, admin].filter((side) => side !== null);
-    // SECURITY: what was read may be neither what lay there before nor what lies there now. It passes for changed, so
-    // that the next reload reads it again.
-    for (const [path, source] of await digestTlsFiles(used)) noteSource(sources, path, source);
     // OpenSSL reads the lists here, in one go each: sessions have their turn before and after. What was needed to read
     // their text is freed before, so that the two are never in memory together.
     await nextTurn();
@@ -202,12 +189,12 @@ export async function attemptTls(
     return {
       ok: true,
       value: { material, terminator, admin },
-      hash: hashOfTls(used, loaded, sources),
+      hash: hashOfSources(reader.sources, shownOf(loaded)),
       warnings: loaded.flatMap(({ warnings }) => warnings),
-      sources,
+      sources: reader.sources,
     };
   } catch (error) {
-    return { ok: false, problems: problemsOf(error, settings.file), sources };
+    return { ok: false, problems: problemsOf(error, settings.file), sources: reader.sources };
   }
 }
 
@@ -235,45 +222,12 @@ function adminTlsSource(settings: Settings): TlsSource | null {
   };
 }
 
-async function digestTlsFiles(used: readonly TlsSettings[]): Promise<Map<string, Source>> {
-  const sources = new Map<string, Source>();
-  for (const tls of used) {
-    const named = [tls.ssl_cert_file, tls.ssl_key_file, tls.ssl_ca_file, tls.ssl_crl_file, tls.ssl_dh_params_file];
-    if (tls.ssl_crl_dir !== '') {
-      sources.set(tls.ssl_crl_dir, { kind: 'listing', digest: await digestSource(tls.ssl_crl_dir, 'listing') });
-    }
-    for (const path of [...named.filter((each) => each !== ''), ...(await filesIn(tls.ssl_crl_dir))]) {
-      sources.set(path, { kind: 'file', digest: await digestSource(path, 'file') });
-    }
-  }
-  return sources;
-}
-
-async function filesIn(directory: string): Promise<string[]> {
-  if (directory === '') return [];
-  try {
-    return (await listDirectory(directory)).map((name) => join(directory, name));
-  } catch {
-    return []; // loadTls reports it
-  }
-}
-
-/**
- * SECURITY: this hash is shown to whoever reads the metrics. Nothing of the private key goes into it, nor of a file
- * that may hold one beside the certificates: those count by their fingerprints.
- */
-function hashOfTls(
-  used: readonly TlsSettings[],
-  loaded: readonly TlsMaterial[],
-  sources: Sources,
-): string {
-  if (used.length === 0) return sha256('');
-  const secret = new Set(used.flatMap(({ ssl_key_file: keyFile, ssl_cert_file: certFile }) => [keyFile, certFile]));
-  const readable = [...sources].filter(([path]) => !secret.has(path));
-  const fingerprints = loaded.flatMap(({ certificates }) =>
-    certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`),
-  );
-  return sha256([...fingerprints, ...readable.map(([path, { digest }]) => `${path} ${digest}`)].join('\n'));
+/** What the files held, as the hash may show it: a file with a private key in it counts by this alone. */
+function shownOf(loaded: readonly TlsMaterial[]): string[] {
+  return loaded.flatMap(({ certificates, crls }) => [
+    ...certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`),
+    ...crls.map(({ issuerDn, lastUpdate }) => `list of ${issuerDn} of ${lastUpdate.toISOString()}`),
+  ]);
 }
 
 async function attempt<T>(
@@ -283,19 +237,10 @@ async function attempt<T>(
 ): Promise<Attempt<T>> {
   try {
     const { value, warnings } = await load();
-    return { ok: true, value, hash: hashOf(fs.seen), warnings, sources: fs.seen, recording: fs.recording };
+    return { ok: true, value, hash: hashOfSources(fs.sources), warnings, sources: fs.sources, recording: fs.recording };
   } catch (error) {
-    return { ok: false, problems: problemsOf(error, file), sources: fs.seen };
+    return { ok: false, problems: problemsOf(error, file), sources: fs.sources };
   }
-}
-
-/**
- * In the order of the paths, whatever the order in which they were read. SECURITY: the hash is shown to anyone who reads
- * the metrics. A digest of auth_file in it would let them try passwords at home.
- */
-function hashOf(sources: Sources): string {
-  const lines = [...sources].flatMap(([path, { digest, isSecret }]) => (isSecret ? [] : [`${path} ${digest}`]));
-  return sha256(lines.toSorted().join('\n'));
 }
 
 /** A reload must never end the process, so a loader's defect is one more reason to keep the old state. */

@@ -7,7 +7,7 @@ import { LoadError, type Problem } from '../base/problems.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import type { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { noteSource, sha256, type Source, type Sources } from './files.ts';
+import { noteSource, sha256, type Source, type Sources } from '../base/sources.ts';
 import {
   attemptMaps,
   attemptRules,

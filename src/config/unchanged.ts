@@ -2,9 +2,9 @@
 // nothing new in it then costs a look at the files, and none of the handshakes under way is stale (contract §7.32).
 
 import { isDeepStrictEqual } from 'node:util';
-import { errorCode } from '../rules/bad-line.ts';
+import { errnoOf } from '../base/system-error.ts';
 import { readRegularFile } from '../base/regular-file.ts';
-import { digestSource } from './files.ts';
+import { digestSource } from '../base/sources.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
 import { isSettingName, schema, valueOf, type Settings } from './schema.ts';
 
@@ -73,6 +73,6 @@ async function statusOfKey(path: string): Promise<string | null> {
     await readRegularFile(path, { judge: ({ uid, mode }) => void (status = `${uid} ${mode}`) });
     return status;
   } catch (error) {
-    return errorCode(error);
+    return errnoOf(error);
   }
 }

@@ -2,7 +2,7 @@
 // swaps symlinks. Looks every reload.interval, while reload.watch is on.
 
 import type { ConfigHolder } from './snapshot.ts';
-import { digestSource, type Sources } from './files.ts';
+import { digestSource, type Sources } from '../base/sources.ts';
 
 /** Calls back once after a delay, unless the returned function is called before. */
 export type Schedule = (callback: () => Promise<void>, delayMs: number) => () => void;

@@ -1,7 +1,7 @@
 // How the readers of rule files report: one bad line is one Problem, worded as PostgreSQL words it. BadLine is
 // private to rules/: the loaders catch it line by line and throw one LoadError with everything they collected.
 
-import { systemErrors } from '../base/system-error.ts';
+import { errnoOf, systemErrors } from '../base/system-error.ts';
 import type { Problem } from '../base/problems.ts';
 import type { Place } from './types.ts';
 
@@ -20,15 +20,10 @@ export function problemAt(place: Place, message: string, hint?: string): Problem
   return { file: place.file, line: place.line, message, ...(hint === undefined ? {} : { hint }) };
 }
 
-/** The errno name of a failed FileSystem call, or null when the error carries none. */
-export function errorCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
-
 /** PostgreSQL's `%m` for a failed FileSystem call; the error's own `reason` where strerror has no word for it. */
 export function systemErrorText(error: unknown): string {
   if (error instanceof Error && 'reason' in error && typeof error.reason === 'string') return error.reason;
-  const code = errorCode(error);
+  const code = errnoOf(error);
   if (code !== null) return systemErrors[code] ?? code;
   return error instanceof Error ? error.message : 'Unknown error';
 }

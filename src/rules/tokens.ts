@@ -5,7 +5,8 @@ import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import type { Problem } from '../base/problems.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
-import { BadLine, errorCode, problemAt, systemErrorText } from './bad-line.ts';
+import { errnoOf } from '../base/system-error.ts';
+import { BadLine, problemAt, systemErrorText } from './bad-line.ts';
 import { logicalLines, Scanner } from './scan.ts';
 import type { FileSystem, Line, Place, Token } from './types.ts';
 
@@ -112,7 +113,7 @@ class Reader {
       if (!(error instanceof BadLine) && !(error instanceof TooLarge)) throw error;
       const line = error instanceof TooLarge ? error.line : null;
       this.#entries.push({ problem: { file, line, message: error.message } });
-      missing = error.cause !== undefined && errorCode(error.cause) === 'ENOENT';
+      missing = error.cause !== undefined && errnoOf(error.cause) === 'ENOENT';
     }
     return { entries: this.#entries, files: [...this.#watched], warnings: this.#warnings, missing };
   }
@@ -126,7 +127,7 @@ class Reader {
       try {
         content = this.#fs.readFile(file);
       } catch (error) {
-        const verb = ['EISDIR', 'ETIMEDOUT'].includes(errorCode(error) ?? '') ? 'read' : 'open';
+        const verb = ['EISDIR', 'ETIMEDOUT'].includes(errnoOf(error) ?? '') ? 'read' : 'open';
         const failure = new BadLine(`could not ${verb} file "${file}": ${systemErrorText(error)}`);
         failure.cause = error;
         throw failure;
@@ -222,7 +223,7 @@ class Reader {
     try {
       content = this.#open(file, depth);
     } catch (error) {
-      if (!(error instanceof BadLine) || errorCode(error.cause) !== 'ENOENT') throw error;
+      if (!(error instanceof BadLine) || errnoOf(error.cause) !== 'ENOENT') throw error;
       this.#warnings.push(problemAt(place, `skipping missing authentication file "${file}"`));
       return;
     }

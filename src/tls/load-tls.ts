@@ -1,6 +1,7 @@
 // From the ssl_* settings and the files they name to what a TLS handshake needs: all of it checked, in PostgreSQL's
 // order and words, before any of it is used (semantics §2).
 
+import type { SourceReader } from '../base/sources.ts';
 import type { TlsSettings, TlsSource } from './settings.ts';
 import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
@@ -44,24 +45,25 @@ const fixedOptions: TlsOptions = {
  *
  * @param options.reload true = not at start: PostgreSQL then runs ssl_passphrase_command only with
  *   ssl_passphrase_command_supports_reload (semantics §2.5)
+ * @param options.reader how the files are read, and where they are then listed, whether loading succeeds or fails
  * @throws LoadError, PostgreSQL's first problem first: each at the line of the YAML file that names what is wrong, or
  *   at the file itself where the setting is a default (semantics §2.2)
  */
 export async function loadTls(
   settings: TlsSource,
-  { reload }: { readonly reload: boolean },
+  { reload, reader }: { readonly reload: boolean; readonly reader: SourceReader },
 ): Promise<TlsMaterial> {
-  const loadingAuthorities = loadClientAuthorities(settings);
+  const loadingAuthorities = loadClientAuthorities(settings, reader);
   // What is wrong with either file is reported, whatever is wrong with the other.
   const listsBesideAuthorities = loadingAuthorities.then(
     ({ lists }) => lists,
     () => [],
   );
   const [server, keyExchange, authorities, revocation] = await allOf([
-    loadServerCertificate(settings, { reload }),
-    loadKeyExchange(settings),
+    loadServerCertificate(settings, { reload, reader }),
+    loadKeyExchange(settings, reader),
     loadingAuthorities,
-    listsBesideAuthorities.then((lists) => loadRevocationLists(settings, lists)),
+    listsBesideAuthorities.then((lists) => loadRevocationLists(settings, { reader, inCaFile: lists })),
   ]);
   return materialOf(settings, { server, keyExchange, authorities, revocation });
 }
@@ -90,15 +92,6 @@ function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
     certificates,
     crls: revocation.crls,
     plainLists: revocation.plainLists,
-    files: [
-      ...[
-        settings.ssl_cert_file,
-        settings.ssl_key_file,
-        settings.ssl_dh_params_file,
-        settings.ssl_ca_file,
-      ].filter((file) => file !== ''),
-      ...revocation.files,
-    ],
     get warnings() {
       const now = new Date();
       return [

@@ -41,8 +41,6 @@ export interface TlsMaterial {
   readonly crls: readonly CrlInUse[];
   /** The lists again, for saying which certificate is at fault; null where one of them needs interpretation. */
   readonly plainLists: readonly PlainList[] | null;
-  /** Files and directories that were read, for the watcher. */
-  readonly files: readonly string[];
   /** Certificates about to expire by the clock of now, Ed25519 keys, … */
   readonly warnings: readonly Problem[];
   readonly minProtocolVersion: string;

@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { GatehouseError } from '../../src/base/errors.ts';
 import { LoadError, type Problem } from '../../src/base/problems.ts';
+import { SourceReader } from '../../src/base/sources.ts';
 import { loadTls } from '../../src/tls/load-tls.ts';
 import { loadRevocationLists, type RevocationSettings } from '../../src/tls/material/revocation-lists.ts';
 import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
@@ -46,22 +47,27 @@ export interface LoadOptions {
   readonly reload?: boolean;
   /** Lines of the YAML file on which keys stand; the others are defaults. */
   readonly lines?: Readonly<Record<string, number>>;
+  /** Lists what is read. */
+  readonly reader?: SourceReader;
 }
 
 export async function loadMaterial(
   tls: TlsSettings,
-  { reload = false, lines = {} }: LoadOptions = {},
+  { reload = false, lines = {}, reader = new SourceReader() }: LoadOptions = {},
 ): Promise<TlsMaterial> {
-  return loadTls({ ...tls, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, { reload });
+  return loadTls({ ...tls, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, { reload, reader });
 }
 
 /** The revocation lists alone. */
 export async function loadLists(
   tls: Partial<Pick<TlsSettings, 'ssl_crl_file' | 'ssl_crl_dir'>>,
-  { lines = {} }: LoadOptions = {},
+  { lines = {}, reader = new SourceReader() }: LoadOptions = {},
 ): Promise<RevocationSettings> {
   const settings = tlsSettings({ certFile: '', keyFile: '' }, tls);
-  return loadRevocationLists({ ...settings, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, []);
+  return loadRevocationLists(
+    { ...settings, file: YAML_FILE, lineOf: (key) => lines[key] ?? null },
+    { reader, inCaFile: [] },
+  );
 }
 
 /** The one problem for which loading is refused. */

@@ -1,6 +1,7 @@
 // Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
+import { SourceReader } from '../../src/base/sources.ts';
 import { createExpiryCheck } from '../../src/server/expiry-check.ts';
 import { revocationWarnings, validityWarnings } from '../../src/tls/material/certificate-warnings.ts';
 import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
@@ -150,9 +151,14 @@ await test('the files that were read are told, for the watcher', async (t) => {
   const authority = testAuthority(t);
   const server = authority.server();
   const crlFile = authority.write('ca.crl', authority.crl());
-  const { files, crls } = await loadMaterial(
+  const reader = new SourceReader();
+  const { crls } = await loadMaterial(
     tlsSettings(server, { ssl_ca_file: authority.caFile, ssl_crl_file: crlFile }),
+    { reader },
   );
-  t.strictSame(files, [server.certFile, server.keyFile, authority.caFile, crlFile]);
+  t.strictSame(
+    new Set(reader.sources.keys()),
+    new Set([server.certFile, server.keyFile, authority.caFile, crlFile]),
+  );
   t.match(crls, [{ file: crlFile, issuerDn: 'CN=Test CA' }]);
 });

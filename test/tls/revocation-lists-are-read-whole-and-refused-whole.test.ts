@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { SourceReader } from '../../src/base/sources.ts';
 import { LoadError } from '../../src/base/problems.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import { readRevocationList } from '../../src/x509/crl.ts';
@@ -58,7 +59,8 @@ function folder(name: string, files: Readonly<Record<string, string>>): string {
 
 void t.test('a PEM file with two lists and text around them', async (test) => {
   const file = write('two.pem', `issued by hand\n${rootList}\n# and\n${lowerList}`);
-  const { crls, pems, files, warnings } = await loadLists({ ssl_crl_file: file });
+  const reader = new SourceReader();
+  const { crls, pems, warnings } = await loadLists({ ssl_crl_file: file }, { reader });
   test.match(crls, [
     { file, issuer: '/O=Org/CN=root', issuerDn: 'CN=root,O=Org', lastUpdate, nextUpdate },
     { file, issuer: '/CN=lower', issuerDn: 'CN=lower', lastUpdate, nextUpdate: null },
@@ -75,7 +77,7 @@ void t.test('a PEM file with two lists and text around them', async (test) => {
     test.equal(crls[0]?.revokedSerials.has(serial), false, serial);
   }
   test.strictSame(pems, [rootList, lowerList], 'one text a list');
-  test.strictSame(files, [file]);
+  test.strictSame([...reader.sources.keys()], [file]);
   test.strictSame(warnings, []);
 });
 
@@ -125,13 +127,14 @@ void t.test('a directory: names of the right hash only, links followed, in order
     [`${of}.r02`]: 'another',
   });
   symlinkSync('lower.pem', join(lists, `${ofLower}.r0`));
-  const { crls, files, warnings } = await loadLists({ ssl_crl_dir: lists });
+  const reader = new SourceReader();
+  const { crls, warnings } = await loadLists({ ssl_crl_dir: lists }, { reader });
   const expected = [`${of}.r0`, `${of}.r1`, `${ofLower}.r0`].toSorted().map((file) => join(lists, file));
   test.strictSame(
     crls.map((crl) => crl.file),
     expected,
   );
-  test.strictSame(files, [lists, ...expected]);
+  test.strictSame([...reader.sources.keys()], [lists, ...expected]);
   test.strictSame(warnings, []);
 });
 

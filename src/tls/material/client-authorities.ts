@@ -3,7 +3,7 @@
 import type { TlsSource } from '../settings.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../../base/problems.ts';
-import { readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { PemError } from '../../x509/pem.ts';
 import { passedOverWarnings, readStore } from './pem-files.ts';
 import { errorWords, refusalAt } from './load-problem.ts';
@@ -28,11 +28,14 @@ export interface ClientAuthorities {
  * @returns nothing of each when ssl_ca_file is not set
  * @throws LoadError with PostgreSQL's text
  */
-export async function loadClientAuthorities(settings: TlsSource): Promise<ClientAuthorities> {
+export async function loadClientAuthorities(
+  settings: TlsSource,
+  reader: SourceReader,
+): Promise<ClientAuthorities> {
   const { ssl_ca_file: caFile } = settings;
   if (caFile === '') return { authorities: [], lists: [], warnings: [] };
   try {
-    return readClientAuthorities(caFile, await readRegularFile(caFile));
+    return readClientAuthorities(caFile, await reader.file(caFile));
   } catch (error) {
     const words =
       error instanceof PemError ? error.message : errorWords(error, 'no certificate or crl found');

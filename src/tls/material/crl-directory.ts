@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import type { Problem } from '../../base/problems.ts';
-import { listDirectory, readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { inSlices } from '../../base/slices.ts';
 import { readRevocationList } from '../../x509/crl.ts';
 import { DerError } from '../../x509/der.ts';
@@ -22,8 +22,9 @@ const HASHED_NAME = /^([0-9a-f]{8})\.r(0|[1-9]\d*)$/;
  */
 export async function crlDirectoryLists(
   directory: string,
+  reader: SourceReader,
 ): Promise<{ readonly lists: readonly ListInFile[]; readonly warnings: readonly Problem[] }> {
-  const names = await listDirectory(directory);
+  const names = await reader.listing(directory);
   const numbersByHash = new Map<string, number[]>();
   for (const name of names.toSorted()) {
     const [, hash, number] = HASHED_NAME.exec(name) ?? [];
@@ -34,7 +35,7 @@ export async function crlDirectoryLists(
   const lists: ListInFile[] = [];
   const warnings: Problem[] = names.length > 0 && numbersByHash.size === 0 ? [noHashedName(directory)] : [];
   for (const [hash, numbers] of numbersByHash) {
-    const found = await listsOfIssuer(directory, hash, numbers);
+    const found = await listsOfIssuer(directory, { hash, numbers, reader });
     lists.push(...found.lists);
     warnings.push(...found.warnings);
   }
@@ -50,10 +51,16 @@ function noHashedName(directory: string): Problem {
   };
 }
 
+/** The files of one issuer: `HASH.r0`, `HASH.r1` and so on. */
+interface IssuerFiles {
+  readonly hash: string;
+  readonly numbers: readonly number[];
+  readonly reader: SourceReader;
+}
+
 async function listsOfIssuer(
   directory: string,
-  hash: string,
-  numbers: readonly number[],
+  { hash, numbers, reader }: IssuerFiles,
 ): Promise<{ readonly lists: ListInFile[]; readonly warnings: Problem[] }> {
   const lists: ListInFile[] = [];
   const warnings: Problem[] = [];
@@ -67,7 +74,7 @@ async function listsOfIssuer(
       warnings.push(warning(file, `this revocation list is not used, because ${end}`));
       continue;
     }
-    const found = await listsOfHashedFile(file, hash);
+    const found = await listsOfHashedFile(file, { hash, reader });
     lists.push(...found.lists);
     warnings.push(...found.warnings);
     if (!found.isWhole) end = `"${file}" cannot be read`;
@@ -86,11 +93,11 @@ function warning(file: string, message: string): Problem {
 
 async function listsOfHashedFile(
   file: string,
-  hash: string,
+  { hash, reader }: Pick<IssuerFiles, 'hash' | 'reader'>,
 ): Promise<{ readonly lists: ListInFile[]; readonly warnings: Problem[]; readonly isWhole: boolean }> {
   let content: Buffer;
   try {
-    content = await readRegularFile(file);
+    content = await reader.file(file);
   } catch (error) {
     return { lists: [], warnings: [unreadable(file, errorWords(error, 'unknown error'))], isWhole: false };
   }

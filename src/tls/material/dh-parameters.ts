@@ -3,7 +3,7 @@
 
 import { checkPrime } from 'node:crypto';
 import { promisify } from 'node:util';
-import { readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { decodeInteger, DerError, DerReader, tags } from '../../x509/der.ts';
 import { encodePem, PemError, readPem } from '../../x509/pem.ts';
 import { errorWords, type Refuse } from './load-problem.ts';
@@ -17,8 +17,11 @@ const MAX_PRIME_BYTES = 1024;
  * The file's PEM block, for Node's `dhparam`.
  * @throws LoadError with PostgreSQL's text when it cannot be read or its parameters are not usable
  */
-export async function readDhParameters(path: string, refuse: Refuse): Promise<string> {
-  const content = await readRegularFile(path).catch((error: unknown) => {
+export async function readDhParameters(
+  path: string,
+  { reader, refuse }: { readonly reader: SourceReader; readonly refuse: Refuse },
+): Promise<string> {
+  const content = await reader.file(path).catch((error: unknown) => {
     throw refuse(`could not open DH parameters file "${path}": ${errorWords(error, 'unknown error')}`);
   });
   const der = parametersBlock(content, refuse);

@@ -4,6 +4,7 @@
 import type { TlsSettings, TlsSource, TlsVersion } from '../settings.ts';
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import type { Problem } from '../../base/problems.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { nodeCiphers, tls12CipherList, tls13Suites } from './cipher-lists.ts';
 import { readDhParameters } from './dh-parameters.ts';
 import { refusalAt } from './load-problem.ts';
@@ -25,7 +26,7 @@ export function newestVersion({ ssl_max_protocol_version: version }: TlsSettings
  * ssl_ciphers holds `@SECLEVEL=0`, whatever ssl_min_protocol_version says.
  * @throws LoadError with PostgreSQL's text for the first setting that is wrong, in PostgreSQL's order
  */
-export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> {
+export async function loadKeyExchange(settings: TlsSource, reader: SourceReader): Promise<TlsOptions> {
   const { ssl_min_protocol_version: minVersion } = settings;
   const maxVersion = newestVersion(settings);
   if (versionOrder.indexOf(minVersion) > versionOrder.indexOf(maxVersion)) {
@@ -33,7 +34,7 @@ export async function loadKeyExchange(settings: TlsSource): Promise<TlsOptions> 
       detail: '"ssl_min_protocol_version" cannot be higher than "ssl_max_protocol_version"',
     });
   }
-  const dhparam = await loadDhParameters(settings);
+  const dhparam = await loadDhParameters(settings, reader);
   checkGroups(settings);
   checkCiphers(settings);
   return {
@@ -58,12 +59,12 @@ export function keyExchangeWarnings(settings: TlsSource): readonly Problem[] {
   return [{ file, line: lineOf('ssl_min_protocol_version'), message, hint }];
 }
 
-async function loadDhParameters(settings: TlsSource): Promise<string> {
+async function loadDhParameters(settings: TlsSource, reader: SourceReader): Promise<string> {
   const { ssl_dh_params_file: dhParamsFile } = settings;
   // OpenSSL's own groups, chosen by the size of the server's key: stands for PostgreSQL's built-in 2048-bit one.
   if (dhParamsFile === '') return 'auto';
   const refuse = refusalAt(settings, 'ssl_dh_params_file', dhParamsFile);
-  const dhparam = await readDhParameters(dhParamsFile, refuse);
+  const dhparam = await readDhParameters(dhParamsFile, { reader, refuse });
   if (!accepts({ dhparam })) throw refuse('DH: could not set DH parameters: dh key too small');
   return dhparam;
 }

@@ -2,7 +2,7 @@
 // (semantics §2.4).
 
 import { LoadError } from '../../base/problems.ts';
-import { readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { errorWords, type Refuse } from './load-problem.ts';
 
 /** What the rules look at. */
@@ -52,10 +52,16 @@ export function keyFileObjection(
  * The file's bytes, links followed.
  * @throws LoadError with PostgreSQL's text when it cannot be read, or may be read by others
  */
-export async function readKeyFile(path: string, refuse: Refuse): Promise<Buffer> {
+export async function readKeyFile(
+  path: string,
+  { reader, refuse }: { readonly reader: SourceReader; readonly refuse: Refuse },
+): Promise<Buffer> {
   try {
     // SECURITY: judged before it is opened and once it is open.
-    return await readRegularFile(path, { judge: (status) => assertPrivate(path, status, refuse) });
+    return await reader.file(path, {
+      isSecret: true,
+      judge: (status) => assertPrivate(path, status, refuse),
+    });
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const verb = isOfStat(error) ? 'access' : 'load';

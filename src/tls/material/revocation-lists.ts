@@ -5,7 +5,7 @@
 import type { TlsSource } from '../settings.ts';
 import type { TlsOptions } from 'node:tls';
 import type { Problem } from '../../base/problems.ts';
-import { readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { inSlices, nextTurn } from '../../base/slices.ts';
 import { readRevocationList } from '../../x509/crl.ts';
 import { crlDirectoryLists } from './crl-directory.ts';
@@ -26,8 +26,6 @@ export interface RevocationSettings {
   readonly plainLists: readonly PlainList[] | null;
   /** For Node's `crl` option, one list each: Node loads only the first of a text that holds several. */
   readonly pems: readonly string[];
-  /** Files and directories that were read, for the watcher. */
-  readonly files: readonly string[];
   readonly warnings: readonly Problem[];
 }
 
@@ -37,17 +35,17 @@ export interface ListInFile extends PemList {
 }
 
 /**
- * @param inCaFile lists that ssl_ca_file holds: they count once revocation is on, as in PostgreSQL
+ * @param options.inCaFile lists that ssl_ca_file holds: they count once revocation is on, as in PostgreSQL
  * @throws LoadError with PostgreSQL's text
  */
 export async function loadRevocationLists(
   settings: TlsSource,
-  inCaFile: readonly ListInFile[],
+  { reader, inCaFile }: { readonly reader: SourceReader; readonly inCaFile: readonly ListInFile[] },
 ): Promise<RevocationSettings> {
   const { ssl_crl_file: crlFile, ssl_crl_dir: crlDir } = settings;
   if (crlFile === '' && crlDir === '') return { ...nothing, warnings: inCaFile.map(unused) };
-  const file = await listsOfFile(settings);
-  const directory = await listsOfDirectory(settings);
+  const file = await listsOfFile(settings, reader);
+  const directory = await listsOfDirectory(settings, reader);
   const lists = [...inCaFile, ...file.lists, ...directory.lists];
   const described: Described[] = [];
   const plain: PlainList[] = [];
@@ -64,9 +62,6 @@ export async function loadRevocationLists(
     plainLists: plain.length === lists.length ? plain : null,
     // SECURITY: Node checks revocation only when it is given a list, and without a list nobody must get in.
     pems: pems.length === 0 ? [listOfNobody] : pems,
-    files: [...new Set([crlFile, crlDir, ...directory.lists.map((list) => list.file)])].filter(
-      (path) => path !== '',
-    ),
     warnings: [...file.warnings, ...directory.warnings, ...described.flatMap(({ warning }) => warning ?? [])],
   };
 }
@@ -84,7 +79,6 @@ const nothing: RevocationSettings = {
   crls: [],
   plainLists: [],
   pems: [],
-  files: [],
   warnings: [],
 };
 
@@ -93,12 +87,12 @@ interface Lists {
   readonly warnings: readonly Problem[];
 }
 
-async function listsOfFile(settings: TlsSource): Promise<Lists> {
+async function listsOfFile(settings: TlsSource, reader: SourceReader): Promise<Lists> {
   const { ssl_crl_file: file, ssl_crl_dir: crlDir } = settings;
   if (file === '') return { lists: [], warnings: [] };
   const refuse = refusalAt(settings, 'ssl_crl_file', file);
   try {
-    const { lists, certificates, passedOver } = await inSlices(readStoreInSteps(await readRegularFile(file)));
+    const { lists, certificates, passedOver } = await inSlices(readStoreInSteps(await reader.file(file)));
     const ignored = certificates.map(({ line }) => ({
       file,
       line,
@@ -113,12 +107,12 @@ async function listsOfFile(settings: TlsSource): Promise<Lists> {
   }
 }
 
-async function listsOfDirectory(settings: TlsSource): Promise<Lists> {
+async function listsOfDirectory(settings: TlsSource, reader: SourceReader): Promise<Lists> {
   const { ssl_crl_file: crlFile, ssl_crl_dir: directory } = settings;
   if (directory === '') return { lists: [], warnings: [] };
   const refuse = refusalAt(settings, 'ssl_crl_dir', directory);
   try {
-    return await crlDirectoryLists(directory);
+    return await crlDirectoryLists(directory, reader);
   } catch (error) {
     const place =
       crlFile === '' ? `directory "${directory}"` : `file "${crlFile}" or directory "${directory}"`;

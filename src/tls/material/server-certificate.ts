@@ -3,7 +3,7 @@
 import type { TlsSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { readRegularFile } from '../../base/regular-file.ts';
+import type { SourceReader } from '../../base/sources.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
@@ -29,13 +29,13 @@ export interface ServerCertificate {
  */
 export async function loadServerCertificate(
   settings: TlsSource,
-  options: { readonly reload: boolean },
+  { reload, reader }: { readonly reload: boolean; readonly reader: SourceReader },
 ): Promise<ServerCertificate> {
-  const { certificates, chain, warnings } = await loadChain(settings);
+  const { certificates, chain, warnings } = await loadChain(settings, reader);
   const { ssl_key_file: keyFile } = settings;
   const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
-  const key = keyBlock(await readKeyFile(keyFile, refuse), keyFile, refuse);
-  const passphrase = isEncrypted(key) ? { passphrase: await askPassphrase(settings, options) } : {};
+  const key = keyBlock(await readKeyFile(keyFile, { reader, refuse }), keyFile, refuse);
+  const passphrase = isEncrypted(key) ? { passphrase: await askPassphrase(settings, reload) } : {};
   try {
     createSecureContext({ ca: [], cert: chain, key, ...passphrase });
   } catch (error) {
@@ -50,10 +50,12 @@ export async function loadServerCertificate(
 
 async function loadChain(
   settings: TlsSource,
+  reader: SourceReader,
 ): Promise<Pick<ServerCertificate, 'chain' | 'certificates' | 'warnings'>> {
   const { ssl_cert_file: certFile } = settings;
   try {
-    const { certificates, passedOver } = readChain(await readRegularFile(certFile));
+    // Many keep the key in the same file.
+    const { certificates, passedOver } = readChain(await reader.file(certFile, { isSecret: true }));
     const chain = certificates.map(({ pem }) => pem).join('');
     createSecureContext({ ca: [], cert: chain });
     return {
@@ -95,7 +97,7 @@ function isEncrypted(key: string): boolean {
   return ENCRYPTED.test(key);
 }
 
-async function askPassphrase(settings: TlsSource, { reload }: { readonly reload: boolean }): Promise<string> {
+async function askPassphrase(settings: TlsSource, reload: boolean): Promise<string> {
   const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
   if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
