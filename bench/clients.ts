@@ -1,8 +1,8 @@
 // The clients that do the work: PostgreSQL's own psql and pgbench, and sessions that are held open from here.
 
-import { connectRaw, query, type RawClient } from '../test/support/raw-client.ts';
-import { psql as runPsql, connectionString, runClient } from '../test/support/psql.ts';
-import type { Scope } from '../test/support/scope.ts';
+import { connectRaw, query, type RawClient } from '../test/support/peers/raw-client.ts';
+import { psql as runPsql, connectionString, runClient } from '../test/support/peers/psql.ts';
+import type { Scope } from '../test/support/run/scope.ts';
 import { USER, type Endpoint, type Stage } from './stage.ts';
 
 /** Longer than any single piece of work takes. */

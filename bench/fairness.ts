@@ -1,8 +1,8 @@
 // Before anything is measured: every peer negotiates the same, demands the same certificate, and passes on every byte.
 
-import { testAuthority } from '../test/support/certificates.ts';
-import { connectRaw } from '../test/support/raw-client.ts';
-import type { Scope } from '../test/support/scope.ts';
+import { testAuthority } from '../test/support/certificates/certificates.ts';
+import { connectRaw } from '../test/support/peers/raw-client.ts';
+import type { Scope } from '../test/support/run/scope.ts';
 import { openSession, psql } from './clients.ts';
 import type { RunningPeer } from './peers/peer.ts';
 import { bulkQuery, TERMS, USER, type Endpoint, type Stage } from './stage.ts';

@@ -1,7 +1,7 @@
 // `npm run bench`: the gate side by side with stunnel, PgBouncer and PostgreSQL's own TLS. docs/performance.md has the
 // method.
 
-import { findTool, howToGet, toolPath, type Tool } from '../test/support/tools.ts';
+import { findTool, howToGet, toolPath, type Tool } from '../test/support/run/tools.ts';
 import { assertFair } from './fairness.ts';
 import { describeMachine, watchLoad } from './machine.ts';
 import type { Measure, Target } from './measures/measure.ts';

@@ -1,6 +1,6 @@
 // What the test harness ties its servers and files to, for a program that is no test.
 
-import type { Scope } from '../test/support/scope.ts';
+import type { Scope } from '../test/support/run/scope.ts';
 
 /** A lifetime: what the harness starts in it ends with it, last started first. */
 export class BenchScope implements AsyncDisposable {

@@ -6,11 +6,15 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { testAuthority, type Credentials, type TestAuthority } from '../test/support/certificates.ts';
-import { startPostgres, type PostgresServer } from '../test/support/postgres.ts';
-import { connectionString, runClient, type Conninfo } from '../test/support/psql.ts';
-import { atEnd, type Scope } from '../test/support/scope.ts';
-import { temporaryDirectory } from '../test/support/temporary.ts';
+import {
+  testAuthority,
+  type Credentials,
+  type TestAuthority,
+} from '../test/support/certificates/certificates.ts';
+import { startPostgres, type PostgresServer } from '../test/support/servers/postgres.ts';
+import { connectionString, runClient, type Conninfo } from '../test/support/peers/psql.ts';
+import { atEnd, type Scope } from '../test/support/run/scope.ts';
+import { temporaryDirectory } from '../test/support/run/temporary.ts';
 
 /** What every peer must negotiate: OpenSSL's and libpq's first choice, so that none has to be bent to it. */
 export const TERMS = { protocol: 'TLSv1.3', suite: 'TLS_AES_256_GCM_SHA384', group: 'X25519' } as const;

@@ -1,6 +1,6 @@
 // Makes new inputs from old ones: small damage, pieces of others, tokens of the protocol, and lengths that fit again.
 
-import { seededRandom } from '../test/support/random-patterns.ts';
+import { seededRandom } from '../test/support/oracles/random-patterns.ts';
 
 const MAX_MUTATIONS = 6;
 const INTERESTING_BYTES = [0, 1, 0x0a, 0x20, 0x22, 0x2c, 0x5c, 0x7f, 0x80, 0xff];

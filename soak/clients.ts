@@ -6,8 +6,8 @@ import { connect, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { Client, type ClientConfig } from 'pg';
-import type { Credentials } from '../test/support/certificates.ts';
-import { cancelRequest, sslRequest, startupMessage } from '../test/support/messages.ts';
+import type { Credentials } from '../test/support/certificates/certificates.ts';
+import { cancelRequest, sslRequest, startupMessage } from '../test/support/peers/messages.ts';
 import { CopySession } from './copy.ts';
 import type { User, Visit, World } from './world.ts';
 

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { RawClient } from '../test/support/raw-client.ts';
-import { message, query, sslRequest, terminate } from '../test/support/messages.ts';
+import { RawClient } from '../test/support/peers/raw-client.ts';
+import { message, query, sslRequest, terminate } from '../test/support/peers/messages.ts';
 
 const ROW_BYTES = 1_000;
 const PATIENCE_MS = 60_000;

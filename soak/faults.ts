@@ -3,8 +3,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { Credentials, TestAuthority } from '../test/support/certificates.ts';
-import type { PostgresServer } from '../test/support/postgres.ts';
+import type { Credentials, TestAuthority } from '../test/support/certificates/certificates.ts';
+import type { PostgresServer } from '../test/support/servers/postgres.ts';
 import type { SoakGate } from './gate.ts';
 import type { User, World } from './world.ts';
 

@@ -5,12 +5,12 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text as textOf } from 'node:stream/consumers';
-import type { TestAuthority } from '../test/support/certificates.ts';
-import { isPlainObject, writeGateFiles, type GateFiles } from '../test/support/gate-files.ts';
-import { cleanEnvironment, programArgs } from '../test/support/program.ts';
-import { atEnd, type Scope } from '../test/support/scope.ts';
-import { supervise, type Supervised } from '../test/support/supervise.ts';
-import { within } from '../test/support/waiting.ts';
+import type { TestAuthority } from '../test/support/certificates/certificates.ts';
+import { isPlainObject, writeGateFiles, type GateFiles } from '../test/support/run/gate-files.ts';
+import { cleanEnvironment, programArgs } from '../test/support/run/program.ts';
+import { atEnd, type Scope } from '../test/support/run/scope.ts';
+import { supervise, type Supervised } from '../test/support/run/supervise.ts';
+import { within } from '../test/support/run/waiting.ts';
 
 const ADMIN_PATIENCE_MS = 60_000;
 

@@ -11,8 +11,8 @@ import {
   TABLES,
   tableLine,
   type RecordedRow,
-} from '../test/support/compatibility-page.ts';
-import { runTap } from '../test/support/tap-run.ts';
+} from '../test/support/pages/compatibility-page.ts';
+import { runTap } from '../test/support/run/tap-run.ts';
 import { installMajors } from './postgres-majors.ts';
 
 const FOLDER = fileURLToPath(new URL('../test/clients/', import.meta.url));
@@ -25,7 +25,7 @@ process.exitCode = await main(process.argv.slice(2));
 async function main(args: readonly string[]): Promise<number> {
   const onlyServers = args.includes('--majors');
   const majors = installMajors();
-  // Short and open to all, as test/support/main.ts has it: sockets go below it, and servers run as nobody.
+  // Short and open to all, as test/support/run/main.ts has it: sockets go below it, and servers run as nobody.
   const run = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   chmodSync(run, 0o755);
   const records = join(run, 'rows');

@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startClient, connectionString } from '../../test/support/psql.ts';
-import { temporaryDirectory } from '../../test/support/temporary.ts';
+import { startClient, connectionString } from '../../test/support/peers/psql.ts';
+import { temporaryDirectory } from '../../test/support/run/temporary.ts';
 import { pgbench } from '../clients.ts';
 import { PEER_NAMES } from '../peers/peer.ts';
 import { bulkQuery, type Endpoint, type Stage } from '../stage.ts';

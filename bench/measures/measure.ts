@@ -1,7 +1,7 @@
 // What a measure is: a piece of work that every peer does in turn, and the figures that come of it.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Scope } from '../../test/support/scope.ts';
+import type { Scope } from '../../test/support/run/scope.ts';
 import type { Peer, PeerName, RunningPeer } from '../peers/peer.ts';
 import { cpuSeconds, memoryBytes } from '../process-tree.ts';
 import type { Endpoint, Stage } from '../stage.ts';

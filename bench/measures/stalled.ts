@@ -1,6 +1,6 @@
 // What a client holds that asks for much and stops reading: the memory of a fresh process tree before and after.
 
-import { query } from '../../test/support/raw-client.ts';
+import { query } from '../../test/support/peers/raw-client.ts';
 import { openSessions } from '../clients.ts';
 import { bulkQuery } from '../stage.ts';
 import { PROXIES, settledMemoryBytes, until, type Measure } from './measure.ts';

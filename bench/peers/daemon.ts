@@ -5,11 +5,11 @@ import { chmodSync, chownSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { serverAccount } from '../../test/support/postgres-binaries.ts';
-import { cleanEnvironment } from '../../test/support/program.ts';
-import { atEnd, type Scope } from '../../test/support/scope.ts';
-import { supervise } from '../../test/support/supervise.ts';
-import { Arrivals } from '../../test/support/waiting.ts';
+import { serverAccount } from '../../test/support/servers/postgres-binaries.ts';
+import { cleanEnvironment } from '../../test/support/run/program.ts';
+import { atEnd, type Scope } from '../../test/support/run/scope.ts';
+import { supervise } from '../../test/support/run/supervise.ts';
+import { Arrivals } from '../../test/support/run/waiting.ts';
 import type { Stage } from '../stage.ts';
 
 /** Where a daemon finds its certificates. */

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startGate, type Gate } from '../../test/support/gate.ts';
-import type { Scope } from '../../test/support/scope.ts';
+import { startGate, type Gate } from '../../test/support/run/gate.ts';
+import type { Scope } from '../../test/support/run/scope.ts';
 import { KEEPALIVE_SECONDS, TERMS, USER, type Stage } from '../stage.ts';
 import type { Variant } from '../options.ts';
 import { versionText } from './daemon.ts';

@@ -1,6 +1,6 @@
 // What is compared: the gate, two programs that do the same in C, and PostgreSQL's own TLS.
 
-import type { Scope } from '../../test/support/scope.ts';
+import type { Scope } from '../../test/support/run/scope.ts';
 import type { Endpoint, Stage } from '../stage.ts';
 
 /** In the order of the table's columns. `variant` is a second gate with other Node options, where one is asked for. */

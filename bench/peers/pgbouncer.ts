@@ -1,6 +1,6 @@
 // PgBouncer with session pooling: the only mode in which a client has its server to itself, as behind the gate.
 
-import { freePort } from '../../test/support/free-port.ts';
+import { freePort } from '../../test/support/run/free-port.ts';
 import { KEEPALIVE_SECONDS, MAX_SESSIONS, USER } from '../stage.ts';
 import { firstThatRuns, startDaemon, versionText } from './daemon.ts';
 import type { Peer } from './peer.ts';

@@ -2,7 +2,7 @@
 
 import type { Peer } from './peer.ts';
 import { versionText } from './daemon.ts';
-import { executableFolder } from '../../test/support/postgres-binaries.ts';
+import { executableFolder } from '../../test/support/servers/postgres-binaries.ts';
 import { join } from 'node:path';
 
 export const postgresTls: Peer = {

@@ -1,6 +1,6 @@
 // stunnel with its PostgreSQL protocol support: TLS in front, the same connection in clear behind, a thread a session.
 
-import { freePort } from '../../test/support/free-port.ts';
+import { freePort } from '../../test/support/run/free-port.ts';
 import { KEEPALIVE_SECONDS, TERMS } from '../stage.ts';
 import { firstThatRuns, startDaemon, versionText } from './daemon.ts';
 import type { Peer } from './peer.ts';

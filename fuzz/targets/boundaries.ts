@@ -9,7 +9,7 @@ import {
   query,
   readyForQuery,
   terminate,
-} from '../../test/support/messages.ts';
+} from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 

@@ -2,7 +2,7 @@
 // up no sooner than it knows, and keep no more than it needs.
 
 import { ClientHelloCollector, decodeClientHello } from '../../src/tls/handshake/client-hello.ts';
-import { clientHello, splitIntoRecords } from '../../test/support/tls-bytes.ts';
+import { clientHello, splitIntoRecords } from '../../test/support/peers/tls-bytes.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 

@@ -27,7 +27,7 @@ import {
   sslRequest,
   startupMessage,
   terminate,
-} from '../../test/support/messages.ts';
+} from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 

@@ -24,7 +24,7 @@ import {
   passwordMessage,
   query,
   readyForQuery,
-} from '../../test/support/messages.ts';
+} from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 

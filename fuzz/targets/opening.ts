@@ -14,7 +14,7 @@ import {
   SSL_REQUEST_CODE,
   sslRequest,
   startupMessage,
-} from '../../test/support/messages.ts';
+} from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
 

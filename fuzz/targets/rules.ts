@@ -15,7 +15,7 @@ import type {
   IdentMaps,
   Verdict,
 } from '../../src/rules/types.ts';
-import { factsOf, HBA_FILE, IDENT_FILE, memoryFiles, rolesOf } from '../../test/support/rules.ts';
+import { factsOf, HBA_FILE, IDENT_FILE, memoryFiles, rolesOf } from '../../test/support/oracles/rules.ts';
 import { promise, tokens, type Target } from '../target.ts';
 
 const ROLES = rolesOf({ app: ['alice', 'ops'], ops: ['bob'] });

@@ -13,7 +13,7 @@ import {
   decodeNegotiateProtocolVersion,
   startupMessage,
   type Parameters,
-} from '../../test/support/messages.ts';
+} from '../../test/support/peers/messages.ts';
 import { promise, type Target } from '../target.ts';
 
 const VERSION_BYTES = 4;

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
-import { within } from '../support/waiting.ts';
+import { within } from '../support/run/waiting.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
 import { adminSettings, exampleGate, startAdmin } from './example-gate.ts';
 

@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import tap, { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { requireTools } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { requireTools } from '../support/run/tools.ts';
 
 const OWN_HOSTS = 'exec unshare -m sh -c \'mount --bind hosts /etc/hosts; exec "$0" "$@"\' "$0" "$@"';
 

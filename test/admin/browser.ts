@@ -3,7 +3,7 @@
 import type { Test } from 'tap';
 import { chromium } from 'playwright-core';
 import type { Page } from 'playwright-core';
-import { toolPath } from '../support/tools.ts';
+import { toolPath } from '../support/run/tools.ts';
 
 const flags = [
   '--disable-gpu',

@@ -7,12 +7,12 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority, type Credentials } from '../support/certificates.ts';
-import { costlyChain } from '../support/costly-chain.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { costlyChain } from '../support/certificates/costly-chain.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 
 const SILENT = 64;
 const ATTACKERS = 12;

@@ -8,8 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { formatProblem, LoadError } from '../../src/base/problems.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
-import { portOf } from '../support/free-port.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { adminSettings, exampleGate } from './example-gate.ts';
 
 const { view } = exampleGate();

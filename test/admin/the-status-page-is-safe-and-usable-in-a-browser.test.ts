@@ -2,7 +2,7 @@
 // phone shows it without sideways scrolling, sorting sorts, and a session ends only after a person has said so twice.
 
 import { test } from 'tap';
-import { needs } from '../support/tools.ts';
+import { needs } from '../support/run/tools.ts';
 import { openPage } from './browser.ts';
 import { exampleGate, exampleSession, startAdmin } from './example-gate.ts';
 

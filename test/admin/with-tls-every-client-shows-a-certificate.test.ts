@@ -8,11 +8,11 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { runProgram } from '../support/program.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { runProgram } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 interface Answer {
   readonly status: number;

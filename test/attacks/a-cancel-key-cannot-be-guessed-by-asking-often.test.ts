@@ -3,8 +3,8 @@
 
 import { connect } from 'node:net';
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
 import {
   cancelRequest,
   connectRaw,
@@ -13,9 +13,9 @@ import {
   query,
   terminate,
   type RawClient,
-} from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { isProbe, scriptedUpstream, type Script } from '../support/scripted-upstream.ts';
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { isProbe, scriptedUpstream, type Script } from '../support/peers/scripted-upstream.ts';
 import { letIn, openClient, openSession, TRUST, until } from '../session/clients.ts';
 
 interface CancelKey {

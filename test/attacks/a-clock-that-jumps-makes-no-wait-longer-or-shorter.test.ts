@@ -2,14 +2,14 @@
 // monotonic clock, so that nothing ends early or never. What the gate looks at from time to time it goes on looking at.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { Clock, DAY_MS, FAKETIME, SECOND_MS, YEAR_MS } from '../support/clock.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, startupMessage, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { Clock, DAY_MS, FAKETIME, SECOND_MS, YEAR_MS } from '../support/run/clock.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
+import { within } from '../support/run/waiting.ts';
 import { openSession, until } from '../session/clients.ts';
 
 /** How long each thing may last here. */

@@ -2,13 +2,13 @@
 // wrong. A certificate is judged by the clock of its handshake, and who is in stays in.
 
 import { test } from 'tap';
-import { testAuthority, type Credentials } from '../support/certificates.ts';
-import { Clock, DAY_MS, FAKETIME, HOUR_MS, SECOND_MS, YEAR_MS } from '../support/clock.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectRaw, query, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { needs } from '../support/tools.ts';
+import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { Clock, DAY_MS, FAKETIME, HOUR_MS, SECOND_MS, YEAR_MS } from '../support/run/clock.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectRaw, query, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { needs } from '../support/run/tools.ts';
 import { openClient, openSession, until } from '../session/clients.ts';
 import { judgements, reloaded } from '../production/clients.ts';
 

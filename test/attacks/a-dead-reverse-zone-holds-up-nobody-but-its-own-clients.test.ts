@@ -3,12 +3,12 @@
 // and an answer is kept for a while: clients of other zones, and logins, get through meanwhile.
 
 import tap, { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { nameServer, reverseName, type Knowledge } from '../support/name-server.ts';
-import { requireNetworkNamespace } from '../support/network-namespace.ts';
-import { connectRaw, startupMessage, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
+import { startGate } from '../support/run/gate.ts';
+import { nameServer, reverseName, type Knowledge } from '../support/servers/name-server.ts';
+import { requireNetworkNamespace } from '../support/servers/network-namespace.ts';
+import { connectRaw, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n' });
 

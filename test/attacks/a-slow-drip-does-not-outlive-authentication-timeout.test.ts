@@ -3,11 +3,11 @@
 
 import { setInterval } from 'node:timers/promises';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startupMessage } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { clientHello } from '../support/tls-bytes.ts';
-import { assertOneEndingEach, visit, type Visitor } from '../support/visitor.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startupMessage } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { clientHello } from '../support/peers/tls-bytes.ts';
+import { assertOneEndingEach, visit, type Visitor } from '../support/peers/visitor.ts';
 
 /** The pace of the drip, in milliseconds: far below any limit. */
 const PACE_MS = 20;

@@ -2,10 +2,10 @@
 // has got the startup packet and not one byte more. For every password method, every cut, with and without TLS.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { decodeErrorResponse, passwordMessage, query, startupMessage } from '../support/messages.ts';
-import { printable } from '../support/byte-channel.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { decodeErrorResponse, passwordMessage, query, startupMessage } from '../support/peers/messages.ts';
+import { printable } from '../support/peers/byte-channel.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { codedLines, openClient } from '../session/clients.ts';
 import {
   byHand,

@@ -3,11 +3,11 @@
 
 import { test } from 'tap';
 import { openSession, until } from '../session/clients.ts';
-import { costlyChain } from '../support/costly-chain.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, query } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { readyForQuery, scriptedUpstream } from '../support/scripted-upstream.ts';
+import { costlyChain } from '../support/certificates/costly-chain.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw, query } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { readyForQuery, scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
 const ATTACKERS = 20;
 /** Near OpenSSL's own limit of 100 KiB. */

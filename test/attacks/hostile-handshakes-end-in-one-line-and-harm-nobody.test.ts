@@ -2,12 +2,12 @@
 // round (CVE-2026-21637: callbacks that throw), names for SNI that no host has (CVE-2026-48928), alerts and garbage.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { sslRequest } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
-import { clientHello, record, recordType, splitIntoRecords } from '../support/tls-bytes.ts';
-import { assertNothingOpen, assertOneEndingEach, idleFdCount, visit } from '../support/visitor.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { sslRequest } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { clientHello, record, recordType, splitIntoRecords } from '../support/peers/tls-bytes.ts';
+import { assertNothingOpen, assertOneEndingEach, idleFdCount, visit } from '../support/peers/visitor.ts';
 
 const { alert, applicationData, handshake } = recordType;
 const PLACEHOLDER = 'sni.placeholder.test';

@@ -2,10 +2,10 @@
 // chooses. Every line stays one JSON object, and no control character stands in the log as it is (contract §7.6).
 
 import { test } from 'tap';
-import { bmpString, testAuthority, type Credentials } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import { bmpString, testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const forged = '{"level":"info","msg":"connection authorized: user=admin"}';
 

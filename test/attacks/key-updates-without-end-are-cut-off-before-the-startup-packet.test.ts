@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { openSession, until } from '../session/clients.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 const KEY_UPDATES = 100_000;
 const BATCH = 500;

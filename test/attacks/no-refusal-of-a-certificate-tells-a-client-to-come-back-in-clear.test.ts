@@ -3,14 +3,19 @@
 // gate closes without an error; everywhere else it says what is wrong (contract §7.12, §7.38).
 
 import { test } from 'tap';
-import { bmpString, testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startupMessage } from '../support/messages.ts';
-import { psql } from '../support/psql.ts';
-import { decodeErrorResponse, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
-import { needs } from '../support/tools.ts';
+import {
+  bmpString,
+  testAuthority,
+  type Credentials,
+  type TestAuthority,
+} from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startupMessage } from '../support/peers/messages.ts';
+import { psql } from '../support/peers/psql.ts';
+import { decodeErrorResponse, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { needs } from '../support/run/tools.ts';
 import { codedLines, openClient, openSession } from '../session/clients.ts';
 
 const HBA = `

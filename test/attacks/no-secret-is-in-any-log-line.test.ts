@@ -2,8 +2,15 @@
 // log, whatever goes wrong and however much it logs (contract §4).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cancelRequest, cstring, int32, message, passwordMessage, query } from '../support/raw-client.ts';
+import { startGate } from '../support/run/gate.ts';
+import {
+  cancelRequest,
+  cstring,
+  int32,
+  message,
+  passwordMessage,
+  query,
+} from '../support/peers/raw-client.ts';
 import {
   authentication,
   authenticationCleartextPassword,
@@ -12,8 +19,8 @@ import {
   authenticationSasl,
   scriptedUpstream,
   type UpstreamConnection,
-} from '../support/scripted-upstream.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+} from '../support/peers/scripted-upstream.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const secrets = {
   password: 'correct-horse-battery',

@@ -2,12 +2,12 @@
 // line that forbids TLS must not be met through it (semantics §5.1, §6.3, §8.1).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { gssencRequest, sslRequest } from '../support/raw-client.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
-import { assertOneEndingEach, visit, type Visitor } from '../support/visitor.ts';
+import { startGate } from '../support/run/gate.ts';
+import { gssencRequest, sslRequest } from '../support/peers/raw-client.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
+import { assertOneEndingEach, visit, type Visitor } from '../support/peers/visitor.ts';
 
 const hba = `
 hostssl    tls     all  all  trust

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'tap';
 import { cpuSeconds, memoryBytes } from '../../bench/process-tree.ts';
-import { within } from '../support/waiting.ts';
+import { within } from '../support/run/waiting.ts';
 
 const BURNT_SECONDS = 0.3;
 const HELD_BYTES = 64 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { compatibility } from '../support/compatibility.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

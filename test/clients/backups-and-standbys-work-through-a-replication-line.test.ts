@@ -3,13 +3,13 @@
 
 import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { compatibility } from '../support/compatibility.ts';
-import { runAsServer, serverAccount } from '../support/postgres-binaries.ts';
-import { startPostgres, type PostgresServer } from '../support/postgres.ts';
-import { runToEnd } from '../support/program.ts';
-import { connectionString, runClient } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { runAsServer, serverAccount } from '../support/servers/postgres-binaries.ts';
+import { startPostgres, type PostgresServer } from '../support/servers/postgres.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { connectionString, runClient } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

@@ -1,10 +1,10 @@
 // What most tests of this folder start from: a server without TLS, the gate before it, and alice with a certificate.
 
-import type { Credentials } from '../support/certificates.ts';
-import { startGate, type Gate, type GateOptions } from '../support/gate.ts';
-import { startPostgres, type PostgresOptions, type PostgresServer } from '../support/postgres.ts';
-import type { PostgresVersion } from '../support/postgres-binaries.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { startGate, type Gate, type GateOptions } from '../support/run/gate.ts';
+import { startPostgres, type PostgresOptions, type PostgresServer } from '../support/servers/postgres.ts';
+import type { PostgresVersion } from '../support/servers/postgres-binaries.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
 
 /** libpq's connection parameters by name. */
 export type Parameters = Readonly<Record<string, string | number>>;

@@ -4,12 +4,12 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compatibility } from '../support/compatibility.ts';
-import { nativeFolder } from '../support/postgres-binaries.ts';
-import { runToEnd } from '../support/program.ts';
-import { runClient } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { nativeFolder } from '../support/servers/postgres-binaries.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { runClient } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate } from './behind-gate.ts';
 
 const PSYCOPG = '/usr/lib/python3/dist-packages/psycopg/__init__.py';

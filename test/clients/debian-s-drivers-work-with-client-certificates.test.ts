@@ -4,9 +4,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compatibility } from '../support/compatibility.ts';
-import { runToEnd } from '../support/program.ts';
-import { needs, toolPath, type Tool } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { needs, toolPath, type Tool } from '../support/run/tools.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
 interface Driver {

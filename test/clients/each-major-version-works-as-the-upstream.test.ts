@@ -7,10 +7,10 @@ import { pipeline } from 'node:stream/promises';
 import { Client } from 'pg';
 import postgres from 'postgres';
 import type { Test } from 'tap';
-import { compatibility } from '../support/compatibility.ts';
-import { isInstalled, POSTGRES_VERSIONS } from '../support/postgres-binaries.ts';
-import { HBA } from '../support/postgres.ts';
-import { within } from '../support/waiting.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { isInstalled, POSTGRES_VERSIONS } from '../support/servers/postgres-binaries.ts';
+import { HBA } from '../support/servers/postgres.ts';
+import { within } from '../support/run/waiting.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

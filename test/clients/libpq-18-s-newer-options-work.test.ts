@@ -3,12 +3,12 @@
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compatibility } from '../support/compatibility.ts';
-import { nativeFolder } from '../support/postgres-binaries.ts';
-import { HBA } from '../support/postgres.ts';
-import { runToEnd } from '../support/program.ts';
-import { psql } from '../support/psql.ts';
-import { needs, type Tool } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { nativeFolder } from '../support/servers/postgres-binaries.ts';
+import { HBA } from '../support/servers/postgres.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs, type Tool } from '../support/run/tools.ts';
 import { behindGate, CERTIFICATES_ONLY, type Parameters } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

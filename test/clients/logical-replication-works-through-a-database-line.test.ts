@@ -1,10 +1,10 @@
 // Logical replication is an ordinary connection to its database: a database line admits it, not a `replication` line.
 
 import { join } from 'node:path';
-import { compatibility } from '../support/compatibility.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectionString, runClient } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectionString, runClient } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises';
 import { text } from 'node:stream/consumers';
 import { Client, Pool } from 'pg';
 import postgres from 'postgres';
-import { compatibility } from '../support/compatibility.ts';
-import type { Gate } from '../support/gate.ts';
-import { within } from '../support/waiting.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import type { Gate } from '../support/run/gate.ts';
+import { within } from '../support/run/waiting.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

@@ -3,10 +3,10 @@
 
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { compatibility } from '../support/compatibility.ts';
-import { connectionString, runClient, startClient } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
-import { within } from '../support/waiting.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { connectionString, runClient, startClient } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
+import { within } from '../support/run/waiting.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

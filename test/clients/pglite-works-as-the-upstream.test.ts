@@ -2,11 +2,11 @@
 
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
-import { compatibility } from '../support/compatibility.ts';
-import { startGate } from '../support/gate.ts';
-import { psql } from '../support/psql.ts';
-import { atEnd } from '../support/scope.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { startGate } from '../support/run/gate.ts';
+import { psql } from '../support/peers/psql.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { needs } from '../support/run/tools.ts';
 
 const page = compatibility(import.meta.url);
 

@@ -2,10 +2,10 @@
 // with the same pg_hba.conf, and says the same. The tables are what both must do.
 
 import type { Test } from 'tap';
-import { compatibility } from '../support/compatibility.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate, type Parameters } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

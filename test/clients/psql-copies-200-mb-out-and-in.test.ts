@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { compatibility } from '../support/compatibility.ts';
-import { psql } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { psql } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compatibility } from '../support/compatibility.ts';
-import { runToEnd } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 import { behindGate, environment, type Parameters } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

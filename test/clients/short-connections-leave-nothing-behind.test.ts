@@ -2,10 +2,10 @@
 // and no session, upstream connection or file descriptor stays.
 
 import { Client } from 'pg';
-import { compatibility } from '../support/compatibility.ts';
-import { psql, runClient } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
-import { PATIENCE_MS } from '../support/waiting.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { psql, runClient } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
+import { PATIENCE_MS } from '../support/run/waiting.ts';
 import { behindGate, type BehindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

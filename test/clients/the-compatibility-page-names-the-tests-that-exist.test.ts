@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { COMPATIBILITY_PAGE } from '../support/compatibility-page.ts';
+import { COMPATIBILITY_PAGE } from '../support/pages/compatibility-page.ts';
 
 await test('the files linked are the files there are', async (t) => {
   const page = readFileSync(COMPATIBILITY_PAGE, 'utf8');

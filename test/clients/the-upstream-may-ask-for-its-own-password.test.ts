@@ -1,10 +1,10 @@
 // What the upstream asks for passes through the gate, and lines that demand a password get at least that: each line of
 // the gate against each method of the upstream, with a certificate shown as well.
 
-import { compatibility } from '../support/compatibility.ts';
-import { HBA } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { HBA } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);

@@ -12,9 +12,9 @@ import {
   exampleSession,
   startAdmin,
 } from '../admin/example-gate.ts';
-import { freePort, portOf } from '../support/free-port.ts';
-import { runProgram } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { freePort, portOf } from '../support/run/free-port.ts';
+import { runProgram } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 await test('sessions prints a table in which no name can forge a line or drive the terminal', async (t) => {
   const hostile = exampleSession({

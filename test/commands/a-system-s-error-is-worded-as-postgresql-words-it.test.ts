@@ -4,10 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { test } from 'tap';
 import { systemErrors } from '../../src/base/system-error.ts';
-import { startGate } from '../support/gate.ts';
-import { runProgram } from '../support/program.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { runProgram } from '../support/run/program.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
 
 await test('the words are those of the C library', needs('python3'), async (t) => {
   const names = Object.keys(systemErrors);

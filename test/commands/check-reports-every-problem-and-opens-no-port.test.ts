@@ -3,11 +3,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { portOf } from '../support/free-port.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
-import type { Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const HBA = 'hostssl all all all cert\n';
 

@@ -2,8 +2,8 @@
 // expired one, a list that is out of force.
 
 import { test } from 'tap';
-import { check, warningsIn, type Checked } from '../support/check.ts';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
+import { check, warningsIn, type Checked } from '../support/run/check.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
 
 const HBA = 'hostssl all all 10.0.0.0/8 cert';
 const NONE = ': ok';

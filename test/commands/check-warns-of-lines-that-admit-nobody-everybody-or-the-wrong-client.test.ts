@@ -1,7 +1,7 @@
 // What `check` says of a configuration that loads: each kind has its table of lines, through the real command.
 
 import { test } from 'tap';
-import { check, warningsIn, type Checked } from '../support/check.ts';
+import { check, warningsIn, type Checked } from '../support/run/check.ts';
 
 /** A line that admits clients and is warned of by nothing. */
 const GOOD = 'hostssl all all 10.0.0.0/8 cert';

@@ -4,10 +4,10 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 const hba = `# TYPE  DATABASE  USER  ADDRESS  METHOD
 host     app       bob      192.168.0.0/24  trust

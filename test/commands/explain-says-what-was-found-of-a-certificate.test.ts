@@ -3,10 +3,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 await test('explain --cert', async (t) => {
   const directory = temporaryDirectory(t);

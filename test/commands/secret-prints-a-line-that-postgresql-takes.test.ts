@@ -2,11 +2,11 @@
 // gate with the server's.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { programArgs, runProgram, runToEnd, type Finished } from '../support/program.ts';
-import { psql } from '../support/psql.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { programArgs, runProgram, runToEnd, type Finished } from '../support/run/program.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 /** Passwords that SASLprep changes, forbids, or leaves alone; with what a quoted field and a shell would trip over. */
 const PASSWORDS: Readonly<Record<string, string>> = {

@@ -7,11 +7,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import t from 'tap';
-import { cleanEnvironment, programArgs, runToEnd } from '../support/program.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
-import { within } from '../support/waiting.ts';
+import { cleanEnvironment, programArgs, runToEnd } from '../support/run/program.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
+import { within } from '../support/run/waiting.ts';
 
 type Demo = ChildProcessByStdio<null, Readable, Readable>;
 

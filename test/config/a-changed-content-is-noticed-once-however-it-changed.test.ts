@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot, type ReloadResult } from '../../src/config/snapshot.ts';
 import { createWatcher, type Schedule } from '../../src/config/watch.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles, type GateFiles } from '../support/gate-files.ts';
-import type { Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles, type GateFiles } from '../support/run/gate-files.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const HBA = 'hostssl all all all cert\n';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot, type Snapshot } from '../../src/config/snapshot.ts';
 import { LoadError } from '../../src/base/problems.ts';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
 
 const HBA = 'hostssl all all all cert\n';
 const BAD_HBA = 'hostssl all all all cerd\n';

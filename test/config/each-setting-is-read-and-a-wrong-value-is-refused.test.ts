@@ -10,7 +10,7 @@ import { formatAddressSpec } from '../../src/rules/address.ts';
 import type { IpAddress } from '../../src/rules/types.ts';
 import { groups, schema } from '../../src/config/schema.ts';
 import { LoadError } from '../../src/base/problems.ts';
-import { diskFiles } from '../support/disk-files.ts';
+import { diskFiles } from '../support/run/disk-files.ts';
 
 const directory = t.testdir();
 const file = `${directory}/gatehouse.yaml`;

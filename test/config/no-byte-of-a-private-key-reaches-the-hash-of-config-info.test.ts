@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
 import { integer, pem, sequence } from '../../src/x509/encode.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import type { Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const config = {
   ssl_crl_file: 'file.crl',

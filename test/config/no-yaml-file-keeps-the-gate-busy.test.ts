@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { RecordingFileSystem } from '../../src/config/files.ts';
 import { readSettings, type ReadSettings } from '../../src/config/load.ts';
-import type { Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 await test('a misspelt name has a suggestion, the twenty-first has none', async (t) => {
   const { problems } = await read(t, many(3_000, (i) => `port${i}: 1`));

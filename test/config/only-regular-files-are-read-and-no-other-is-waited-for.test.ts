@@ -9,11 +9,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { integer, pem, sequence } from '../../src/x509/encode.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { startGate } from '../support/gate.ts';
-import { runProgram } from '../support/program.ts';
-import type { Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { startGate } from '../support/run/gate.ts';
+import { runProgram } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const HBA = [
   'hostssl all all all cert map=m',

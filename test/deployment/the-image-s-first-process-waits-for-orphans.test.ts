@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { t as file, test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { cleanEnvironment } from '../support/program.ts';
-import { atEnd } from '../support/scope.ts';
-import { leftOutForWantOf, requireTools, toolPath } from '../support/tools.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { cleanEnvironment } from '../support/run/program.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { leftOutForWantOf, requireTools, toolPath } from '../support/run/tools.ts';
 import { until } from '../session/clients.ts';
-import { within } from '../support/waiting.ts';
+import { within } from '../support/run/waiting.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -8,7 +8,7 @@ import { test } from 'tap';
 import { isSettingName, schema } from '../../src/config/schema.ts';
 import { codes } from '../../src/base/codes.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { runProgram } from '../support/program.ts';
+import { runProgram } from '../support/run/program.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const pages = ['docs/operations.md', 'docs/security.md', 'SECURITY.md'].map((path) => ({

@@ -1,7 +1,6 @@
 // test/README.md: a row for every folder of tests and for every helper, and none for what is not there.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 
@@ -18,9 +17,9 @@ await test('every folder', async (t) => {
 });
 
 await test('every helper, and no other', async (t) => {
-  const helpers = readdirSync(`${folder}support`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => basename(file));
+  const helpers = readdirSync(`${folder}support`, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
   t.strictSame(
     [...words].filter((word) => word.endsWith('.ts')).toSorted(),
     helpers.toSorted(),

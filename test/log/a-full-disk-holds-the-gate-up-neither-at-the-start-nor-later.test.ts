@@ -7,15 +7,15 @@ import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { letIn, TRUST, until } from '../session/clients.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { freePort } from '../support/free-port.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { cleanEnvironment, programArgs } from '../support/program.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { supervise } from '../support/supervise.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { freePort } from '../support/run/free-port.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { cleanEnvironment, programArgs } from '../support/run/program.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { supervise } from '../support/run/supervise.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { floodLog, goesOn, REFUSED_LINES, setUp } from './flood.ts';
 
 void test('a file that may grow no further, until it is emptied', async (t) => {

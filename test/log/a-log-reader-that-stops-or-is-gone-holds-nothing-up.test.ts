@@ -3,7 +3,7 @@
 
 import { test } from 'tap';
 import { openSession, until } from '../session/clients.ts';
-import type { Gate } from '../support/gate.ts';
+import type { Gate } from '../support/run/gate.ts';
 import { DROPPED, floodLog, goesOn, REFUSED_LINES, setUp, THROUGH_CAT } from './flood.ts';
 
 for (const workers of [1, 2]) {

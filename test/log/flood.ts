@@ -1,10 +1,10 @@
 // A gate with a running session, and more log lines than any buffer holds.
 
 import { letIn, openSession, takeOver, TRUST } from '../session/clients.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { query, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { query, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
 export const DROPPED = 'gatehouse_log_lines_dropped_total';
 

@@ -3,13 +3,13 @@
 import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { exampleGate, startAdmin } from '../admin/example-gate.ts';
-import { freePort } from '../support/free-port.ts';
-import { cleanEnvironment } from '../support/program.ts';
-import { atEnd } from '../support/scope.ts';
-import { supervise } from '../support/supervise.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
-import { Arrivals } from '../support/waiting.ts';
+import { freePort } from '../support/run/free-port.ts';
+import { cleanEnvironment } from '../support/run/program.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { supervise } from '../support/run/supervise.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
+import { Arrivals } from '../support/run/waiting.ts';
 import { exercisedMetrics } from './exercised.ts';
 
 /** A query's answer with one sample of this value. */

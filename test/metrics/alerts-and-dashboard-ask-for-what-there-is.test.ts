@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { parse } from 'yaml';
 import { codes } from '../../src/base/codes.ts';
-import { runToEnd } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 import { exercisedMetrics, parseExposition } from './exercised.ts';
 import type { Family } from './exercised.ts';
 

@@ -2,8 +2,8 @@
 
 import { test } from 'tap';
 import { sumMetrics } from '../../src/telemetry/sum.ts';
-import { runToEnd } from '../support/program.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 import { exercisedMetrics } from './exercised.ts';
 
 /** Metrics that prom-client brings; their names are its own. */

@@ -2,14 +2,14 @@
 // whose it was, and what the client had offered (semantics §2.10, contract §4).
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { runToEnd } from '../support/program.ts';
-import { psql } from '../support/psql.ts';
-import { sslRequest } from '../support/raw-client.ts';
-import { clientHello, record, recordType } from '../support/tls-bytes.ts';
-import { needs, toolPath } from '../support/tools.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { psql } from '../support/peers/psql.ts';
+import { sslRequest } from '../support/peers/raw-client.ts';
+import { clientHello, record, recordType } from '../support/peers/tls-bytes.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const upstream = { host: '127.0.0.1', port: 1 };
 const hba = 'hostssl all all all cert';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'tap';
 import { until } from '../session/clients.ts';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 
 const CLIENTS = 20;
 

@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { test, type Test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { ipv6Pair, proxyHeader, proxyLine } from '../support/proxy-header.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { ipv6Pair, proxyHeader, proxyLine } from '../support/peers/proxy-header.ts';
 import {
   CANCEL_REQUEST_CODE,
   cancelRequest,
@@ -12,8 +12,8 @@ import {
   sslRequest,
   startupMessage,
   type RawClient,
-} from '../support/raw-client.ts';
-import { scriptedUpstream, type ScriptedUpstream } from '../support/scripted-upstream.ts';
+} from '../support/peers/raw-client.ts';
+import { scriptedUpstream, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
 /** The load balancers, beside whoever else connects. */
 const BALANCER = '127.0.0.2';

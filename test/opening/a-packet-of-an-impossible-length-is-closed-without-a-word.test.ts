@@ -2,7 +2,7 @@
 // silence, on every way in (semantics §1.2, §1.11, §1.12).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   cancelRequest,
   int32,
@@ -11,9 +11,9 @@ import {
   query,
   startupMessage,
   terminate,
-} from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { assertOneEndingEach, visit, type Visitor } from '../support/visitor.ts';
+} from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { assertOneEndingEach, visit, type Visitor } from '../support/peers/visitor.ts';
 
 const ways: Readonly<Record<string, (client: Visitor) => Promise<unknown>>> = {
   clear: async () => undefined,

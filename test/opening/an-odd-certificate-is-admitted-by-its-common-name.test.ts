@@ -2,10 +2,10 @@
 // name in an odd type. Lines that read alternative names are bounded, and the others do not care.
 
 import { test } from 'tap';
-import { testAuthority, type IssueOptions } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import { testAuthority, type IssueOptions } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const hba = `
 hostssl cn  all all cert

@@ -1,13 +1,13 @@
 // Every opening in the smallest pieces that a network can make of it: one byte a segment, the TLS handshake included.
 
 import { test } from 'tap';
-import { dribbleTo } from '../support/dribble.ts';
-import { startGate } from '../support/gate.ts';
-import { cancelRequest, gssencRequest, sslRequest, startupMessage } from '../support/raw-client.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
+import { dribbleTo } from '../support/peers/dribble.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cancelRequest, gssencRequest, sslRequest, startupMessage } from '../support/peers/raw-client.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
 
 const openings: Readonly<Record<string, (client: RawClient) => Promise<unknown>>> = {
   StartupMessage: async () => undefined,

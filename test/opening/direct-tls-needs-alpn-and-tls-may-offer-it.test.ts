@@ -2,12 +2,12 @@
 // §1.9, §1.10, contract §7.18).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cancelRequest } from '../support/raw-client.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cancelRequest } from '../support/peers/raw-client.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 type Outcome = 'session' | 'alert' | 'closed inside TLS';
 

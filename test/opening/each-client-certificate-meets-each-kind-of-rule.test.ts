@@ -4,12 +4,17 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { test } from 'tap';
-import { bmpString, testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { startGate, type Gate, type LogLine } from '../support/gate.ts';
-import { cancelRequest, type ClientTlsOptions, type Login } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import {
+  bmpString,
+  testAuthority,
+  type Credentials,
+  type TestAuthority,
+} from '../support/certificates/certificates.ts';
+import { startGate, type Gate, type LogLine } from '../support/run/gate.ts';
+import { cancelRequest, type ClientTlsOptions, type Login } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 /** Each line under the database that names it. */
 const hba = `

@@ -2,17 +2,17 @@
 // gate says once what it saw and lets go of everything (semantics §1.2, §1.3, §1.19).
 
 import { test } from 'tap';
-import { startGate, type Gate, type LogLine } from '../support/gate.ts';
-import { cancelRequest, gssencRequest, sslRequest, startupMessage } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { clientHello } from '../support/tls-bytes.ts';
+import { startGate, type Gate, type LogLine } from '../support/run/gate.ts';
+import { cancelRequest, gssencRequest, sslRequest, startupMessage } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { clientHello } from '../support/peers/tls-bytes.ts';
 import {
   assertNothingOpen,
   assertOneEndingEach,
   idleFdCount,
   visit,
   type Visitor,
-} from '../support/visitor.ts';
+} from '../support/peers/visitor.ts';
 
 const hello = await clientHello({
   minVersion: 'TLSv1.3',

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { GatehouseError } from '../../src/base/errors.ts';
 import { clientAddress } from '../../src/rules/address.ts';
 import { readClientAddress } from '../../src/session/client-address.ts';
-import { proxyLine } from '../support/proxy-header.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
+import { proxyLine } from '../support/peers/proxy-header.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
 
 /** What the step says of a header that came over a real connection, as if from `sender`. */
 async function outcome(t: Scope, header: Buffer, sender: string): Promise<string> {

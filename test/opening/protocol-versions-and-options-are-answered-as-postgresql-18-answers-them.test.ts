@@ -2,7 +2,7 @@
 // once and before all else, and the upstream hears 3.0 and of no option (semantics §1.15, contract §7.14).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   decodeErrorResponse,
   negotiateProtocolVersion,
@@ -10,9 +10,9 @@ import {
   protocolVersion,
   startupMessage,
   type Parameters,
-} from '../support/raw-client.ts';
-import { decodeStartup, scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+} from '../support/peers/raw-client.ts';
+import { decodeStartup, scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const user = { user: 'alice' };
 

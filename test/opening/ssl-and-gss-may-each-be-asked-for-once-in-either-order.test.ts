@@ -2,7 +2,7 @@
 // kind is an impossible protocol version (semantics §1.4 to §1.7, §1.9).
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   decodeMessages,
   decodeErrorResponse,
@@ -10,10 +10,10 @@ import {
   int32,
   packet,
   SSL_REQUEST_CODE,
-} from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
-import { assertOneEndingEach, visit, type Visitor } from '../support/visitor.ts';
+} from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { assertOneEndingEach, visit, type Visitor } from '../support/peers/visitor.ts';
 
 /** A request, and the answer: `refused` = the error for an impossible version. */
 type Step = readonly ['ssl' | 'gss', 'S' | 'N' | 'refused'];

@@ -2,11 +2,11 @@
 // the log shows (semantics §1.12 to §1.17, contract §7.6, §7.14).
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { int32, packet, PROTOCOL_3_0, type Parameters, type Text } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/scripted-upstream.ts';
-import type { Scope } from '../support/scope.ts';
-import { assertOneEndingEach, visit } from '../support/visitor.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { int32, packet, PROTOCOL_3_0, type Parameters, type Text } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
 
 const A63 = 'a'.repeat(63);
 const A62 = 'a'.repeat(62);

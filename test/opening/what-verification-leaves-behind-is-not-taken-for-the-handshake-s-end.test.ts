@@ -2,11 +2,11 @@
 // ends by it when the client's messages come in several segments. The log says what it was about (contract §7.28).
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { dribbleTo } from '../support/dribble.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { dribbleTo } from '../support/peers/dribble.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   await test(`${version}: a list whose issuer nobody has, and a client without its intermediate`, async (t) => {

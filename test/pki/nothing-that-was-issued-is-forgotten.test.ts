@@ -5,9 +5,9 @@ import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { runProgram, type Finished } from '../support/program.ts';
-import type { Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { runProgram, type Finished } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 /** A folder with an authority, and the command on it. */
 async function setUp(t: Scope) {

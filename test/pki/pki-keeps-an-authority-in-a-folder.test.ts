@@ -10,7 +10,7 @@ import type { Test } from 'tap';
 import { registerPki } from '../../src/commands/pki.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import { verifiedIdentity } from '../../src/x509/identity.ts';
-import { loadLists } from '../support/tls.ts';
+import { loadLists } from '../support/certificates/tls.ts';
 
 interface Outcome {
   /** Exit status; `usage` where commander objects. */

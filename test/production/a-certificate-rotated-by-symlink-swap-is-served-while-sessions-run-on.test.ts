@@ -5,10 +5,10 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority, type Credentials } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { openClient, openSession, TRUST, until } from '../session/clients.ts';
 import { answering, answers, serverSerial } from './clients.ts';
 

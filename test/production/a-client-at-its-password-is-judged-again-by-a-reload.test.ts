@@ -2,7 +2,7 @@
 // session is, though it is none yet when the reload is over.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   authenticationCleartextPassword,
   connectRaw,
@@ -10,9 +10,9 @@ import {
   passwordMessage,
   startupMessage,
   type RawClient,
-} from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { reloaded } from './clients.ts';
 

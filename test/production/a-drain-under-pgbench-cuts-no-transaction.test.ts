@@ -4,11 +4,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectionString, psql, runClient } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectionString, psql, runClient } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 import { conninfo, until } from '../session/clients.ts';
 
 const CLIENTS = 4;

@@ -3,9 +3,9 @@
 
 import { test } from 'tap';
 import { connectionsThatFit } from '../../src/server/open-file-limit.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 const LIMIT = 64;
 const FIT = connectionsThatFit(LIMIT);

@@ -3,13 +3,13 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { makeOddChain, type OddChain } from '../support/odd-chains.ts';
-import { PLAIN, type Parts } from '../support/odd-parts.ts';
-import { connectRaw, decodeErrorResponse, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { pem } from '../support/x509.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { makeOddChain, type OddChain } from '../support/certificates/odd-chains.ts';
+import { PLAIN, type Parts } from '../support/certificates/odd-parts.ts';
+import { connectRaw, decodeErrorResponse, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { pem } from '../support/certificates/x509.ts';
 import { openSession, until } from '../session/clients.ts';
 import { answering, answers, judgements, reloaded } from './clients.ts';
 

@@ -4,9 +4,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
 const LINES = 20_000;
 /** With slices there are some hundred. A reload in one go leaves a few, while the files themselves are read. */

@@ -4,9 +4,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { runToEnd } from '../support/program.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { runToEnd } from '../support/run/program.ts';
 
 await test('EMFILE at the passphrase command', async (t) => {
   const command = 'echo sesame';

@@ -1,13 +1,13 @@
 // Revocation takes effect at the reload: for new connections always, for live sessions as reload.sessions says.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { decodeErrorResponse } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { decodeErrorResponse } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { openClient, openSession, until } from '../session/clients.ts';
 import { answering, answers, judgements, reloaded, states } from './clients.ts';
-import type { Scope } from '../support/scope.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const CERT = 'hostssl all all 127.0.0.1/32 cert\n';
 const REVOKED = { S: 'FATAL', C: '28000', M: 'client certificate verification failed: certificate revoked' };

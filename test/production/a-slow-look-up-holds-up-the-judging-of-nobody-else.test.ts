@@ -2,12 +2,12 @@
 // another's certificate. The revoked one ends while the name server is still being asked.
 
 import tap, { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { nameServer, reverseName } from '../support/name-server.ts';
-import { requireNetworkNamespace } from '../support/network-namespace.ts';
-import { connectRaw, decodeErrorResponse } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { nameServer, reverseName } from '../support/servers/name-server.ts';
+import { requireNetworkNamespace } from '../support/servers/network-namespace.ts';
+import { connectRaw, decodeErrorResponse } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { answering, answers, judgements, reloaded } from './clients.ts';
 

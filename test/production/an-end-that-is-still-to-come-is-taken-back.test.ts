@@ -2,9 +2,9 @@
 // are still there.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import type { RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import type { RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { openSession, until } from '../session/clients.ts';
 import { answering, answers, reloaded, states } from './clients.ts';
 

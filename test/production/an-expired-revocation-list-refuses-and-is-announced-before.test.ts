@@ -2,9 +2,9 @@
 // alert can look at, and in the log.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { openClient, openSession } from '../session/clients.ts';
 import { answering, reloaded } from './clients.ts';
 

@@ -2,9 +2,9 @@
 // in the log and in /readyz until it is replaced; so are the CA's, in /readyz, when none of them is valid.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('an expired server certificate', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

@@ -2,9 +2,9 @@
 // connections, is down; so is what answers otherwise, or not in time.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { scriptedUpstream, scripts, type Script } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { scriptedUpstream, scripts, type Script } from '../support/peers/scripted-upstream.ts';
 
 const HBA = 'hostssl all all all cert\n';
 

@@ -4,12 +4,12 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
-import type { Credentials } from '../support/certificates.ts';
-import { portOf } from '../support/free-port.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 const NEAR = 800;
 const FAR = 300;

@@ -1,9 +1,9 @@
 // What the tests of running a gate have in common: sessions that answer, and what they and the gate say of themselves.
 
-import type { Gate, SessionRow } from '../support/gate.ts';
-import { query, type RawClient } from '../support/raw-client.ts';
-import { readyForQuery, type UpstreamConnection } from '../support/scripted-upstream.ts';
-import { PATIENCE_MS } from '../support/waiting.ts';
+import type { Gate, SessionRow } from '../support/run/gate.ts';
+import { query, type RawClient } from '../support/peers/raw-client.ts';
+import { readyForQuery, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { PATIENCE_MS } from '../support/run/waiting.ts';
 
 /** An upstream that lets everybody in and answers each message with ReadyForQuery. */
 export async function answering(connection: UpstreamConnection): Promise<void> {

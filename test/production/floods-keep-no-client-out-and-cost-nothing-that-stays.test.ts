@@ -2,10 +2,10 @@
 // mean it get in throughout, and what the flood took is given back when it is over.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, sslRequest, startupMessage, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw, sslRequest, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { openSession, until } from '../session/clients.ts';
 
 const SILENT = 1000;

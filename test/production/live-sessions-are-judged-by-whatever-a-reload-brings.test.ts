@@ -2,10 +2,10 @@
 // that run, and of nothing else than them.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { decodeErrorResponse } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { decodeErrorResponse } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { openSession, until } from '../session/clients.ts';
 import { answering, answers, judgements, reloaded, states } from './clients.ts';
 

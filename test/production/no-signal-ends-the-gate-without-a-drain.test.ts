@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'tap';
 import { letIn, openSession, takeOver, TRUST } from '../session/clients.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { query, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { query, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 /** Each would end a process that does not listen for it, but for the last three, which Node ignores or nobody minds. */
 const LOGGED = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGIO', 'SIGSTKFLT', 'SIGUSR1'] as const;

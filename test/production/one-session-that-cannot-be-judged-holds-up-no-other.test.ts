@@ -12,11 +12,11 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { SessionsJudge } from '../../src/server/rejudge.ts';
 import type { Session } from '../../src/session/sessions.ts';
 import { chainOf } from '../../src/tls/judge/presented-chain.ts';
-import { testAuthority, type Credentials } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { answering } from './clients.ts';
 

@@ -3,11 +3,11 @@
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { test } from 'tap';
-import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { codedLines } from '../session/clients.ts';
 import { answering, reloaded } from './clients.ts';
 

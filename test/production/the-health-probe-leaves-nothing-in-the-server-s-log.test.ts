@@ -1,9 +1,9 @@
 // The health probe before real servers: PostgreSQL 10, 15 and 18, with and without TLS of their own, log nothing of it.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { startPostgres, type PostgresVersion } from '../support/postgres.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres, type PostgresVersion } from '../support/servers/postgres.ts';
 
 const HBA = 'hostssl all all all cert\n';
 const VERSIONS: readonly PostgresVersion[] = [10, 15, 18];

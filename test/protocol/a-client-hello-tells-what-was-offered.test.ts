@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { ClientHelloCollector, decodeClientHello } from '../../src/tls/handshake/client-hello.ts';
-import { capturedClientHello } from '../support/tls.ts';
+import { capturedClientHello } from '../support/certificates/tls.ts';
 
 await test('the offers of real clients', async (t) => {
   const modern = await capturedClientHello(t, {

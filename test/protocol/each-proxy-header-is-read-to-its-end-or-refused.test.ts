@@ -8,7 +8,7 @@ import {
   readProxyHeader,
   type ProxyHeaderResult,
 } from '../../src/protocol/proxy-header.ts';
-import { ipv4Pair, ipv6Pair, proxyHeader, proxyLine, tlv } from '../support/proxy-header.ts';
+import { ipv4Pair, ipv6Pair, proxyHeader, proxyLine, tlv } from '../support/peers/proxy-header.ts';
 
 const AFTER = Buffer.from('\0\0\0\x08\x04\xd2\x16\x2f', 'latin1');
 const IPV6 = '20010db8000000000000000000000007';

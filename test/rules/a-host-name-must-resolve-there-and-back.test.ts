@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { parseNumericAddress } from '../../src/rules/address.ts';
 import { decide } from '../../src/rules/decide.ts';
 import type { Forward, HostName } from '../../src/rules/types.ts';
-import { bookOf, factsOf } from '../support/rules.ts';
+import { bookOf, factsOf } from '../support/oracles/rules.ts';
 
 const unknown = { state: 'unknown' } as const;
 const forwardTo = (...addresses: string[]): Forward => ({

@@ -4,7 +4,7 @@
 import { test } from 'tap';
 import { readLines } from '../../src/rules/tokens.ts';
 import type { Token } from '../../src/rules/types.ts';
-import { HBA_FILE, memoryFiles } from '../support/rules.ts';
+import { HBA_FILE, memoryFiles } from '../support/oracles/rules.ts';
 
 type Row = readonly [what: string, content: string, records: readonly string[]];
 

@@ -3,11 +3,11 @@
 // does not match a client from ::1 there.
 
 import tap, { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { requireNetworkNamespace } from '../support/network-namespace.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { requireNetworkNamespace } from '../support/servers/network-namespace.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 requireNetworkNamespace(tap, {
   hosts: '127.0.0.1 localhost\n::1 localhost\n10.55.0.2 two.example\n',

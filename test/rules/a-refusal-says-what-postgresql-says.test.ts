@@ -6,8 +6,8 @@ import { fromText } from '../../src/base/bytestring.ts';
 import { decide } from '../../src/rules/decide.ts';
 import { authenticatedMessage } from '../../src/rules/texts.ts';
 import type { Admission, Refusal } from '../../src/rules/types.ts';
-import { bookOf, factsOf, HBA_FILE, IDENT_FILE } from '../support/rules.ts';
-import type { BookOptions, Connection } from '../support/rules.ts';
+import { bookOf, factsOf, HBA_FILE, IDENT_FILE } from '../support/oracles/rules.ts';
+import type { BookOptions, Connection } from '../support/oracles/rules.ts';
 
 function refusal(hba: string, connection: Connection, options?: BookOptions): Refusal {
   const verdict = decide(bookOf(hba, options), factsOf(connection));

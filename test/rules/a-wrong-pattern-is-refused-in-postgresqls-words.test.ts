@@ -3,7 +3,7 @@
 
 import { test } from 'tap';
 import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
-import { readRefusals } from '../support/pattern-table.ts';
+import { readRefusals } from '../support/oracles/pattern-table.ts';
 
 for (const table of ['errors.txt', 'unsupported.txt'] as const) {
   await test(`a pattern of ${table} is refused with the text beside it`, (t) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { fromText } from '../../src/base/bytestring.ts';
 import { decide } from '../../src/rules/decide.ts';
-import { bookOf, factsOf } from '../support/rules.ts';
+import { bookOf, factsOf } from '../support/oracles/rules.ts';
 
 interface Recorded {
   readonly user: string;

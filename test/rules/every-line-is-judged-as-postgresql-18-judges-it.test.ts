@@ -7,11 +7,11 @@ import { test } from 'tap';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import type { HbaRecord, IdentRecord } from '../../src/rules/types.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { startPostgres } from '../support/postgres.ts';
-import type { Row } from '../support/postgres.ts';
-import { HBA_VIEW, hbaColumns, identColumns } from '../support/rule-views.ts';
-import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import type { Row } from '../support/servers/postgres.ts';
+import { HBA_VIEW, hbaColumns, identColumns } from '../support/oracles/rule-views.ts';
+import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/oracles/rules.ts';
 
 const DIRECTORY = '/etc/gate';
 const included = { one: 'a b\nc,d "all"\n', none: '# nothing\n' };

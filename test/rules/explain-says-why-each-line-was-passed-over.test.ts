@@ -4,8 +4,8 @@ import { test } from 'tap';
 import { fromBytes } from '../../src/base/bytestring.ts';
 import { explain, explainMismatch } from '../../src/rules/explain.ts';
 import { ruleText } from '../../src/rules/hba.ts';
-import { bookOf, factsOf, HBA_FILE } from '../support/rules.ts';
-import type { Connection } from '../support/rules.ts';
+import { bookOf, factsOf, HBA_FILE } from '../support/oracles/rules.ts';
+import type { Connection } from '../support/oracles/rules.ts';
 
 const named = (name: string, addresses: []) =>
   ({ state: 'resolved', name, forward: { state: 'resolved', addresses } }) as const;

@@ -6,7 +6,7 @@ import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import { readLines } from '../../src/rules/tokens.ts';
 import type { FileSystem } from '../../src/rules/types.ts';
-import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
+import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/oracles/rules.ts';
 
 const options = { ssl: true, roles: new Map() };
 

@@ -1,8 +1,8 @@
 // Warnings of a rule file that loads: certain ones only.
 
 import { test } from 'tap';
-import { bookOf } from '../support/rules.ts';
-import type { BookOptions } from '../support/rules.ts';
+import { bookOf } from '../support/oracles/rules.ts';
+import type { BookOptions } from '../support/oracles/rules.ts';
 
 function warningsOf(hba: string, options?: BookOptions): string[] {
   const { hba: rules, ident } = bookOf(hba, options);

@@ -4,7 +4,7 @@
 import { test } from 'tap';
 import { decide, decisionSteps } from '../../src/rules/decide.ts';
 import type { Facts, RuleBook } from '../../src/rules/types.ts';
-import { bookOf, factsOf } from '../support/rules.ts';
+import { bookOf, factsOf } from '../support/oracles/rules.ts';
 
 const HBA = 'hostssl all all all cert clientname=URI map=m\nhost all all all trust';
 const names = (count: number, length = 30): string[] =>

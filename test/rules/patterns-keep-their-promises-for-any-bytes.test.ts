@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { compilePattern, PatternError, type Pattern } from '../../src/regex/pattern.ts';
-import { PatternGenerator } from '../support/random-patterns.ts';
+import { PatternGenerator } from '../support/oracles/random-patterns.ts';
 
 const byte = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
 const bytes = fc.string({ unit: byte, maxLength: 60 });

@@ -6,10 +6,10 @@ import type { ByteString } from '../../src/base/bytestring.ts';
 import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
 import { Matcher } from '../../src/regex/matcher.ts';
 import { parsePattern } from '../../src/regex/parser.ts';
-import { readMatches, readRefusals } from '../support/pattern-table.ts';
-import { PatternGenerator } from '../support/random-patterns.ts';
-import { RegexpOracle } from '../support/regexp-oracle.ts';
-import type { RegexpAnswer, RegexpQuestion } from '../support/regexp-oracle.ts';
+import { readMatches, readRefusals } from '../support/oracles/pattern-table.ts';
+import { PatternGenerator } from '../support/oracles/random-patterns.ts';
+import { RegexpOracle } from '../support/oracles/regexp-oracle.ts';
+import type { RegexpAnswer, RegexpQuestion } from '../support/oracles/regexp-oracle.ts';
 
 const PATTERNS_A_ROUND = 250;
 const SUBJECTS_A_PATTERN = 6;

@@ -2,7 +2,7 @@
 
 import { test } from 'tap';
 import { compilePattern } from '../../src/regex/pattern.ts';
-import { readMatches } from '../support/pattern-table.ts';
+import { readMatches } from '../support/oracles/pattern-table.ts';
 
 await test('patterns match what their table says', (t) => {
   const lines = readMatches();

@@ -2,12 +2,12 @@
 // on its fields or on its error. GATEHOUSE_DIFFERENTIAL_SEED asks for other lines.
 
 import { test } from 'tap';
-import { HBA_VIEW, hbaColumns } from '../support/rule-views.ts';
-import { startPostgres } from '../support/postgres.ts';
-import type { Row } from '../support/postgres.ts';
-import { Random, randomHbaLine } from '../support/random-rules.ts';
-import { HBA_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
-import { testAuthority } from '../support/certificates.ts';
+import { HBA_VIEW, hbaColumns } from '../support/oracles/rule-views.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import type { Row } from '../support/servers/postgres.ts';
+import { Random, randomHbaLine } from '../support/oracles/random-rules.ts';
+import { HBA_FILE, memoryFiles, problemsOf } from '../support/oracles/rules.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import type { HbaRules } from '../../src/rules/types.ts';
 

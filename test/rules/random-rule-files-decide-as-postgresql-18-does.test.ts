@@ -5,10 +5,10 @@
 // GATEHOUSE_DIFFERENTIAL_ROUNDS (500) and GATEHOUSE_DIFFERENTIAL_SEED (1) ask for more, or for others.
 
 import root, { test } from 'tap';
-import { comparable, Differential } from '../support/differential.ts';
-import type { Answer } from '../support/differential.ts';
-import { Random, randomRound } from '../support/random-rules.ts';
-import type { RandomRound } from '../support/random-rules.ts';
+import { comparable, Differential } from '../support/oracles/differential.ts';
+import type { Answer } from '../support/oracles/differential.ts';
+import { Random, randomRound } from '../support/oracles/random-rules.ts';
+import type { RandomRound } from '../support/oracles/random-rules.ts';
 
 const ROUNDS = Number(process.env['GATEHOUSE_DIFFERENTIAL_ROUNDS'] ?? 500);
 const SEED = Number(process.env['GATEHOUSE_DIFFERENTIAL_SEED'] ?? 1);

@@ -5,8 +5,13 @@ import { test } from 'tap';
 import type { Problem } from '../../src/base/problems.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
-import { needsRealFiles, realHbaFiles, realIdentFiles, type RealError } from '../support/real-files.ts';
-import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
+import {
+  needsRealFiles,
+  realHbaFiles,
+  realIdentFiles,
+  type RealError,
+} from '../support/oracles/real-files.ts';
+import { HBA_FILE, IDENT_FILE, memoryFiles, problemsOf } from '../support/oracles/rules.ts';
 
 const DIRECTORY = '/etc/gate/';
 const NOT_BUILT = /: not supported by this build$/;

@@ -8,7 +8,7 @@ import { decide } from '../../src/rules/decide.ts';
 import { explain } from '../../src/rules/explain.ts';
 import { never } from '../../src/rules/never.ts';
 import type { Verdict } from '../../src/rules/types.ts';
-import { bookOf, factsOf, parseExpectations } from '../support/rules.ts';
+import { bookOf, factsOf, parseExpectations } from '../support/oracles/rules.ts';
 
 const directory = join(import.meta.dirname, '../fixtures/rules');
 const read = (file: string) => readFileSync(join(directory, file), 'utf8');

@@ -9,7 +9,7 @@ import { decide } from '../../src/rules/decide.ts';
 import { loadHba } from '../../src/rules/hba.ts';
 import { loadIdent } from '../../src/rules/ident.ts';
 import type { Facts, FileSystem, RuleBook, Verdict } from '../../src/rules/types.ts';
-import { bookOf, factsOf, HBA_FILE, IDENT_FILE, problemsOf } from '../support/rules.ts';
+import { bookOf, factsOf, HBA_FILE, IDENT_FILE, problemsOf } from '../support/oracles/rules.ts';
 
 const RUNS = { numRuns: 500, seed: 20260101 } as const;
 

@@ -3,7 +3,7 @@
 
 import { test } from 'tap';
 import { decide } from '../../src/rules/decide.ts';
-import { bookOf, factsOf } from '../support/rules.ts';
+import { bookOf, factsOf } from '../support/oracles/rules.ts';
 
 const LINES = 10_000;
 

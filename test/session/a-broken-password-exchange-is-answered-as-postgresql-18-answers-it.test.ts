@@ -2,11 +2,18 @@
 // same users: SQLSTATE, message and DETAIL are the same.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cstring, decodeErrorResponse, int32, message, query, startupMessage } from '../support/messages.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
+import { startGate } from '../support/run/gate.ts';
+import {
+  cstring,
+  decodeErrorResponse,
+  int32,
+  message,
+  query,
+  startupMessage,
+} from '../support/peers/messages.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const SCRAM = 'SCRAM-SHA-256';
 const PLUS = 'SCRAM-SHA-256-PLUS';

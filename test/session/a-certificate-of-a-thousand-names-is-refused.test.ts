@@ -2,10 +2,10 @@
 // long, the log says what was too much, and others come in as before.
 
 import { test } from 'tap';
-import type { Credentials } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 const LINES = 1000;
 

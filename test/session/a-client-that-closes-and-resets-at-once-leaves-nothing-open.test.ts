@@ -2,9 +2,9 @@
 // it all in one turn, and libuv resets no socket whose shutdown is under way.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { oneColumnResult, scriptedUpstream } from '../support/scripted-upstream.ts';
-import { assertNothingOpen, idleFdCount } from '../support/visitor.ts';
+import { startGate } from '../support/run/gate.ts';
+import { oneColumnResult, scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { assertNothingOpen, idleFdCount } from '../support/peers/visitor.ts';
 import { letIn, openSession, TRUST } from './clients.ts';
 
 const CLIENTS = 20;

@@ -2,8 +2,8 @@
 // upstream's end comes behind it.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { query, scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { query, scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, takeOver, TRUST } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 

@@ -2,9 +2,9 @@
 // upstream: one line says so, nothing of a half answer reaches the upstream, and nothing stays.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { passwordMessage, startupMessage } from '../support/messages.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { passwordMessage, startupMessage } from '../support/peers/messages.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { codedLines, openClient, until } from './clients.ts';
 import { byHand, PASSWORD_LINES, REQUESTS, turn } from './logins.ts';
 

@@ -3,9 +3,9 @@
 
 import type { Socket } from 'node:net';
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 import { openSession, takeOver, TRUST, until } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 

@@ -2,8 +2,8 @@
 // answers; after shutdown_timeout, a second signal or SIGINT they are told 57P01. The gate exits with 0.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
 import {
   cancelRequest,
   connectRaw,
@@ -12,10 +12,10 @@ import {
   query,
   sslRequest,
   type Message,
-} from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 import { codedLines, letIn, openClient, openSession, TRUST, until } from './clients.ts';
 
 const SHUTTING_DOWN = { S: 'FATAL', C: '57P03', M: 'the database system is shutting down' };

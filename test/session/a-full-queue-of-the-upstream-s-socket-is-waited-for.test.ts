@@ -6,11 +6,11 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import tap, { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { requireTools, toolPath } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { requireTools, toolPath } from '../support/run/tools.ts';
 
 requireTools(tap, 'python3');
 

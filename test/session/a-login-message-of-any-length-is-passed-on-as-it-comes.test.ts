@@ -3,7 +3,7 @@
 
 import { Client } from 'pg';
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   authenticationOk,
   backendKeyData,
@@ -15,11 +15,11 @@ import {
   query,
   readyForQuery,
   startupMessage,
-} from '../support/messages.ts';
-import { HBA, startPostgres } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
+} from '../support/peers/messages.ts';
+import { HBA, startPostgres } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
 import { codedLines, conninfo, openClient, takeOver, TRUST, until } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 import { byHand, turn } from './logins.ts';

@@ -2,7 +2,7 @@
 // 28000 before the client has been asked for anything weaker. First byte by byte, then with real servers and psql.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   authentication,
   authenticationCleartextPassword,
@@ -15,11 +15,11 @@ import {
   passwordMessage,
   readyForQuery,
   startupMessage,
-} from '../support/messages.ts';
-import { HBA, startPostgres } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
+} from '../support/peers/messages.ts';
+import { HBA, startPostgres } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
 import { codedLines, conninfo, openClient } from './clients.ts';
 
 const METHODS = ['trust', 'password', 'md5', 'scram-sha-256'] as const;

@@ -8,11 +8,11 @@ import { ServingProcess } from '../../src/server/serving-process.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { LocalQuota, type Quota } from '../../src/session/quota.ts';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { connectRaw, startupMessage, type RawClient } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { connectRaw, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

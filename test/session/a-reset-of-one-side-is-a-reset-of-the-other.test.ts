@@ -2,8 +2,8 @@
 // was told. What the upstream had said before still arrives.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { oneColumnResult, scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { oneColumnResult, scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, TRUST } from './clients.ts';
 
 const RESET = { how: 'error', error: { code: 'ECONNRESET' } };

@@ -2,9 +2,9 @@
 // lists, counts or cancels does not see it any more, however long the client takes to hang up.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cancelRequest, connectRaw, decodeErrorResponse } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cancelRequest, connectRaw, decodeErrorResponse } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, TRUST, until } from './clients.ts';
 
 const ways = [

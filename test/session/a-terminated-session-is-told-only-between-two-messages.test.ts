@@ -2,10 +2,10 @@
 // closed, for an ErrorResponse must never be spliced into it; a query that runs is cancelled on the upstream.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { decodeErrorResponse, decodeMessages, oneColumnResult, query } from '../support/messages.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { decodeErrorResponse, decodeMessages, oneColumnResult, query } from '../support/peers/messages.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, TRUST, until } from './clients.ts';
 
 async function terminateTheSession(gate: Gate): Promise<void> {

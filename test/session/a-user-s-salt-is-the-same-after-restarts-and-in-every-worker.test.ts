@@ -2,11 +2,11 @@
 // the same one, so that asking twice tells a stranger nothing.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { cstring, int32, message, startupMessage } from '../support/messages.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { testAuthority } from '../support/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { cstring, int32, message, startupMessage } from '../support/peers/messages.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
 
 const USERS = ['nobody', 'plain', 'old', 'empty'] as const;
 const SECRETS = `"plain" "correct-horse"\n"old" "md5${'a'.repeat(32)}"\n"empty" ""\n`;

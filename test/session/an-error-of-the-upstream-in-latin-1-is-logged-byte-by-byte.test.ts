@@ -2,9 +2,9 @@
 // client gets the server's bytes, and the log shows each byte that is not ASCII as `\xNN` (contract §7.6).
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectRaw, startupMessage } from '../support/raw-client.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectRaw, startupMessage } from '../support/peers/raw-client.ts';
 
 for (const version of [10, 18] as const) {
   await test(`PostgreSQL ${version} refuses a name in Latin-1`, async (t) => {

@@ -2,9 +2,9 @@
 // while a second one that was sent along with the first does, nor while one runs that no Sync has followed yet.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { cstring, decodeErrorResponse, message, query } from '../support/messages.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { cstring, decodeErrorResponse, message, query } from '../support/peers/messages.ts';
 import { codedLines, openSession, TRUST, until } from './clients.ts';
 
 const TIMEOUT_MS = 400;

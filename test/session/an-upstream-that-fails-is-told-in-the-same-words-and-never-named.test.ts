@@ -2,8 +2,8 @@
 // and that it does not take long. Nothing that a client is sent names the upstream's address.
 
 import { test } from 'tap';
-import { freePort } from '../support/free-port.ts';
-import { startGate } from '../support/gate.ts';
+import { freePort } from '../support/run/free-port.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   authentication,
   authenticationCleartextPassword,
@@ -16,9 +16,9 @@ import {
   passwordMessage,
   readyForQuery,
   startupMessage,
-} from '../support/messages.ts';
-import { scriptedUpstream, scripts, type Script } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+} from '../support/peers/messages.ts';
+import { scriptedUpstream, scripts, type Script } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 import { codedLines, openClient, openSession, TRUST, until } from './clients.ts';
 
 const CONNECT_TIMEOUT_MS = 700;

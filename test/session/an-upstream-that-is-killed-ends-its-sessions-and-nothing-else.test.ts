@@ -2,9 +2,9 @@
 // gate goes on, and tells new clients that there is no upstream until there is one again.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { decodeMessages, decodeErrorResponse, query } from '../support/raw-client.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { decodeMessages, decodeErrorResponse, query } from '../support/peers/raw-client.ts';
 import { openClient, openSession, TRUST, until } from './clients.ts';
 
 await test('a backend by SIGKILL, then the whole server', async (t) => {

@@ -2,7 +2,7 @@
 // text, the log says what was wrong, and the lie gets no further answer.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   authentication,
   authenticationCleartextPassword,
@@ -12,11 +12,11 @@ import {
   backendKeyData,
   errorResponse,
   readyForQuery,
-} from '../support/messages.ts';
-import { HBA, startPostgres } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
+} from '../support/peers/messages.ts';
+import { HBA, startPostgres } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
 import { openClient } from './clients.ts';
 
 const REPLY = 'could not log in to the upstream server';

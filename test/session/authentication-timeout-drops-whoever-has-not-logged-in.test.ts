@@ -2,10 +2,10 @@
 // dropped then, without a byte, with one line; and who has logged in is left alone.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { authenticationCleartextPassword, sslRequest, startupMessage } from '../support/messages.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { authenticationCleartextPassword, sslRequest, startupMessage } from '../support/peers/messages.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { codedLines, letIn, openClient, openSession, TRUST, until } from './clients.ts';
 
 const TIMEOUT_MS = 1000;

@@ -3,15 +3,15 @@
 
 import { once } from 'node:events';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectionString, startClient } from '../support/psql.ts';
-import { cancelRequest, packet, query, int32 } from '../support/messages.ts';
-import { connectRaw, protocolVersion } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { needs } from '../support/tools.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectionString, startClient } from '../support/peers/psql.ts';
+import { cancelRequest, packet, query, int32 } from '../support/peers/messages.ts';
+import { connectRaw, protocolVersion } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { needs } from '../support/run/tools.ts';
+import { within } from '../support/run/waiting.ts';
 import { conninfo, letIn, openClient, openSession, plainConninfo, TRUST, until } from './clients.ts';
 
 await test("psql's Ctrl-C", needs('psql'), async (t) => {

@@ -5,12 +5,12 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority, type Credentials } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { HBA, startPostgres } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { HBA, startPostgres } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 
 const PASSWORD = 'correct-horse';
 

@@ -3,14 +3,20 @@
 
 import { setTimeout as elapsed } from 'node:timers/promises';
 import { test } from 'tap';
-import type { Credentials } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { startPostgres, HBA } from '../support/postgres.ts';
-import { connectionString, psql, startClient } from '../support/psql.ts';
-import { connectRaw, query, sslRequest, startupMessage, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { needs } from '../support/tools.ts';
-import { assertNothingOpen, idleFdCount } from '../support/visitor.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { startPostgres, HBA } from '../support/servers/postgres.ts';
+import { connectionString, psql, startClient } from '../support/peers/psql.ts';
+import {
+  connectRaw,
+  query,
+  sslRequest,
+  startupMessage,
+  type RawClient,
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { needs } from '../support/run/tools.ts';
+import { assertNothingOpen, idleFdCount } from '../support/peers/visitor.ts';
 import { conninfo, openClient, until } from './clients.ts';
 import { createRandom } from './keystream.ts';
 

@@ -1,18 +1,18 @@
 // Clients of a gate under test, past the parts that a test is not about: connected, inside TLS, logged in.
 
 import type { Socket } from 'node:net';
-import type { Credentials } from '../support/certificates.ts';
-import type { Gate, LogLine } from '../support/gate.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import type { Gate, LogLine } from '../support/run/gate.ts';
 import {
   connectRaw,
   type ByteChannel,
   type Login,
   type Parameters,
   type RawClient,
-} from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import type { UpstreamConnection } from '../support/scripted-upstream.ts';
-import { PATIENCE_MS } from '../support/waiting.ts';
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import type { UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { PATIENCE_MS } from '../support/run/waiting.ts';
 
 /** A rule file that admits everybody, with and without TLS. */
 export const TRUST = 'host all all 127.0.0.1/32 trust\n';

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres, type PostgresServer } from '../support/postgres.ts';
-import { psql, type Conninfo } from '../support/psql.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres, type PostgresServer } from '../support/servers/postgres.ts';
+import { psql, type Conninfo } from '../support/peers/psql.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 import { conninfo, plainConninfo } from './clients.ts';
 
 /** Characters of a row, its newline not counted. */

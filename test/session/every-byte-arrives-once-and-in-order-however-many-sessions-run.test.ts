@@ -8,9 +8,9 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test, type Test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 import { openSession, takeOver, TRUST } from './clients.ts';
 import { createKeystream, createRandom, keystreamDigest, Seen } from './keystream.ts';
 

@@ -4,11 +4,11 @@
 import { readFileSync } from 'node:fs';
 import tap, { test } from 'tap';
 import { keepAlive } from '../../src/base/keep-alive.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { socketOptions } from '../support/socket-options.ts';
-import { leftOutForWantOf, requireTools } from '../support/tools.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { socketOptions } from '../support/run/socket-options.ts';
+import { leftOutForWantOf, requireTools } from '../support/run/tools.ts';
 
 requireTools(tap, 'python3');
 // Borrowing another process's sockets is a kind of tracing it.

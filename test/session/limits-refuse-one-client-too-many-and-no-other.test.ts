@@ -1,12 +1,12 @@
 // max_connections, max_connections_per_address and max_handshakes: who is refused, with which words, and who is not.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { psql } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import { startGate } from '../support/run/gate.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { codedLines, conninfo, letIn, openClient, openSession, TRUST, until } from './clients.ts';
 
 const TOO_MANY = { S: 'FATAL', C: '53300', M: 'sorry, too many clients already' };

@@ -1,7 +1,7 @@
 // Logins at a gate whose upstream is moved by the test itself, step by step, so that a test can look at what has arrived
 // before it lets the upstream go on.
 
-import type { Gate } from '../support/gate.ts';
+import type { Gate } from '../support/run/gate.ts';
 import {
   authentication,
   authenticationCleartextPassword,
@@ -10,8 +10,8 @@ import {
   authenticationSasl,
   backendKeyData,
   readyForQuery,
-} from '../support/messages.ts';
-import type { RawClient } from '../support/raw-client.ts';
+} from '../support/peers/messages.ts';
+import type { RawClient } from '../support/peers/raw-client.ts';
 
 /** The methods of pg_hba.conf that demand a proof of the upstream. */
 export const PASSWORD_METHODS = ['password', 'md5', 'scram-sha-256'] as const;

@@ -2,16 +2,16 @@
 // and takes no place of max_connections. From AuthenticationOk on it is a session.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   authenticationCleartextPassword,
   connectRaw,
   passwordMessage,
   startupMessage,
   type RawClient,
-} from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+} from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
 import { codedLines, until } from './clients.ts';
 
 const TOO_MANY = { S: 'FATAL', C: '53300', M: 'sorry, too many clients already' };

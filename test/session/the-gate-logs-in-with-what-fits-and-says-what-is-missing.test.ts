@@ -2,11 +2,11 @@
 // what the log says where nothing fits. Real servers and psql.
 
 import { test } from 'tap';
-import type { Credentials } from '../support/certificates.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { HBA, startPostgres, type PostgresServer } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { HBA, startPostgres, type PostgresServer } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { conninfo } from './clients.ts';
 
 const METHODS = ['trust', 'password', 'md5', 'scram-sha-256'] as const;

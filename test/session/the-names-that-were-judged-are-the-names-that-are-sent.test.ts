@@ -2,9 +2,9 @@
 // they were judged, and so do the log, /sessions and whoever asks for the database by leaving it out.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { int32, startupMessage, type Parameters } from '../support/messages.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { int32, startupMessage, type Parameters } from '../support/peers/messages.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession } from './clients.ts';
 
 /** 69 bytes, of which the rules see 63. */

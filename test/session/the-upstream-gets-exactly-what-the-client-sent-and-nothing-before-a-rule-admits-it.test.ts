@@ -2,7 +2,7 @@
 // in, no `_pq_.` options. And not one connection for a client that no rule has admitted.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import {
   cstring,
   decodeNegotiateProtocolVersion,
@@ -13,9 +13,9 @@ import {
   query,
   startupMessage,
   type Parameters,
-} from '../support/messages.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+} from '../support/peers/messages.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openClient, openSession, TRUST } from './clients.ts';
 
 const LONG = 'x'.repeat(9_000);

@@ -2,7 +2,7 @@
 // however it is cut; what comes after it waits for the end of the login; anything else in its place ends the login.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   decodeErrorResponse,
   int32,
@@ -10,9 +10,9 @@ import {
   passwordMessage,
   query,
   startupMessage,
-} from '../support/messages.ts';
-import { printable } from '../support/byte-channel.ts';
-import { scriptedUpstream, type ScriptedUpstream } from '../support/scripted-upstream.ts';
+} from '../support/peers/messages.ts';
+import { printable } from '../support/peers/byte-channel.ts';
+import { scriptedUpstream, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { codedLines, openClient, until } from './clients.ts';
 import {
   byHand,

@@ -4,11 +4,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { portOf } from '../support/free-port.ts';
-import { connectRaw, query } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { connectRaw, query } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, takeOver, TRUST, until } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 

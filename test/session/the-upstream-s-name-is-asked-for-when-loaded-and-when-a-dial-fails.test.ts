@@ -2,12 +2,12 @@
 // that has moved is found; never for each session, which strangers could keep from the resolver's few threads.
 
 import tap, { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { nameServer } from '../support/name-server.ts';
-import { requireNetworkNamespace } from '../support/network-namespace.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { nameServer } from '../support/servers/name-server.ts';
+import { requireNetworkNamespace } from '../support/servers/network-namespace.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n' });
 

@@ -4,9 +4,9 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+import { startGate } from '../support/run/gate.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 import { letIn, openSession, takeOver, TRUST } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 

@@ -4,11 +4,17 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/gate.ts';
-import { authenticationOk, passwordMessage, query, startupMessage, terminate } from '../support/messages.ts';
-import { printable } from '../support/byte-channel.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { within } from '../support/waiting.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import {
+  authenticationOk,
+  passwordMessage,
+  query,
+  startupMessage,
+  terminate,
+} from '../support/peers/messages.ts';
+import { printable } from '../support/peers/byte-channel.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { within } from '../support/run/waiting.ts';
 import { openClient, takeOver, until } from './clients.ts';
 import { createKeystream, keystreamDigest, Seen } from './keystream.ts';
 import { byHand, LET_IN, sendCut, turn } from './logins.ts';

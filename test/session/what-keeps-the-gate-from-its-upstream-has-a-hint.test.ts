@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import tap, { test, type Test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { freePort } from '../support/free-port.ts';
-import { requireNetworkNamespace } from '../support/network-namespace.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { startGate } from '../support/run/gate.ts';
+import { freePort } from '../support/run/free-port.ts';
+import { requireNetworkNamespace } from '../support/servers/network-namespace.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n', nss: 'files' });
 

@@ -2,10 +2,10 @@
 // write to it meets a reset. What it said arrives all the same.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { errorResponse, message } from '../support/messages.ts';
-import type { RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { errorResponse, message } from '../support/peers/messages.ts';
+import type { RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { letIn, openSession, TRUST } from './clients.ts';
 
 const WHY = errorResponse({

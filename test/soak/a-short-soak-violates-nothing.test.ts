@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { runToEnd } from '../support/program.ts';
+import { runToEnd } from '../support/run/program.ts';
 
 const SOAK = fileURLToPath(new URL('../../soak/main.ts', import.meta.url));
 

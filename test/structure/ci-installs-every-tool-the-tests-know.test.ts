@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { PACKAGES } from '../support/tools.ts';
+import { PACKAGES } from '../support/run/tools.ts';
 
-await test('the pairs in .ci/run are those of test/support/tools.ts', async (t) => {
+await test('the pairs in .ci/run are those of test/support/run/tools.ts', async (t) => {
   const script = readFileSync(new URL('../../.ci/run', import.meta.url), 'utf8');
   const list = /^tools=\(\n([^)]*)\)/m.exec(script)?.[1] ?? '';
   const pairs = list

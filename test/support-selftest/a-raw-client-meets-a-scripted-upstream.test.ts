@@ -9,8 +9,8 @@ import {
   protocolVersion,
   query,
   startupMessage,
-} from '../support/raw-client.ts';
-import { scriptedUpstream, scripts, type UpstreamConnection } from '../support/scripted-upstream.ts';
+} from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
 
 await test('a login over TCP, sent byte by byte', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

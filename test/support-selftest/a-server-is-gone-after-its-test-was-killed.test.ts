@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { test } from 'tap';
-import { PATIENCE_MS } from '../support/waiting.ts';
+import { PATIENCE_MS } from '../support/run/waiting.ts';
 
 const script = `
-  import { startPostgres } from ${JSON.stringify(new URL('../support/postgres.ts', import.meta.url).href)};
+  import { startPostgres } from ${JSON.stringify(new URL('../support/servers/postgres.ts', import.meta.url).href)};
   const server = await startPostgres({ version: 18 });
   process.stdout.write(JSON.stringify({ pid: server.pid, directory: server.socketDir }) + '\\n');
 `;

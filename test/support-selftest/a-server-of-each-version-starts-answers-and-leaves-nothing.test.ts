@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { test } from 'tap';
-import { startPostgres, type PostgresVersion } from '../support/postgres.ts';
+import { startPostgres, type PostgresVersion } from '../support/servers/postgres.ts';
 
 const versions: readonly PostgresVersion[] = [10, 15, 18];
 

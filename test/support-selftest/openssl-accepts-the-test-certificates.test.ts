@@ -5,10 +5,15 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import * as tls from 'node:tls';
 import { test } from 'tap';
-import { bmpString, testAuthority, type Credentials, type IssueOptions } from '../support/certificates.ts';
-import { portOf } from '../support/free-port.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
+import {
+  bmpString,
+  testAuthority,
+  type Credentials,
+  type IssueOptions,
+} from '../support/certificates/certificates.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
 
 interface Verdict {
   readonly error: string | null;

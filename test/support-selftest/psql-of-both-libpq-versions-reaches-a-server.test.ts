@@ -2,10 +2,10 @@
 // the passwords and certificates it was told to.
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { startPostgres, HBA } from '../support/postgres.ts';
-import { psql } from '../support/psql.ts';
-import { needs } from '../support/tools.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startPostgres, HBA } from '../support/servers/postgres.ts';
+import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 
 await test('over the Unix socket and over TCP with a password', needs('psql'), async (t) => {
   await using server = await startPostgres({ version: 15, hba: HBA['scram-sha-256'] });

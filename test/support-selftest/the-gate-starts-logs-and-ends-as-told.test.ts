@@ -3,9 +3,9 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { GateStartError, startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { GateStartError, startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('a client gets through', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

@@ -6,16 +6,16 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { portOf } from '../support/free-port.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { Gate } from '../support/gate.ts';
-import { cleanEnvironment, programArgs } from '../support/program.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import type { Exit } from '../support/supervise.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { Gate } from '../support/run/gate.ts';
+import { cleanEnvironment, programArgs } from '../support/run/program.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import type { Exit } from '../support/run/supervise.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 interface Activation {
   readonly sockets: readonly Server[];

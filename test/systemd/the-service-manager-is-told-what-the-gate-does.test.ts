@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'tap';
 import { createServiceManager } from '../../src/server/systemd/notify.ts';
-import { startGate } from '../support/gate.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { Arrivals } from '../support/waiting.ts';
+import { startGate } from '../support/run/gate.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { Arrivals } from '../support/run/waiting.ts';
 
 const HBA = 'host all all all trust\n';
 

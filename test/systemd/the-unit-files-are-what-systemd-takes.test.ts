@@ -4,9 +4,9 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { runToEnd } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 const folder = fileURLToPath(new URL('../../config/systemd', import.meta.url));
 

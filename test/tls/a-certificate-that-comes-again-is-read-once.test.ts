@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { test } from 'tap';
 import { verifiedIdentity } from '../../src/x509/identity.ts';
-import { testAuthority } from '../support/certificates.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
 
 await test('the same bytes give the same identity, and others another', async (t) => {
   const authority = testAuthority(t);

@@ -2,10 +2,10 @@
 
 import { createServer } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd } from '../support/scope.ts';
-import { gateOf, listen, presenting, TlsClient } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { gateOf, listen, presenting, TlsClient } from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 /** Null when the server took part. */
 function renegotiated(client: TlsClient): Promise<Error | null> {

@@ -11,9 +11,9 @@ import {
   type Credentials,
   type RevocationListOptions,
   type TestAuthority,
-} from '../support/certificates.ts';
-import type { Scope } from '../support/scope.ts';
-import { gateOf, presenting, TlsClient } from '../support/tls.ts';
+} from '../support/certificates/certificates.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { gateOf, presenting, TlsClient } from '../support/certificates/tls.ts';
 
 type Client = Pick<Credentials, 'cert' | 'key' | 'serial'>;
 

@@ -1,8 +1,8 @@
 // Without a certificate Node reports one of OpenSSL's verification errors, as if there were a bad one (semantics §2.7).
 
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { gateOf, presenting, TlsClient } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { gateOf, presenting, TlsClient } from '../support/certificates/tls.ts';
 
 await test('with ssl_ca_file a client that sends no certificate is absent, not unverified', async (t) => {
   const gate = await gateOf(t, testAuthority(t));

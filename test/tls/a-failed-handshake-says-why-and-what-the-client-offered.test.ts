@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { capturedClientHello, gateOf, TlsClient, type TlsGate } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { capturedClientHello, gateOf, TlsClient, type TlsGate } from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 interface Expected {
   readonly code: string;

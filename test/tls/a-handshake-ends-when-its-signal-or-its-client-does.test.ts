@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import { GatehouseError } from '../../src/base/errors.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
 import {
   capturedClientHello,
   gateOf,
@@ -16,8 +16,8 @@ import {
   startTlsGate,
   TlsClient,
   tlsSettings,
-} from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+} from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 function rawClient(t: Scope, port: number): Socket {
   const socket = connect({ port, host: '127.0.0.1' });

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'tap';
 import { keyFileObjection } from '../../src/tls/material/key-file.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { loadingProblem, loadMaterial, tlsSettings } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { loadingProblem, loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
 
 const REGULAR = 0o100000;
 const FIFO = 0o010000;
@@ -91,7 +91,7 @@ await test("root's file, readable by the group, is taken by a process of that gr
     [0o600, `could not load private key file "${server.keyFile}": Permission denied`],
     [0o660, `private key file "${server.keyFile}" has group or world access`],
   ] as const;
-  const support = pathToFileURL(join(import.meta.dirname, '../support/tls.ts')).href;
+  const support = pathToFileURL(join(import.meta.dirname, '../support/certificates/tls.ts')).href;
   const script = `
     import { loadMaterial, tlsSettings } from ${JSON.stringify(support)};
     const files = ${JSON.stringify({ certFile: server.certFile, keyFile: server.keyFile })};

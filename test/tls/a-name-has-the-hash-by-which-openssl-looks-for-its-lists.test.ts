@@ -5,9 +5,9 @@ import * as fc from 'fast-check';
 import { test } from 'tap';
 import { DerError } from '../../src/x509/der.ts';
 import { nameHash } from '../../src/x509/name-hash.ts';
-import { opensslOracle } from '../support/openssl-oracle.ts';
-import { needs } from '../support/tools.ts';
-import { name, type AttributeValue, type DistinguishedName } from '../support/x509.ts';
+import { opensslOracle } from '../support/oracles/openssl-oracle.ts';
+import { needs } from '../support/run/tools.ts';
+import { name, type AttributeValue, type DistinguishedName } from '../support/certificates/x509.ts';
 
 const text = fc.string({
   unit: fc.constantFrom(...Array.from('aA zZ9\t\n\v\f\r\0  \u00e9\u00c9\u0130,+@*')),

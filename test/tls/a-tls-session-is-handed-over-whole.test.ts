@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import { secretBits } from '../../src/tls/handshake/cipher-bits.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
 import {
   gateOf,
   listen,
@@ -16,8 +16,8 @@ import {
   TlsClient,
   tlsSettings,
   type TlsGate,
-} from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+} from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 /** Everything a stream has to say, read only now. */
 async function drained(socket: Socket): Promise<string> {

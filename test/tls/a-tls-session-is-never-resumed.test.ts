@@ -4,10 +4,10 @@
 import { once } from 'node:events';
 import { createServer, type ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { gateOf, listen, presenting, TlsClient, type TlsGate } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { gateOf, listen, presenting, TlsClient, type TlsGate } from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 interface Server {
   readonly port: number;

@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
-import { loadLists } from '../support/tls.ts';
+import { loadLists } from '../support/certificates/tls.ts';
 
 const authority = createAuthority({ subject: 'root' });
 const server = authority.issue({

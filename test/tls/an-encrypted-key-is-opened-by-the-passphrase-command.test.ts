@@ -10,10 +10,16 @@ import { test } from 'tap';
 import { LoadError } from '../../src/base/problems.ts';
 import { runPassphraseCommand } from '../../src/tls/material/passphrase.ts';
 import type { Refuse } from '../../src/tls/material/load-problem.ts';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
-import type { Scope } from '../support/scope.ts';
-import { loadingProblem, loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
+import type { Scope } from '../support/run/scope.ts';
+import {
+  loadingProblem,
+  loadMaterial,
+  startTlsGate,
+  TlsClient,
+  tlsSettings,
+} from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 const PASSPHRASE = 'correct horse';
 

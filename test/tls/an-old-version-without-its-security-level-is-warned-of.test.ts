@@ -5,9 +5,9 @@ import { stringify } from 'yaml';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
 
 const MEDIUM = 'HIGH:MEDIUM:+3DES:!aNULL';
 

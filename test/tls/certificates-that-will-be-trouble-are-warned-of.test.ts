@@ -5,8 +5,8 @@ import { SourceReader } from '../../src/base/sources.ts';
 import { createExpiryCheck } from '../../src/server/expiry-check.ts';
 import { revocationWarnings, validityWarnings } from '../../src/tls/material/certificate-warnings.ts';
 import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { loadMaterial, tlsSettings } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
 
 const DAY_MS = 86_400_000;
 const now = new Date('2030-01-31T12:00:00.000Z');

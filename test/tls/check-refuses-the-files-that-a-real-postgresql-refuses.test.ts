@@ -5,12 +5,12 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { serverAccount } from '../support/postgres-binaries.ts';
-import { runProgram } from '../support/program.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { serverAccount } from '../support/servers/postgres-binaries.ts';
+import { runProgram } from '../support/run/program.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 /** What stands after the last colon of PostgreSQL's message, or null when it is content with the files. */
 function reasonOf(output: string): string | null {

@@ -3,8 +3,8 @@
 import { getDiffieHellman } from 'node:crypto';
 import { test } from 'tap';
 import { integer, pem, sequence } from '../../src/x509/encode.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { loadingProblem, loadMaterial, tlsSettings } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { loadingProblem, loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
 
 /** RFC 3526, group 14: a safe prime of 2048 bits. */
 const prime = BigInt(`0x${getDiffieHellman('modp14').getPrime('hex')}`);

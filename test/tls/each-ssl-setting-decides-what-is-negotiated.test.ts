@@ -7,8 +7,8 @@ import type { ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
 import { GatehouseError } from '../../src/base/errors.ts';
 import { integer, pem, sequence } from '../../src/x509/encode.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { loadMaterial, startTlsGate, TlsClient, tlsSettings } from '../support/certificates/tls.ts';
 
 interface Case {
   readonly settings: Partial<TlsSettings>;

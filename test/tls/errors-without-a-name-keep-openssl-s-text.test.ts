@@ -5,8 +5,14 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
 import { wordsOf } from '../../src/tls/verify-errors.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { loadMaterial, presenting, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import {
+  loadMaterial,
+  presenting,
+  startTlsGate,
+  TlsClient,
+  tlsSettings,
+} from '../support/certificates/tls.ts';
 
 for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
   await test(`${maxVersion}: a critical extension that nobody knows`, async (t) => {

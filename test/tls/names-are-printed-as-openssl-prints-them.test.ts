@@ -7,7 +7,7 @@ import { createAuthority } from '../../src/pki/authority.ts';
 import type { SubjectAttribute } from '../../src/pki/authority.ts';
 import { attributeNames } from '../../src/x509/attribute-names.ts';
 import { readCertificateFacts } from '../../src/x509/identity.ts';
-import { needs } from '../support/tools.ts';
+import { needs } from '../support/run/tools.ts';
 
 const authority = createAuthority({ subject: 'a root' });
 

@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import { TRUST } from '../session/clients.ts';
-import { portOf } from '../support/free-port.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, startupMessage } from '../support/raw-client.ts';
-import { atEnd, type Scope } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { portOf } from '../support/run/free-port.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, startupMessage } from '../support/peers/raw-client.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
 const APPLICATION_DATA = 0x17;
 const HEADER = 5;

@@ -2,8 +2,15 @@
 
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { gateOf, loadMaterial, presenting, startTlsGate, TlsClient, tlsSettings } from '../support/tls.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import {
+  gateOf,
+  loadMaterial,
+  presenting,
+  startTlsGate,
+  TlsClient,
+  tlsSettings,
+} from '../support/certificates/tls.ts';
 
 await test('a CA that Node trusts by default is foreign to the gate', async (t) => {
   const trustedByNode = testAuthority(t, { cn: 'Trusted by Node' });

@@ -10,9 +10,9 @@ import { createAuthority } from '../../src/pki/authority.ts';
 import { readClientAuthorities } from '../../src/tls/material/client-authorities.ts';
 import { encodePem, PemError, readablePem } from '../../src/x509/pem.ts';
 import { readChain, readStore } from '../../src/tls/material/pem-files.ts';
-import { opensslOracle, type OracleAnswer } from '../support/openssl-oracle.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs } from '../support/tools.ts';
+import { opensslOracle, type OracleAnswer } from '../support/oracles/openssl-oracle.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 
 const first = createAuthority({ subject: 'first' });
 const second = createAuthority({ subject: 'second' });

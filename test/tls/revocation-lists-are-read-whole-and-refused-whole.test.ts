@@ -11,7 +11,7 @@ import { createAuthority } from '../../src/pki/authority.ts';
 import { readRevocationList } from '../../src/x509/crl.ts';
 import { nameHash } from '../../src/x509/name-hash.ts';
 import { readPem } from '../../src/x509/pem.ts';
-import { loadLists } from '../support/tls.ts';
+import { loadLists } from '../support/certificates/tls.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'gatehouse-crl-'));
 t.teardown(() => rmSync(directory, { recursive: true }));

@@ -4,10 +4,10 @@
 import { connect } from 'node:net';
 import { test } from 'tap';
 import { encodeName } from '../../src/pki/names.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd } from '../support/scope.ts';
-import { capturedClientHello, gateOf } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { capturedClientHello, gateOf } from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 /** Last message of the server's flight: ServerHelloDone, in a record of its own or not. */
 const SERVER_HELLO_DONE = Buffer.from('0e000000', 'hex');

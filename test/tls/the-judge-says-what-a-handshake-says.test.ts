@@ -9,13 +9,13 @@ import { CertificateJudge, type Judgement } from '../../src/tls/judge/certificat
 import { chainOf } from '../../src/tls/judge/presented-chain.ts';
 import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
 import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { makeOddChain, type OddChain } from '../support/odd-chains.ts';
-import { eachOddPart, randomParts } from '../support/odd-parts.ts';
-import type { Scope } from '../support/scope.ts';
-import { listen, loadMaterial, tlsSettings } from '../support/tls.ts';
-import { Arrivals } from '../support/waiting.ts';
-import { pem } from '../support/x509.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { makeOddChain, type OddChain } from '../support/certificates/odd-chains.ts';
+import { eachOddPart, randomParts } from '../support/certificates/odd-parts.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { listen, loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
+import { Arrivals } from '../support/run/waiting.ts';
+import { pem } from '../support/certificates/x509.ts';
 
 const SEED = 20_260;
 const RANDOM = 330;

@@ -4,7 +4,7 @@
 import { createServer } from 'node:tls';
 import { test } from 'tap';
 import { contextFor, shareContextOf } from '../../src/tls/material/shared-context.ts';
-import { testAuthority } from '../support/certificates.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
 
 await test("a server's own context is handed out for its options", async (t) => {
   const authority = testAuthority(t);

@@ -5,11 +5,15 @@
 import { X509Certificate } from 'node:crypto';
 import { test } from 'tap';
 import { loadAuthority } from '../../src/pki/authority.ts';
-import { testAuthority, type IssueOptions, type TestAuthority } from '../support/certificates.ts';
-import { opensslOracle, type OracleAnswer } from '../support/openssl-oracle.ts';
-import type { Scope } from '../support/scope.ts';
-import { gateOf, presenting, TlsClient } from '../support/tls.ts';
-import { needs } from '../support/tools.ts';
+import {
+  testAuthority,
+  type IssueOptions,
+  type TestAuthority,
+} from '../support/certificates/certificates.ts';
+import { opensslOracle, type OracleAnswer } from '../support/oracles/openssl-oracle.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { gateOf, presenting, TlsClient } from '../support/certificates/tls.ts';
+import { needs } from '../support/run/tools.ts';
 
 const HOUR_MS = 3_600_000;
 const past = new Date(Date.now() - HOUR_MS);

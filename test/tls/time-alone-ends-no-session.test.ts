@@ -4,11 +4,11 @@
 import { test } from 'tap';
 import { CertificateJudge } from '../../src/tls/judge/certificate-judge.ts';
 import { chainOf } from '../../src/tls/judge/presented-chain.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { makeOddChain } from '../support/odd-chains.ts';
-import { PLAIN, type Parts } from '../support/odd-parts.ts';
-import { loadMaterial, tlsSettings } from '../support/tls.ts';
-import { pem } from '../support/x509.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { makeOddChain } from '../support/certificates/odd-chains.ts';
+import { PLAIN, type Parts } from '../support/certificates/odd-parts.ts';
+import { loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
+import { pem } from '../support/certificates/x509.ts';
 
 const REVOKED = 'certificate revoked';
 const UNTRUSTED = 'unable to get local issuer certificate';

@@ -4,8 +4,8 @@
 import type { TlsSettings } from '../../src/tls/settings.ts';
 import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
-import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates.ts';
-import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/tls.ts';
+import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
+import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/certificates/tls.ts';
 
 interface Case {
   readonly settings: (authority: TestAuthority, server: Credentials) => Partial<TlsSettings>;

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { atEnd } from '../support/scope.ts';
-import { capturedClientHello, gateOf, listen, presenting, TlsClient } from '../support/tls.ts';
-import { within } from '../support/waiting.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { capturedClientHello, gateOf, listen, presenting, TlsClient } from '../support/certificates/tls.ts';
+import { within } from '../support/run/waiting.ts';
 
 await test("a TLSSocket without a tls.Server lets a foreign CA's client in", async (t) => {
   const authority = testAuthority(t);

@@ -1,9 +1,9 @@
 // A drain waits for the sessions of every worker. Meanwhile each worker tells new clients, and the gate is not ready.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('a drain waits for every worker and tells new clients in all of them', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

@@ -2,7 +2,7 @@
 // a worker may be silent, every worker is what it was.
 
 import { test } from 'tap';
-import { connectRaw } from '../support/raw-client.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
 import { gateWithSessions, workersOf } from './workers.ts';
 
 await test('stopped for eleven seconds', async (t) => {

@@ -4,12 +4,12 @@
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { testAuthority, type TestAuthority } from '../support/certificates.ts';
-import type { GateFiles } from '../support/gate-files.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
+import type { GateFiles } from '../support/run/gate-files.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { openClient } from '../session/clients.ts';
 import { replaceEveryWorker, workersOf } from './workers.ts';
 

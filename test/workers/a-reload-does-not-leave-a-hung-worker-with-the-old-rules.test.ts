@@ -2,7 +2,7 @@
 // before the answer comes: it must not wake up later and admit people by the old ones.
 
 import { test } from 'tap';
-import { connectRaw } from '../support/raw-client.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
 import { gateWithSessions, workersOf } from './workers.ts';
 
 await test('a reload is over when the worker that cannot take it is gone', async (t) => {

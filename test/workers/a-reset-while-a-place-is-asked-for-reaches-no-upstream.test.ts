@@ -2,9 +2,9 @@
 // connection to the upstream.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, startupMessage, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('a client that resets while the first process is asked for a place gets no upstream', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.stall);

@@ -4,10 +4,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { atEnd } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { workersOf } from './workers.ts';
 

@@ -1,9 +1,9 @@
 // kill -9 of a worker: its sessions are gone and counted, the other worker's go on, a new worker takes its place.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('a worker that dies is replaced and its sessions are counted', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

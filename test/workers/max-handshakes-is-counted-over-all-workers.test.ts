@@ -1,9 +1,9 @@
 // max_handshakes is the limit of the whole gate: the first process compares the handshakes of all workers.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('max_handshakes is counted over all workers', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

@@ -1,10 +1,10 @@
 // With workers: 2 sessions, metrics, rule hits, termination, cancel requests, reload and limits are the whole gate's.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cancelRequest, connectRaw, query, type RawClient } from '../support/raw-client.ts';
-import { HBA, startPostgres } from '../support/postgres.ts';
-import type { Scope } from '../support/scope.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cancelRequest, connectRaw, query, type RawClient } from '../support/peers/raw-client.ts';
+import { HBA, startPostgres } from '../support/servers/postgres.ts';
+import type { Scope } from '../support/run/scope.ts';
 
 const SESSIONS = 12;
 

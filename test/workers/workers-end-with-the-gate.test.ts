@@ -2,9 +2,9 @@
 
 import { test } from 'tap';
 import { openSession } from '../session/clients.ts';
-import { startGate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('every session has its closing line though its client holds on', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);

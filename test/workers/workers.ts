@@ -1,10 +1,10 @@
 // What the tests of several workers have in common: which processes they are, and putting others in their place.
 
 import { readFileSync } from 'node:fs';
-import { startGate, type Gate } from '../support/gate.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import type { Scope } from '../support/scope.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 /** The gate's processes but the first. */
 export function workersOf(gate: Gate): readonly number[] {

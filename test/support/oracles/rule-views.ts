@@ -1,9 +1,9 @@
 // Our records in the columns of PostgreSQL's views of its rule files, for comparison with what a server reads.
 
-import { toText } from '../../src/base/bytestring.ts';
-import { formatAddress } from '../../src/rules/address.ts';
-import type { DatabaseSpec, HbaRecord, IdentRecord, UserSpec } from '../../src/rules/types.ts';
-import type { Row } from './postgres.ts';
+import { toText } from '../../../src/base/bytestring.ts';
+import { formatAddress } from '../../../src/rules/address.ts';
+import type { DatabaseSpec, HbaRecord, IdentRecord, UserSpec } from '../../../src/rules/types.ts';
+import type { Row } from '../servers/postgres.ts';
 
 function specText(spec: DatabaseSpec | UserSpec): string {
   if (spec.kind === 'name') return toText(spec.name);

@@ -1,7 +1,7 @@
 // `pg-gatehouse check` on files of a test, and what it says.
 
 import { join } from 'node:path';
-import { testAuthority, type TestAuthority } from './certificates.ts';
+import { testAuthority, type TestAuthority } from '../certificates/certificates.ts';
 import { writeGateFiles, type GateFiles } from './gate-files.ts';
 import { runProgram } from './program.ts';
 import type { Scope } from './scope.ts';

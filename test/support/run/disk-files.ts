@@ -2,8 +2,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { fromBytes } from '../../src/base/bytestring.ts';
-import type { FileSystem } from '../../src/rules/types.ts';
+import { fromBytes } from '../../../src/base/bytestring.ts';
+import type { FileSystem } from '../../../src/rules/types.ts';
 
 export const diskFiles: FileSystem = {
   readFile: (path) => fromBytes(readFileSync(path)),

@@ -4,9 +4,9 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nameHash } from '../../src/x509/name-hash.ts';
-import type { Scope } from './scope.ts';
-import { temporaryDirectory } from './temporary.ts';
+import { nameHash } from '../../../src/x509/name-hash.ts';
+import type { Scope } from '../run/scope.ts';
+import { temporaryDirectory } from '../run/temporary.ts';
 import {
   BMP_STRING,
   certificate,

@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
-import { portOf } from './free-port.ts';
-import { within } from './waiting.ts';
+import { portOf } from '../run/free-port.ts';
+import { within } from '../run/waiting.ts';
 
 /** The first bytes that a client of node:tls sends. */
 export async function clientHello(options: ConnectionOptions = {}): Promise<Buffer> {

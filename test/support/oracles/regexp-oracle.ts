@@ -2,8 +2,8 @@
 // are compiled and matched: regexp_match() runs the same compiler and the same matcher.
 
 import { Client } from 'pg';
-import { startPostgres } from './postgres.ts';
-import type { ByteString } from '../../src/base/bytestring.ts';
+import { startPostgres } from '../servers/postgres.ts';
+import type { ByteString } from '../../../src/base/bytestring.ts';
 
 export interface RegexpQuestion {
   readonly pattern: ByteString;

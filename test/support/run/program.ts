@@ -26,7 +26,7 @@ export interface RunOptions {
 
 /** Node's arguments up to the program itself. */
 export function programArgs(via: Via = 'src'): readonly string[] {
-  const file = via === 'src' ? '../../src/cli.ts' : '../../bin/pg-gatehouse.js';
+  const file = via === 'src' ? '../../../src/cli.ts' : '../../../bin/pg-gatehouse.js';
   return [fileURLToPath(new URL(file, import.meta.url))];
 }
 

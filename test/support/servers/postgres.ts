@@ -5,7 +5,7 @@ import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { freePort } from './free-port.ts';
+import { freePort } from '../run/free-port.ts';
 import {
   executableFolder,
   initdb,
@@ -14,9 +14,9 @@ import {
   templateDirectory,
   type PostgresVersion,
 } from './postgres-binaries.ts';
-import { cleanEnvironment } from './program.ts';
-import { supervise, type Supervised } from './supervise.ts';
-import { Arrivals, PATIENCE_MS } from './waiting.ts';
+import { cleanEnvironment } from '../run/program.ts';
+import { supervise, type Supervised } from '../run/supervise.ts';
+import { Arrivals, PATIENCE_MS } from '../run/waiting.ts';
 
 export type { PostgresVersion } from './postgres-binaries.ts';
 

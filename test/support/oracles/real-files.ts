@@ -33,7 +33,7 @@ function find(): URL | null {
   const { GATEHOUSE_REAL_FILES: named } = process.env;
   const places = [
     ...(named === undefined ? [] : [`${named}/`]),
-    ...['../../../shared', '../../../../shared'].map((place) => `${place}/vectors/real-files/`),
+    ...['../../../../shared', '../../../../../shared'].map((place) => `${place}/vectors/real-files/`),
   ];
   return places.map((place) => new URL(place, import.meta.url)).find((url) => existsSync(url)) ?? null;
 }

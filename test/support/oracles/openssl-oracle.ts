@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { atEnd, type Scope } from './scope.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
 
-const PROGRAM = fileURLToPath(new URL('../fixtures/openssl/oracle.py', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../fixtures/openssl/oracle.py', import.meta.url));
 
 /** What OpenSSL says: an error's reason, or what it loaded. Kind 1 is a certificate, 2 a list; SHA-256 of the DER. */
 export interface OracleAnswer {

@@ -13,8 +13,8 @@ import {
   type Message,
   type Parameters,
 } from './messages.ts';
-import { atEnd, type Scope } from './scope.ts';
-import { within } from './waiting.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
+import { within } from '../run/waiting.ts';
 
 export * from './messages.ts';
 export { ByteChannel, ClosedEarlyError, type Closing } from './byte-channel.ts';

@@ -1,19 +1,19 @@
 // The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
 
-import type { TlsSettings } from '../../src/tls/settings.ts';
+import type { TlsSettings } from '../../../src/tls/settings.ts';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { GatehouseError } from '../../src/base/errors.ts';
-import { LoadError, type Problem } from '../../src/base/problems.ts';
-import { SourceReader } from '../../src/base/sources.ts';
-import { loadTls } from '../../src/tls/load-tls.ts';
-import { loadRevocationLists, type RevocationSettings } from '../../src/tls/material/revocation-lists.ts';
-import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
-import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
+import { GatehouseError } from '../../../src/base/errors.ts';
+import { LoadError, type Problem } from '../../../src/base/problems.ts';
+import { SourceReader } from '../../../src/base/sources.ts';
+import { loadTls } from '../../../src/tls/load-tls.ts';
+import { loadRevocationLists, type RevocationSettings } from '../../../src/tls/material/revocation-lists.ts';
+import { TlsAcceptor } from '../../../src/tls/tls-acceptor.ts';
+import type { TlsMaterial, TlsSession } from '../../../src/tls/types.ts';
 import type { Credentials, TestAuthority } from './certificates.ts';
-import { atEnd, type Scope } from './scope.ts';
-import { Arrivals, within } from './waiting.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
+import { Arrivals, within } from '../run/waiting.ts';
 
 /** The contract's defaults, for this server certificate. */
 export function tlsSettings(

@@ -2,10 +2,10 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { nativeFolder } from './postgres-binaries.ts';
-import { cleanEnvironment, runToEnd, type Finished, type RunOptions } from './program.ts';
-import { atEnd, type Scope } from './scope.ts';
-import { toolPath, type Tool } from './tools.ts';
+import { nativeFolder } from '../servers/postgres-binaries.ts';
+import { cleanEnvironment, runToEnd, type Finished, type RunOptions } from '../run/program.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
+import { toolPath, type Tool } from '../run/tools.ts';
 
 export interface ClientOptions extends Omit<RunOptions, 'via'> {
   /**

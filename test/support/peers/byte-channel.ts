@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { PATIENCE_MS, within } from './waiting.ts';
+import { PATIENCE_MS, within } from '../run/waiting.ts';
 import type { Message } from './messages.ts';
 
 /** How the other end finished. */

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TAP } from 'tap';
-import { leftOutForWantOf, requireTools, toolPath } from './tools.ts';
+import { leftOutForWantOf, requireTools, toolPath } from '../run/tools.ts';
 
 /** Where the namespace's resolver asks. */
 export const NAME_SERVER = '127.0.0.53';

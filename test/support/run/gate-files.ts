@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { Credentials, TestAuthority } from './certificates.ts';
+import type { Credentials, TestAuthority } from '../certificates/certificates.ts';
 
 export interface GateFiles {
   /** Laid over the defaults below, nested objects key by key; null takes a key away. */

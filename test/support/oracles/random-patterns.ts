@@ -1,7 +1,7 @@
 // Random regular expressions in PostgreSQL's syntax and subjects for them, from a seed: mostly legal ones built
 // from its grammar over a few bytes that tend to match, some of them then damaged.
 
-import type { ByteString } from '../../src/base/bytestring.ts';
+import type { ByteString } from '../../../src/base/bytestring.ts';
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {

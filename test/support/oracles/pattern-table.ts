@@ -1,7 +1,7 @@
 // Reads test/fixtures/patterns/: tables of regular expressions that a person can read and extend.
 
 import { readFileSync } from 'node:fs';
-import { fromBytes, type ByteString } from '../../src/base/bytestring.ts';
+import { fromBytes, type ByteString } from '../../../src/base/bytestring.ts';
 
 /** A line of matches.txt. `groups` null = no match; an empty list where nothing captures. */
 export interface MatchLine {
@@ -44,7 +44,7 @@ export function readRefusals(name: 'errors.txt' | 'unsupported.txt'): RefusalLin
 }
 
 function readTable(name: string): { line: number; cells: string[] }[] {
-  const text = fromBytes(readFileSync(new URL(`../fixtures/patterns/${name}`, import.meta.url)));
+  const text = fromBytes(readFileSync(new URL(`../../fixtures/patterns/${name}`, import.meta.url)));
   return text
     .split('\n')
     .map((content, index) => ({ line: index + 1, content }))

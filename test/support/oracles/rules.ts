@@ -1,15 +1,15 @@
 // Rule files in memory and the facts of connections, for tests of the rules; and the reader of the expectation
 // tables in test/fixtures/rules, whose form is described there in README.md.
 
-import type { CertificateNames } from '../../src/x509/types.ts';
+import type { CertificateNames } from '../../../src/x509/types.ts';
 import { posix } from 'node:path';
-import { fromText } from '../../src/base/bytestring.ts';
-import type { ByteString } from '../../src/base/bytestring.ts';
-import { LoadError } from '../../src/base/problems.ts';
-import type { Problem } from '../../src/base/problems.ts';
-import { clientAddress } from '../../src/rules/address.ts';
-import { loadHba } from '../../src/rules/hba.ts';
-import { loadIdent } from '../../src/rules/ident.ts';
+import { fromText } from '../../../src/base/bytestring.ts';
+import type { ByteString } from '../../../src/base/bytestring.ts';
+import { LoadError } from '../../../src/base/problems.ts';
+import type { Problem } from '../../../src/base/problems.ts';
+import { clientAddress } from '../../../src/rules/address.ts';
+import { loadHba } from '../../../src/rules/hba.ts';
+import { loadIdent } from '../../../src/rules/ident.ts';
 import type {
   Facts,
   FileSystem,
@@ -17,7 +17,7 @@ import type {
   InterfaceAddress,
   Roles,
   RuleBook,
-} from '../../src/rules/types.ts';
+} from '../../../src/rules/types.ts';
 
 /** Where the rule files of memoryFiles() stand. */
 export const HBA_FILE = '/etc/gate/pg_hba.conf';

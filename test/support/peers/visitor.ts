@@ -4,9 +4,9 @@
 import { connect } from 'node:net';
 import type { Test } from 'tap';
 import { connected } from './byte-channel.ts';
-import type { Gate, LogLine } from './gate.ts';
+import type { Gate, LogLine } from '../run/gate.ts';
 import { RawClient } from './raw-client.ts';
-import { atEnd, type Scope } from './scope.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
 
 /** A connection to a gate; made by visit() only. */
 export class Visitor extends RawClient {

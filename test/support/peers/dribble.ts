@@ -2,8 +2,8 @@
 
 import { on, once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { portOf } from './free-port.ts';
-import { atEnd, type Scope } from './scope.ts';
+import { portOf } from '../run/free-port.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
 
 /** Listens in front of `port` until the test is over; the answers pass as they come. @returns where to connect */
 export async function dribbleTo(t: Scope, port: number): Promise<number> {

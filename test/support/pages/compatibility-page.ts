@@ -22,7 +22,7 @@ export interface RecordedRow extends Row {
 }
 
 /** Where the page stands. */
-export const COMPATIBILITY_PAGE = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.url));
+export const COMPATIBILITY_PAGE = fileURLToPath(new URL('../../../docs/compatibility.md', import.meta.url));
 
 /** In this variable the tool names the file in which each passed row leaves a line. */
 export const RECORD_TO = 'GATEHOUSE_COMPATIBILITY';

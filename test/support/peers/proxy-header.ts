@@ -1,6 +1,6 @@
 // Headers of the PROXY protocol as load balancers send them, and as none should.
 
-import { crc32c } from '../../src/protocol/crc32c.ts';
+import { crc32c } from '../../../src/protocol/crc32c.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 

@@ -1,26 +1,26 @@
 // Asks a real PostgreSQL 18 and the gate's own rules the same question, and puts both answers into one form: which
 // line decided, what the client is told, and what the log says on the way.
 
-import type { CertificateNames } from '../../src/x509/types.ts';
+import type { CertificateNames } from '../../../src/x509/types.ts';
 import { join } from 'node:path';
 import { chownSync, mkdirSync } from 'node:fs';
 import { Client } from 'pg';
-import { fromText, MAX_NAME_BYTES, toText } from '../../src/base/bytestring.ts';
-import { LoadError } from '../../src/base/problems.ts';
-import { clientAddress } from '../../src/rules/address.ts';
-import { decide } from '../../src/rules/decide.ts';
-import { loadHba } from '../../src/rules/hba.ts';
-import { loadIdent } from '../../src/rules/ident.ts';
-import { authenticatedMessage } from '../../src/rules/texts.ts';
-import type { Facts, RuleBook, Verdict } from '../../src/rules/types.ts';
-import { interfaceAddresses, lookUpHostName } from '../../src/session/host-names.ts';
-import { verifiedIdentity } from '../../src/x509/identity.ts';
-import { testAuthority } from './certificates.ts';
-import type { Credentials } from './certificates.ts';
-import { diskFiles } from './disk-files.ts';
-import { serverAccount } from './postgres-binaries.ts';
-import { startPostgres } from './postgres.ts';
-import type { PostgresServer } from './postgres.ts';
+import { fromText, MAX_NAME_BYTES, toText } from '../../../src/base/bytestring.ts';
+import { LoadError } from '../../../src/base/problems.ts';
+import { clientAddress } from '../../../src/rules/address.ts';
+import { decide } from '../../../src/rules/decide.ts';
+import { loadHba } from '../../../src/rules/hba.ts';
+import { loadIdent } from '../../../src/rules/ident.ts';
+import { authenticatedMessage } from '../../../src/rules/texts.ts';
+import type { Facts, RuleBook, Verdict } from '../../../src/rules/types.ts';
+import { interfaceAddresses, lookUpHostName } from '../../../src/session/host-names.ts';
+import { verifiedIdentity } from '../../../src/x509/identity.ts';
+import { testAuthority } from '../certificates/certificates.ts';
+import type { Credentials } from '../certificates/certificates.ts';
+import { diskFiles } from '../run/disk-files.ts';
+import { serverAccount } from '../servers/postgres-binaries.ts';
+import { startPostgres } from '../servers/postgres.ts';
+import type { PostgresServer } from '../servers/postgres.ts';
 import { COMMON_NAMES, PASSWORD, ROLES } from './random-rules.ts';
 import type { RandomConnection, RandomRound } from './random-rules.ts';
 import {
@@ -29,10 +29,10 @@ import {
   decodeErrorResponse,
   passwordMessage,
   startupMessage,
-} from './raw-client.ts';
+} from '../peers/raw-client.ts';
 import { rolesOf } from './rules.ts';
-import type { Scope } from './scope.ts';
-import { PATIENCE_MS } from './waiting.ts';
+import type { Scope } from '../run/scope.ts';
+import { PATIENCE_MS } from '../run/waiting.ts';
 
 /** One side's answer. */
 export interface Answer {

@@ -4,8 +4,8 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { NAME_SERVER } from './network-namespace.ts';
-import { atEnd, type Scope } from './scope.ts';
-import { Arrivals } from './waiting.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
+import { Arrivals } from '../run/waiting.ts';
 
 /** What is known of a name: an address, a name for an address's name, that there is none, or silence for now. */
 export type Knowledge = { readonly address: string } | { readonly name: string } | 'no such name' | 'silence';

@@ -16,10 +16,10 @@ import {
   SSL_REQUEST_CODE,
   sslRequest,
 } from './messages.ts';
-import { portOf } from './free-port.ts';
-import { atEnd, type Scope } from './scope.ts';
-import { temporaryDirectory } from './temporary.ts';
-import { Arrivals } from './waiting.ts';
+import { portOf } from '../run/free-port.ts';
+import { atEnd, type Scope } from '../run/scope.ts';
+import { temporaryDirectory } from '../run/temporary.ts';
+import { Arrivals } from '../run/waiting.ts';
 
 export * from './messages.ts';
 

@@ -6,7 +6,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { testAuthority, type TestAuthority } from './certificates.ts';
+import { testAuthority, type TestAuthority } from '../certificates/certificates.ts';
 import { isPlainObject, writeGateFiles, type GateFiles } from './gate-files.ts';
 import { cleanEnvironment, programArgs, type Via } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';

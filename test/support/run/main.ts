@@ -50,7 +50,7 @@ function whyNot(): string | null {
   if (major < NODE_FLOOR[0] || (major === NODE_FLOOR[0] && minor < NODE_FLOOR[1])) {
     return `The tests need Node ${NODE_FLOOR.join('.')} or newer; this is ${process.versions.node}. Run them by "npm test" after "npm ci", which brings the right one.`;
   }
-  if (!existsSync(fileURLToPath(new URL('../../dist/cli.js', import.meta.url)))) {
+  if (!existsSync(fileURLToPath(new URL('../../../dist/cli.js', import.meta.url)))) {
     return 'dist/ is missing: run "npm run build" first.';
   }
   return null;
