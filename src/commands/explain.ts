@@ -31,6 +31,7 @@ interface ExplainOptions {
   readonly cert?: string;
   readonly replication?: 'physical' | 'database';
   readonly json: boolean;
+  readonly expect?: 'admit' | 'reject';
 }
 
 interface Answer {
@@ -63,6 +64,12 @@ export function registerExplain(program: Command): void {
     .addOption(
       new Option('--replication <kind>', 'a replication connection').choices(['physical', 'database']),
     )
+    .addOption(
+      new Option('--expect <verdict>', 'exit with 1 when the verdict is another one').choices([
+        'admit',
+        'reject',
+      ]),
+    )
     .option('--json', 'print one JSON object', false)
     .action(action(run));
 }
@@ -91,7 +98,13 @@ async function run(options: ExplainOptions): Promise<number> {
           hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
         });
   process.stdout.write(options.json ? asJson(answer) : asText(answer));
-  return verdictWord(answer) === 'not-judged' ? exitStatus.failed : exitStatus.fine;
+  return statusOf(verdictWord(answer), options.expect);
+}
+
+/** What could not be judged is no verdict, whatever is expected. */
+function statusOf(verdict: ReturnType<typeof verdictWord>, expected: ExplainOptions['expect']): number {
+  if (verdict === 'not-judged') return exitStatus.failed;
+  return expected === undefined || verdict === expected ? exitStatus.fine : exitStatus.failed;
 }
 
 /** The StartupMessage that these options are, read as the gate reads one; or what it would be refused with. */
