@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { registerCheck } from './commands/check.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerExplain } from './commands/explain.ts';
+import { registerMigrate } from './commands/migrate.ts';
 import { registerPki } from './commands/pki.ts';
 import { registerRemote } from './commands/remote.ts';
 import { registerSecret } from './commands/secret.ts';
@@ -26,6 +27,7 @@ const program = new Command('pg-gatehouse')
 registerServe(program);
 registerCheck(program);
 registerExplain(program);
+registerMigrate(program);
 registerDemo(program);
 registerPki(program);
 registerRemote(program);

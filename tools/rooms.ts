@@ -42,6 +42,10 @@ export const rooms: Readonly<Record<string, Room>> = {
       'what `check` says of a configuration that loads and yet lets in nobody, everybody or the wrong client',
     mayKnow: ['base', 'rules', 'tls', 'config'],
   },
+  migrate: {
+    holds: "a PostgreSQL server's own files as the gate's",
+    mayKnow: ['base', 'rules', 'config'],
+  },
   telemetry: { holds: 'log and metrics', mayKnow: ['base', 'x509', 'rules', 'tls', 'config'] },
   session: {
     holds: 'the steps of a connection; only `connection.ts` and what it is made of compose them',
@@ -82,6 +86,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'tls',
       'config',
       'advice',
+      'migrate',
       'telemetry',
       'session',
       'admin',

@@ -1,0 +1,64 @@
+// upstream-pg_hba.conf: what the server has from then on. The gate has decided who gets in, so the server admits the
+// gate's own address, and asks for the passwords that it asked for before (contract §8).
+
+import { toText, type ByteString } from '../base/bytestring.ts';
+import { fieldsOf } from '../rules/scan.ts';
+import type { HbaRecord, Token } from '../rules/types.ts';
+import type { KeptLine, Note } from './hba.ts';
+
+/** Where the gate of the migrated configuration dials from. */
+const GATE = '127.0.0.1/32';
+
+/** The file's text, and a note for each line that an earlier one leaves nothing to match. */
+export function upstreamHba(kept: readonly KeptLine[]): {
+  readonly text: ByteString;
+  readonly notes: readonly Note[];
+} {
+  const lines = new Map<string, { readonly method: string; readonly line: number }>();
+  const texts: ByteString[] = [];
+  const notes: Note[] = [];
+  for (const { record, text } of kept) {
+    // Who is refused is refused by the gate; here the line would refuse everybody who comes through it.
+    if (record.method === 'reject') continue;
+    const fields = fieldsOf(text);
+    const who = `host\t${written(fields[1])}\t${written(fields[2])}\t${GATE}`;
+    const method = upstreamMethod(record, fields);
+    const earlier = lines.get(who);
+    if (earlier === undefined) {
+      lines.set(who, { method, line: record.line });
+      texts.push(`${who}\t${method}`);
+    } else if (earlier.method !== method) {
+      const reason = `at the server line ${earlier.line} comes first for the same database and user, with ${toText(earlier.method)}`;
+      notes.push({ file: record.file, line: record.line, reason, serious: false });
+    }
+  }
+  if (texts.length === 0) texts.push(`host\tall\tall\t${GATE}\treject`);
+  const head = [
+    '# What the PostgreSQL server behind pg-gatehouse has as its pg_hba.conf: the gate is its only client.',
+    '# Add local lines of your own for maintenance on the server itself.',
+  ];
+  return { text: `${[...head, ...texts].join('\n')}\n`, notes };
+}
+
+/** `cert` and `trust` have been decided by the gate; a password is asked for as before. */
+function upstreamMethod(record: HbaRecord, fields: readonly (readonly Token[])[]): ByteString {
+  if (record.method === 'cert' || record.method === 'trust') return 'trust';
+  const isNumeric = record.address?.kind === 'mask' && !(fields[3]?.[0]?.text ?? '').includes('/');
+  const options = fields
+    .slice(isNumeric ? 6 : 5)
+    .flat()
+    .filter(({ text }) => !/^(?:clientcert|clientname)=/.test(text));
+  return [record.method, ...options.map(quoted)].join(' ');
+}
+
+function written(tokens: readonly Token[] | undefined): ByteString {
+  return (tokens ?? []).map(quoted).join(',');
+}
+
+/** A token as a line writes it, with quotes where they were or are needed. */
+function quoted({ text, quoted: wasQuoted }: Token): ByteString {
+  const needsQuotes = /[\s,#"]/.test(text);
+  if (!wasQuoted && text.startsWith('@') && text.length > 1)
+    return `@"${text.slice(1).replaceAll('"', '""')}"`;
+  return wasQuoted || needsQuotes || text === '' ? `"${text.replaceAll('"', '""')}"` : text;
+}

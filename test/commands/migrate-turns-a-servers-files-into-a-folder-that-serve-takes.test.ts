@@ -1,0 +1,186 @@
+// `pg-gatehouse migrate` as it is typed: what it writes, what it says, and when it writes nothing.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { runProgram } from '../support/program.ts';
+import type { Scope } from '../support/scope.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+async function migrate(t: Scope, files: Readonly<Record<string, string>>, ...args: string[]) {
+  const directory = temporaryDirectory(t);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
+  const given = Object.entries({
+    '--hba': 'pg_hba.conf',
+    '--ident': 'pg_ident.conf',
+    '--conf': 'postgresql.conf',
+  });
+  const named = given.flatMap(([flag, name]) => (name in files ? [flag, join(directory, name)] : []));
+  const out = join(directory, 'out');
+  const run = async (...more: string[]) =>
+    await runProgram(['migrate', ...named, '--out', out, ...args, ...more], { via: 'dist' });
+  const found = await run();
+  const read = (name: string): string[] => readFileSync(join(out, name), 'utf8').trimEnd().split('\n');
+  const said = found.stdout
+    .split('\n')
+    .filter((line) => line.startsWith(directory))
+    .map((line) => line.replaceAll(`${directory}/`, ''));
+  return { ...found, said, read, out, run, directory };
+}
+
+await test('lines stay in their order, and what cannot work is a comment with its reason', async (t) => {
+  const { code, said, read } = await migrate(t, {
+    'pg_hba.conf': [
+      '# who comes from where',
+      'local   all  all                peer',
+      'hostssl app  "a b" 10.0.0.0/8   cert map=m   # the app',
+      'hostgssenc all all all gss',
+      'host    all  bob  10.1.0.0 255.255.0.0 md5',
+      'hostssl all  eve  10.2.0.0/16   md5 clientcert=1',
+      'hostssl all  zoe  10.3.0.0/16   cert clientcert=1',
+      'host    all  ida  10.4.0.0/16   ident',
+      'host    all  lea  10.5.0.0/16   ldap ldapserver=x ldapbasedn="dc=x,dc=y"',
+      'host    all  all  all           reject',
+      '',
+    ].join('\n'),
+    'pg_ident.conf': 'm alice@x "a b"\nbroken\n',
+    'postgresql.conf':
+      "port = 5444 # before\nssl = on\nssl_ca_file = 'root.crt'\nlisten_addresses='*'\nshared_buffers = 1GB\nmax_connections 50\nssl_min_protocol_version = 'TLSv9'\n",
+  });
+  t.strictSame(read('pg_hba.conf'), [
+    '# who comes from where',
+    '# pg-gatehouse: local   all  all                peer  (clients reach the gate over TCP, so a local line cannot match)',
+    'hostssl app  "a b" 10.0.0.0/8   cert map=m   # the app',
+    '# pg-gatehouse: hostgssenc all all all gss  (the gate has no GSSAPI encryption, so the line cannot match)',
+    'host    all  bob  10.1.0.0 255.255.0.0 md5',
+    '# pg-gatehouse: hostssl all  eve  10.2.0.0/16   md5 clientcert=1  (clientcert=1 is clientcert=verify-ca since PostgreSQL 12)',
+    'hostssl all  eve  10.2.0.0/16   md5 clientcert=verify-ca',
+    '# pg-gatehouse: hostssl all  zoe  10.3.0.0/16   cert clientcert=1  (cert asks for the certificate without clientcert=1)',
+    'hostssl all  zoe  10.3.0.0/16   cert',
+    '# pg-gatehouse: host    all  ida  10.4.0.0/16   ident  (the gate cannot carry out method ident; write cert or a password method in its place)',
+    'host    all  lea  10.5.0.0/16   ldap ldapserver=x ldapbasedn="dc=x,dc=y"',
+    'host    all  all  all           reject',
+  ]);
+  t.strictSame(
+    read('upstream-pg_hba.conf').filter((line) => !line.startsWith('#')),
+    [
+      'host\tapp\t"a b"\t127.0.0.1/32\ttrust',
+      'host\tall\tbob\t127.0.0.1/32\tmd5',
+      'host\tall\teve\t127.0.0.1/32\tmd5',
+      'host\tall\tzoe\t127.0.0.1/32\ttrust',
+      'host\tall\tlea\t127.0.0.1/32\tldap ldapserver=x "ldapbasedn=dc=x,dc=y"',
+    ],
+  );
+  t.strictSame(read('gatehouse.yaml'), [
+    'port: 5444',
+    'ssl: on',
+    "ssl_ca_file: 'root.crt'",
+    "listen_addresses: '*'",
+    "max_connections: '50'",
+    'hba_file: pg_hba.conf',
+    'ident_file: pg_ident.conf',
+    'upstream:',
+    '  host: 127.0.0.1',
+    '  port: 5445',
+  ]);
+  t.strictSame(read('pg_ident.conf'), [
+    'm alice@x "a b"',
+    '# pg-gatehouse: broken  (missing entry at end of line)',
+  ]);
+  t.strictSame(
+    said.map((line) => line.slice(0, line.indexOf(': '))),
+    [
+      'postgresql.conf:7',
+      'pg_hba.conf:2',
+      'pg_hba.conf:4',
+      'pg_hba.conf:6',
+      'pg_hba.conf:7',
+      'pg_hba.conf:8',
+      'pg_ident.conf:2',
+    ],
+  );
+  t.equal(code, 0, 'what was dropped only keeps people out');
+});
+
+await test('what could change who gets in exits with 1 and writes nothing without --force', async (t) => {
+  const table: [hba: string, reason: RegExp][] = [
+    [
+      'host all all 10.0.0.0/8 ident\nhost all all all md5\n',
+      /^pg_hba\.conf:1: line 2 would now admit its clients$/,
+    ],
+    [
+      'host all +ops all reject\nhost all all all md5\n',
+      /^pg_hba\.conf:1: the gate cannot look up members of roles/,
+    ],
+    [
+      'host all +ops all cert\nhost all all all md5\n',
+      /^pg_hba\.conf:1: cert authentication is only supported/,
+    ],
+    [
+      'hostssl all +ops all cert\nhost all all all md5\n',
+      /^pg_hba\.conf:1: line 2 would now admit its clients$/,
+    ],
+    [
+      'host all all all krb5\nhost all all all reject\n',
+      /^pg_hba\.conf:1: invalid authentication method "krb5"$/,
+    ],
+    [
+      'include nowhere\nhost all all all reject\n',
+      /^pg_hba\.conf:1: what it names could not be read: No such file or directory$/,
+    ],
+  ];
+  for (const [hba, reason] of table) {
+    const { code, said, out, run } = await migrate(t, { 'pg_hba.conf': hba });
+    t.equal(code, 1, hba);
+    t.ok(
+      said.some((line) => reason.test(line)),
+      said.join('\n'),
+    );
+    t.notOk(existsSync(out), 'nothing is written');
+    const forced = await run('--force');
+    t.equal(forced.code, 1, 'it still could');
+    t.strictSame(readdirSync(out).toSorted(), [
+      'gatehouse.yaml',
+      'pg_hba.conf',
+      'pg_ident.conf',
+      'upstream-pg_hba.conf',
+    ]);
+  }
+});
+
+await test('ssl = off is not taken over, and hostssl lines would match from now on', async (t) => {
+  const off = { 'postgresql.conf': 'ssl = off\n' };
+  const plain = await migrate(t, { ...off, 'pg_hba.conf': 'host all all all md5\n' });
+  t.equal(plain.code, 0);
+  t.match(plain.said, [/^postgresql\.conf:1: ssl = off is not taken over/]);
+  t.notOk(plain.read('gatehouse.yaml').some((line) => line.startsWith('ssl:')));
+  t.equal((await migrate(t, { ...off, 'pg_hba.conf': 'hostssl all all all md5\n' })).code, 1);
+});
+
+await test('a file in which nothing works through the gate refuses everybody', async (t) => {
+  const { code, read } = await migrate(t, {
+    'pg_hba.conf': 'local all all peer\nhost all all 127.0.0.1/32 ident\n',
+  });
+  t.equal(code, 0);
+  t.equal(read('pg_hba.conf').at(-1), 'host all all all reject');
+  t.equal(read('upstream-pg_hba.conf').at(-1), 'host\tall\tall\t127.0.0.1/32\treject');
+});
+
+await test('a folder that is not empty, ports, and wrong usage', async (t) => {
+  const { run, out } = await migrate(
+    t,
+    { 'pg_hba.conf': 'hostssl all all all cert\n' },
+    '--upstream-port',
+    '7777',
+  );
+  t.ok(readFileSync(join(out, 'gatehouse.yaml'), 'utf8').includes('port: 5432\n'));
+  t.ok(readFileSync(join(out, 'gatehouse.yaml'), 'utf8').includes('  port: 7777\n'));
+  const again = await run();
+  t.equal(again.code, 1);
+  t.match(again.stderr, /is not empty/);
+  t.equal((await run('--force')).code, 0);
+  const directory = temporaryDirectory(t);
+  mkdirSync(join(directory, 'out'));
+  t.equal((await runProgram(['migrate', '--out', join(directory, 'out')], { via: 'dist' })).code, 2);
+  t.equal((await run('--upstream-port', 'x')).code, 2);
+});
