@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testAuthority } from '../support/certificates.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
 
 await test('--expect', async (t) => {
   const authority = testAuthority(t);

@@ -3,9 +3,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { runProgram } from '../support/program.ts';
-import type { Scope } from '../support/scope.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
+import { runProgram } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
 
 async function migrate(t: Scope, files: Readonly<Record<string, string>>, ...args: string[]) {
   const directory = temporaryDirectory(t);

@@ -7,8 +7,8 @@ import { loadHba } from '../../src/rules/hba.ts';
 import type { RuleBook } from '../../src/rules/types.ts';
 import { migrateHba } from '../../src/migrate/hba.ts';
 import { upstreamHba } from '../../src/migrate/upstream.ts';
-import { needsRealFiles, realHbaFiles } from '../support/real-files.ts';
-import { factsOf, HBA_FILE, memoryFiles, problemsOf } from '../support/rules.ts';
+import { needsRealFiles, realHbaFiles } from '../support/oracles/real-files.ts';
+import { factsOf, HBA_FILE, memoryFiles, problemsOf } from '../support/oracles/rules.ts';
 import { toText } from '../../src/base/bytestring.ts';
 
 const OPTIONS = { ssl: true, roles: new Map<string, never[]>() };
