@@ -5,7 +5,14 @@ import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
 import { messageOf } from '../base/errors.ts';
-import { digestOfFailure, digestOfListing, holdsPrivateKey, sha256, SourceReader, type Sources } from '../base/sources.ts';
+import {
+  digestOfFailure,
+  digestOfListing,
+  holdsPrivateKey,
+  sha256,
+  SourceReader,
+  type Sources,
+} from '../base/sources.ts';
 import { errnoOf } from '../base/system-error.ts';
 import { readLinesInSteps } from '../rules/tokens.ts';
 import type { FileSystem } from '../rules/types.ts';
@@ -76,7 +83,8 @@ export class RecordingFileSystem implements FileSystem {
   /** Reads one file. Never rejects: what is wrong is thrown by `readFile`. */
   async fetch(path: string): Promise<void> {
     if (this.#isReplay || this.#files.has(path)) return;
-    const read = async (): Promise<ByteString> => fromBytes(await this.#reader.file(path, { limit: MAX_TEXT_BYTES }));
+    const read = async (): Promise<ByteString> =>
+      fromBytes(await this.#reader.file(path, { limit: MAX_TEXT_BYTES }));
     this.#files.set(path, await attemptRead(read));
   }
 

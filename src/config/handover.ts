@@ -72,7 +72,13 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
 
 function packMaterial(material: TlsMaterial | null): SentMaterial | null {
   if (material === null) return null;
-  const { context: _context, certificates: _certificates, crls: _crls, warnings: _warnings, ...sent } = material;
+  const {
+    context: _context,
+    certificates: _certificates,
+    crls: _crls,
+    warnings: _warnings,
+    ...sent
+  } = material;
   const { authorities, plainLists: _plainLists, ...plain } = sent;
   return { ...plain, authorities: authorities.map(({ raw }) => raw) };
 }
@@ -117,7 +123,8 @@ export class ReceivedState {
     const parts = { settings, tls, rules, maps };
     const snapshot = snapshotOf(parts, sent.mockNonce);
     // SECURITY: all workers decide by one state, or not at all.
-    if (snapshot.hash !== sent.hash) throw new Error('the state that was received is not the one that was sent');
+    if (snapshot.hash !== sent.hash)
+      throw new Error('the state that was received is not the one that was sent');
     this.#parts = parts;
     this.#current = snapshot;
   }

@@ -36,11 +36,7 @@ interface OwnPlaces {
  * Whether the upstream is plainly one of the places where the gate listens for its clients: an address, `localhost`, or
  * the same name. What another name leads to is found out when it is dialled.
  */
-export function isOwnListener({
-  listen_addresses: listenAddresses,
-  port,
-  upstream,
-}: OwnPlaces): boolean {
+export function isOwnListener({ listen_addresses: listenAddresses, port, upstream }: OwnPlaces): boolean {
   if (port !== upstream.port) return false;
   const listeners = listenAddresses
     .flatMap((host) => (host === '*' ? EVERY_ADDRESS : (knownAddresses(host) ?? [])))

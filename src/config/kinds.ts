@@ -165,7 +165,8 @@ function readNetworks(item: Written, inList: boolean, name: string, fail: Fail):
       failed(fail, `invalid value for parameter "${name}": "${each}"`, hint, item.at);
     if (network === null) return refuse('Give addresses and CIDR masks, such as 10.0.0.7 or 10.1.0.0/16.');
     // SECURITY: with every address in it, every client could say who it is.
-    if (network.mask.every((byte) => byte === 0)) return refuse('Name the addresses of the load balancers alone.');
+    if (network.mask.every((byte) => byte === 0))
+      return refuse('Name the addresses of the load balancers alone.');
     return network;
   });
 }
@@ -177,7 +178,8 @@ export function roles(entry: Entry): Setting<Roles> {
     initial: new Map(),
     read: (value, name, fail) => {
       if (value.kind === 'empty') return new Map();
-      if (value.kind !== 'map') return failed(fail, `parameter "${name}" requires a map of roles to lists of members`);
+      if (value.kind !== 'map')
+        return failed(fail, `parameter "${name}" requires a map of roles to lists of members`);
       const read = value.entries.map(({ key, value: members }): [ByteString, ByteString[]] | undefined => {
         const names = readMembers(members, `${name}.${key}`, fail);
         return names === undefined ? undefined : [fromText(key), names];
@@ -191,7 +193,12 @@ export function roles(entry: Entry): Setting<Roles> {
 function readMembers(value: Written, name: string, fail: Fail): ByteString[] | undefined {
   if (value.kind === 'empty') return [];
   if (value.kind !== 'list') {
-    return failed(fail, `parameter "${name}" requires a list of members`, 'Write [a, b], or [] for none.', value.at);
+    return failed(
+      fail,
+      `parameter "${name}" requires a list of members`,
+      'Write [a, b], or [] for none.',
+      value.at,
+    );
   }
   const names = value.items.map((item) => {
     const text = readText(item, name, (message, hint) => fail(message, hint, item.at));
@@ -226,20 +233,32 @@ export function upstreamHost(entry: Entry): Setting<string> {
 
 /** The admin listener's place; '' = off. Where it needs TLS is for load.ts to see. */
 export function adminListen(entry: Entry): Setting<string> {
-  return scalar('`host:port`, `[IPv6]:port`, absolute path of a Unix socket, or empty', entry, (text, name, fail) => {
-    if (text === '') return '';
-    const place = parseListenPlace(text);
-    if (place === null) {
-      return invalid(fail, name, text, 'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.');
-    }
-    return place.kind === 'unix' ? checkSocketPath(text, place.path, fail) : text;
-  });
+  return scalar(
+    '`host:port`, `[IPv6]:port`, absolute path of a Unix socket, or empty',
+    entry,
+    (text, name, fail) => {
+      if (text === '') return '';
+      const place = parseListenPlace(text);
+      if (place === null) {
+        return invalid(
+          fail,
+          name,
+          text,
+          'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.',
+        );
+      }
+      return place.kind === 'unix' ? checkSocketPath(text, place.path, fail) : text;
+    },
+  );
 }
 
 /** `value` when the socket's path fits into a sockaddr_un, with PostgreSQL's text where it does not. */
 export function checkSocketPath<T>(value: T, socketPath: string, fail: Fail): T | undefined {
   if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH_BYTES) return value;
-  return failed(fail, `Unix-domain socket path "${socketPath}" is too long (maximum ${MAX_SOCKET_PATH_BYTES} bytes)`);
+  return failed(
+    fail,
+    `Unix-domain socket path "${socketPath}" is too long (maximum ${MAX_SOCKET_PATH_BYTES} bytes)`,
+  );
 }
 
 // --- what the kinds share
@@ -300,7 +319,9 @@ function readNumber(
   const parsed = parseInteger(text, unit);
   if (!parsed.ok) return invalid(fail, name, shown, parsed.hint);
   if (parsed.value >= range.min && parsed.value <= range.max) return parsed.value;
-  const [value, min, max] = [parsed.value, range.min, range.max].map((n) => (unit === null ? `${n}` : `${n} ${unit}`));
+  const [value, min, max] = [parsed.value, range.min, range.max].map((n) =>
+    unit === null ? `${n}` : `${n} ${unit}`,
+  );
   return failed(fail, `${value} is outside the valid range for parameter "${name}" (${min} .. ${max})`);
 }
 

@@ -139,7 +139,11 @@ class Found {
     this.#places.set(key, at);
     if (value.kind === 'empty') return;
     if (value.kind !== 'map') {
-      this.fail(`parameter "${key}" requires a map of settings`, `Write ${key}: and its settings indented below.`, value.at);
+      this.fail(
+        `parameter "${key}" requires a map of settings`,
+        `Write ${key}: and its settings indented below.`,
+        value.at,
+      );
       return;
     }
     for (const entry of value.entries) this.#addSetting({ ...entry, key: `${key}.${entry.key}` });
@@ -173,7 +177,10 @@ class Found {
 /** The setting that somebody may have had in mind who wrote `name`. */
 function meantBy(name: string): string | undefined {
   const names = [...Object.keys(schema), ...olderNames.keys()];
-  return nearest(name, [...names, ...groups]) ?? names.find((candidate) => candidate.endsWith(`.${name.toLowerCase()}`));
+  return (
+    nearest(name, [...names, ...groups]) ??
+    names.find((candidate) => candidate.endsWith(`.${name.toLowerCase()}`))
+  );
 }
 
 function hintForUnknown(meant: string | undefined): string | undefined {
@@ -184,7 +191,9 @@ function hintForUnknown(meant: string | undefined): string | undefined {
 }
 
 function assemble(found: Found): Settings {
-  const lines = new Map([...Object.keys(schema), ...groups].map((name) => [name, found.place(name)?.line ?? null]));
+  const lines = new Map(
+    [...Object.keys(schema), ...groups].map((name) => [name, found.place(name)?.line ?? null]),
+  );
   return settingsOf((name) => found.read<unknown>(schema[name]), {
     file: found.file,
     lineOf: (name) => lines.get(olderNames.get(name) ?? name) ?? null,

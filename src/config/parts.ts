@@ -120,7 +120,15 @@ function withProblemsOf(error: unknown, beside: PromiseSettledResult<unknown>): 
 
 /** Each part's file, without which there is nothing to say of it, and the settings that it is read by. */
 const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string, ...settings: string[]]>> = {
-  tls: ['ssl_cert_file', 'ssl', 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_crl_dir', 'ssl_dh_params_file'],
+  tls: [
+    'ssl_cert_file',
+    'ssl',
+    'ssl_key_file',
+    'ssl_ca_file',
+    'ssl_crl_file',
+    'ssl_crl_dir',
+    'ssl_dh_params_file',
+  ],
   rules: ['hba_file', 'ssl', 'roles', 'auth_file'],
   maps: ['ident_file', 'roles'],
 };
@@ -237,7 +245,14 @@ async function attempt<T>(
 ): Promise<Attempt<T>> {
   try {
     const { value, warnings } = await load();
-    return { ok: true, value, hash: hashOfSources(fs.sources), warnings, sources: fs.sources, recording: fs.recording };
+    return {
+      ok: true,
+      value,
+      hash: hashOfSources(fs.sources),
+      warnings,
+      sources: fs.sources,
+      recording: fs.recording,
+    };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, file), sources: fs.sources };
   }

@@ -186,7 +186,7 @@ const rules = {
   }),
   auth_file: path({
     default: "''",
-    doc: "The secrets of database users, as PgBouncer's userlist.txt: `\"alice\" \"SCRAM-SHA-256$…\"` on a line of its own, or an MD5 hash, or the password itself. With it the gate decides the lines `password`, `md5` and `scram-sha-256` itself, and answers the upstream when it asks for the password of a user who is in the file. The file is held to the permissions of `ssl_key_file`. Empty is off: passwords are then the upstream's to check.",
+    doc: 'The secrets of database users, as PgBouncer\'s userlist.txt: `"alice" "SCRAM-SHA-256$…"` on a line of its own, or an MD5 hash, or the password itself. With it the gate decides the lines `password`, `md5` and `scram-sha-256` itself, and answers the upstream when it asks for the password of a user who is in the file. The file is held to the permissions of `ssl_key_file`. Empty is off: passwords are then the upstream\'s to check.',
   }),
   scram_iterations: integer({
     default: '4096',
@@ -297,14 +297,27 @@ const logging = {
  * Every setting by its full name (`upstream.host` is `host` beneath `upstream:`). Durations are in milliseconds, paths
  * are absolute, and '' means that a path is not set.
  */
-export const schema = { ...connections, ...tls, ...rules, ...upstream, ...reload, ...admin, ...sqlConsole, ...logging };
+export const schema = {
+  ...connections,
+  ...tls,
+  ...rules,
+  ...upstream,
+  ...reload,
+  ...admin,
+  ...sqlConsole,
+  ...logging,
+};
 
 export type SettingName = keyof typeof schema;
 
 type ValueOf<Name extends SettingName> = (typeof schema)[Name] extends Setting<infer T> ? T : never;
-type GroupName = { [Name in SettingName]: Name extends `${infer Group}.${string}` ? Group : never }[SettingName];
+type GroupName = {
+  [Name in SettingName]: Name extends `${infer Group}.${string}` ? Group : never;
+}[SettingName];
 
-type Alone = { readonly [Name in SettingName as Name extends `${string}.${string}` ? never : Name]: ValueOf<Name> };
+type Alone = {
+  readonly [Name in SettingName as Name extends `${string}.${string}` ? never : Name]: ValueOf<Name>;
+};
 type Grouped = {
   readonly [Group in GroupName]: {
     readonly [Name in SettingName as Name extends `${Group}.${infer Leaf}` ? Leaf : never]: ValueOf<Name>;
@@ -356,17 +369,19 @@ function split(name: string): readonly [top: string, leaf: string | undefined] {
 }
 
 /** The settings in their order and sections, as the documentation shows them. */
-export const sections: readonly { readonly title: string; readonly settings: Readonly<Record<string, Setting<unknown>>> }[] =
-  [
-    { title: 'Connections', settings: connections },
-    { title: 'TLS', settings: tls },
-    { title: 'Rules', settings: rules },
-    { title: 'Upstream', settings: upstream },
-    { title: 'Reload', settings: reload },
-    { title: 'Admin', settings: admin },
-    { title: 'Console', settings: sqlConsole },
-    { title: 'Logging', settings: logging },
-  ];
+export const sections: readonly {
+  readonly title: string;
+  readonly settings: Readonly<Record<string, Setting<unknown>>>;
+}[] = [
+  { title: 'Connections', settings: connections },
+  { title: 'TLS', settings: tls },
+  { title: 'Rules', settings: rules },
+  { title: 'Upstream', settings: upstream },
+  { title: 'Reload', settings: reload },
+  { title: 'Admin', settings: admin },
+  { title: 'Console', settings: sqlConsole },
+  { title: 'Logging', settings: logging },
+];
 
 /** The mappings that group settings: `upstream` for `upstream.host`. */
 export const groups: ReadonlySet<string> = new Set(

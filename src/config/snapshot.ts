@@ -215,7 +215,9 @@ export class ConfigHolder {
       rules: await unlessUnchanged({ part: rules, inputs: before.rules }, inputs.rules, () =>
         attemptRules(settings),
       ),
-      maps: await unlessUnchanged({ part: maps, inputs: before.maps }, inputs.maps, () => attemptMaps(settings)),
+      maps: await unlessUnchanged({ part: maps, inputs: before.maps }, inputs.maps, () =>
+        attemptMaps(settings),
+      ),
     };
   }
 }

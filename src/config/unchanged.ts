@@ -38,7 +38,12 @@ async function readsTheSame({ sources }: LoadedPart<unknown>): Promise<boolean> 
   return true;
 }
 
-export async function inputsOfRules({ hba_file: hbaFile, ssl, roles, auth_file: authFile }: Settings): Promise<Inputs> {
+export async function inputsOfRules({
+  hba_file: hbaFile,
+  ssl,
+  roles,
+  auth_file: authFile,
+}: Settings): Promise<Inputs> {
   // SECURITY: secrets that others can read by now are refused, as a key is.
   return [hbaFile, ssl, roles, authFile, await statusOfKey(authFile)];
 }

@@ -101,7 +101,9 @@ function readDouble(text: string): LeadingNumber | null {
   const match = hex ?? DOUBLE.exec(text);
   if (match === null) return null;
   const value = hex === null ? Number(match[2]) : hexValue(hex);
-  const isZero = !/[1-9a-f]/i.test(hex === null ? (match[2] ?? '').replace(/e.*$/i, '') : `${hex[2]}${hex[3]}`);
+  const isZero = !/[1-9a-f]/i.test(
+    hex === null ? (match[2] ?? '').replace(/e.*$/i, '') : `${hex[2]}${hex[3]}`,
+  );
   if (!isZero && !(value >= DBL_MIN && value < Infinity)) return null;
   return { value: match[1] === '-' ? -value : value, rest: text.slice(match[0].length) };
 }

@@ -1,7 +1,17 @@
 // From the YAML text to a tree in which every value is still the text that the operator wrote, with its place:
 // what `on`, `60s` or `0640` mean is PostgreSQL's to say (units.ts), not YAML's. Never throws.
 
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Alias, type Node } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Alias,
+  type Node,
+} from 'yaml';
 
 /** 1-based. */
 export interface Position {
@@ -64,10 +74,12 @@ export function parseYaml(text: string): YamlText {
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
     const reader = new TreeReader(lines);
-    const errors = [...document.errors, ...document.warnings].slice(0, MAX_ERRORS).map(({ code, message, pos: [offset] }) => ({
-      at: reader.position(offset),
-      message: messages[code] ?? message,
-    }));
+    const errors = [...document.errors, ...document.warnings]
+      .slice(0, MAX_ERRORS)
+      .map(({ code, message, pos: [offset] }) => ({
+        at: reader.position(offset),
+        message: messages[code] ?? message,
+      }));
     const exhausted = errors.find((error) => error.message === TOO_DEEP);
     if (exhausted !== undefined) return unreadable([exhausted]);
     // A tree with syntax errors has holes; complaining about those as well would only confuse.
@@ -139,7 +151,10 @@ class TreeReader {
       if (key.kind !== 'scalar') {
         this.#fail(key.at, 'a key must be a plain word');
       } else if (entries.has(key.text)) {
-        this.#fail(key.at, `parameter "${key.text}" is set twice, first in line ${entries.get(key.text)?.at.line}`);
+        this.#fail(
+          key.at,
+          `parameter "${key.text}" is set twice, first in line ${entries.get(key.text)?.at.line}`,
+        );
       } else {
         entries.set(key.text, { key: key.text, at: key.at, value: this.read(pair.value, key.at, depth + 1) });
       }
@@ -152,7 +167,8 @@ class TreeReader {
     this.#aliases += 1;
     if (this.#aliases > MAX_ALIASES) throw new Unreadable(place, `more than ${MAX_ALIASES} aliases`);
     const target = this.#anchors.get(alias.source);
-    if (target === undefined) throw new Unreadable(place, `no anchor "${alias.source}" stands before its alias`);
+    if (target === undefined)
+      throw new Unreadable(place, `no anchor "${alias.source}" stands before its alias`);
     this.#inAlias += 1;
     const value = this.read(target, place, depth + 1);
     this.#inAlias -= 1;

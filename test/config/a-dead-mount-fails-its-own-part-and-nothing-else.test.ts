@@ -47,7 +47,10 @@ await test('a CA on a dead mount', needs('gcc'), async (t) => {
   for (let round = 0; round < 2; round++) {
     const from = gate.logLength();
     gate.reload();
-    const line = await gate.waitForLog({ msg: /could not load root certificate file/ }, { from, timeoutMs: 40_000 });
+    const line = await gate.waitForLog(
+      { msg: /could not load root certificate file/ },
+      { from, timeoutMs: 40_000 },
+    );
     // The first read is overdue; every later one is not even begun.
     t.match(line.msg, /: (?:no answer within 10 s|an earlier read of its directory has not come back)$/);
     await gate.waitForLog({ msg: 'SSL configuration was not reloaded' }, { from });

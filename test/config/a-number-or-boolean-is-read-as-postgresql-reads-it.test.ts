@@ -14,7 +14,8 @@ writeFileSync(`${directory}/postgresql.conf`, '');
 writeFileSync(`${directory}/postgresql.auto.conf`, '');
 // postgres refuses to run as root.
 const uid = process.getuid?.() === 0 ? 65534 : undefined;
-if (uid !== undefined) for (const name of ['', '/postgresql.conf', '/postgresql.auto.conf']) chownSync(directory + name, uid, uid);
+if (uid !== undefined)
+  for (const name of ['', '/postgresql.conf', '/postgresql.auto.conf']) chownSync(directory + name, uid, uid);
 chmodSync(directory, 0o700);
 
 /** What PostgreSQL says a setting is after `-c name=value`: its value, or its error with the hint. */
@@ -26,7 +27,8 @@ function ask(name: string, value: string): string {
   if (run.status === 0) return run.stdout.trimEnd();
   const hint = /HINT: {2}(.*)$/m.exec(run.stderr)?.[1];
   if (/FATAL: {2}.* is outside the valid range for /.test(run.stderr)) return 'out of range';
-  if (!/FATAL: {2}(invalid value|parameter ".*" requires a Boolean)/.test(run.stderr)) throw new Error(run.stderr);
+  if (!/FATAL: {2}(invalid value|parameter ".*" requires a Boolean)/.test(run.stderr))
+    throw new Error(run.stderr);
   return hint ?? 'invalid';
 }
 
@@ -38,24 +40,137 @@ function readNumber(value: string, unit: 'ms' | 's' | null, minimum: number, max
 
 const INT_MAX = 2_147_483_647;
 const numbers = [
-  '60', '60s', '1min', '1 min', ' 1min ', '\t2\ts\t', '500ms', '1500ms', '2500ms', '3500ms', '0.5', '1.5', '2.5', '1.s',
-  '.5min', '1.7min', '0.1min', '0.00005min', '1e2', '1E2s', '1.5e1', '1e', '1e+', '2e0s', '0x10', '0X1F', '0x1e', '0x1.8',
-  '0x1.8p2', '0x.8', '0x', '0x s', '0640', '08', '010s', '00', '0', '-0', '-0.4', '-1', '+5', '+-5', '- 5', '', ' ', 's',
-  'min', '1MIN', '1S', '1Ms', '5x', '5mins', '5sec', '5 s x', '5s5', '700', '1h', '1d', '0.5h', '3000000us', '600000ms',
-  '600001ms', '600501ms', 'nan', 'inf', 'e5', '.', '1e400', '1e-400', '1e-310', '0e-400', '99999999999',
-  '9999999999999999999999', '99999999999s', '9223372036854775807us', '9223372036854775808us', '-99999999999',
-  '2147483647', '2147483648', '2147483647.4', '2147483647.5', '1_0', '1,000', '0b11', '0o17', '١', '5 s', '1e1min',
+  '60',
+  '60s',
+  '1min',
+  '1 min',
+  ' 1min ',
+  '\t2\ts\t',
+  '500ms',
+  '1500ms',
+  '2500ms',
+  '3500ms',
+  '0.5',
+  '1.5',
+  '2.5',
+  '1.s',
+  '.5min',
+  '1.7min',
+  '0.1min',
+  '0.00005min',
+  '1e2',
+  '1E2s',
+  '1.5e1',
+  '1e',
+  '1e+',
+  '2e0s',
+  '0x10',
+  '0X1F',
+  '0x1e',
+  '0x1.8',
+  '0x1.8p2',
+  '0x.8',
+  '0x',
+  '0x s',
+  '0640',
+  '08',
+  '010s',
+  '00',
+  '0',
+  '-0',
+  '-0.4',
+  '-1',
+  '+5',
+  '+-5',
+  '- 5',
+  '',
+  ' ',
+  's',
+  'min',
+  '1MIN',
+  '1S',
+  '1Ms',
+  '5x',
+  '5mins',
+  '5sec',
+  '5 s x',
+  '5s5',
+  '700',
+  '1h',
+  '1d',
+  '0.5h',
+  '3000000us',
+  '600000ms',
+  '600001ms',
+  '600501ms',
+  'nan',
+  'inf',
+  'e5',
+  '.',
+  '1e400',
+  '1e-400',
+  '1e-310',
+  '0e-400',
+  '99999999999',
+  '9999999999999999999999',
+  '99999999999s',
+  '9223372036854775807us',
+  '9223372036854775808us',
+  '-99999999999',
+  '2147483647',
+  '2147483648',
+  '2147483647.4',
+  '2147483647.5',
+  '1_0',
+  '1,000',
+  '0b11',
+  '0o17',
+  '١',
+  '5 s',
+  '1e1min',
 ];
 
 const booleans = [
-  'on', 'off', 'true', 'false', 'yes', 'no', '1', '0', 'o', 'of', 'offs', 'ON', 'oFF', 't', 'tr', 'tru', 'trues', 'f', 'fals',
-  'y', 'ye', 'n', 'No', '2', '01', '', ' on', 'on ', 'enable', 'null',
+  'on',
+  'off',
+  'true',
+  'false',
+  'yes',
+  'no',
+  '1',
+  '0',
+  'o',
+  'of',
+  'offs',
+  'ON',
+  'oFF',
+  't',
+  'tr',
+  'tru',
+  'trues',
+  'f',
+  'fals',
+  'y',
+  'ye',
+  'n',
+  'No',
+  '2',
+  '01',
+  '',
+  ' on',
+  'on ',
+  'enable',
+  'null',
 ];
 
 for (const value of numbers) {
   const shown = JSON.stringify(value);
   t.equal(readNumber(value, 's', 1, 600), ask('authentication_timeout', value), `${shown} in seconds`);
-  t.equal(readNumber(value, 'ms', 0, INT_MAX), ask('idle_session_timeout', value), `${shown} in milliseconds`);
+  t.equal(
+    readNumber(value, 'ms', 0, INT_MAX),
+    ask('idle_session_timeout', value),
+    `${shown} in milliseconds`,
+  );
   t.equal(readNumber(value, null, 1, 65535), ask('port', value), `${shown} without a unit`);
 }
 for (const value of booleans) {

@@ -19,7 +19,11 @@ class Files {
     this.authority = authority;
     this.directory = authority.directory;
     this.config = this.path('gatehouse.yaml');
-    writeGateFiles(this.directory, authority, { hba: HBA, ident: 'm a b\n', upstream: { host: '127.0.0.1', port: 5432 } });
+    writeGateFiles(this.directory, authority, {
+      hba: HBA,
+      ident: 'm a b\n',
+      upstream: { host: '127.0.0.1', port: 5432 },
+    });
   }
 
   path(name: string): string {
@@ -59,7 +63,12 @@ const changes: {
   notReloaded?: (files: Files) => string[];
   check?: (before: Snapshot, after: Snapshot) => boolean;
 }[] = [
-  { name: 'nothing', change: () => undefined, failed: [], check: (before, after) => before.hash === after.hash },
+  {
+    name: 'nothing',
+    change: () => undefined,
+    failed: [],
+    check: (before, after) => before.hash === after.hash,
+  },
   {
     name: 'a new certificate and a typo in a rule',
     change: (files) => {
@@ -68,7 +77,8 @@ const changes: {
     },
     failed: ['rules'],
     notReloaded: (files) => [`${files.path('pg_hba.conf')} was not reloaded`],
-    check: (before, after) => before.tls !== after.tls && before.rules === after.rules && before.hash !== after.hash,
+    check: (before, after) =>
+      before.tls !== after.tls && before.rules === after.rules && before.hash !== after.hash,
   },
   {
     name: 'a certificate without its key and a new rule',
@@ -79,7 +89,9 @@ const changes: {
     failed: ['tls'],
     notReloaded: () => ['SSL configuration was not reloaded'],
     check: (before, after) =>
-      before.tls === after.tls && before.terminator === after.terminator && after.rules.records[0]?.line === 2,
+      before.tls === after.tls &&
+      before.terminator === after.terminator &&
+      after.rules.records[0]?.line === 2,
   },
   {
     name: 'a bad map',
@@ -148,7 +160,10 @@ for (const { name, change, failed, notReloaded, check } of changes) {
     change(files);
     const result = await holder.reload();
     t.strictSame(result.failed, failed);
-    t.strictSame(result.reloaded, ALL.filter((part) => !failed.includes(part)));
+    t.strictSame(
+      result.reloaded,
+      ALL.filter((part) => !failed.includes(part)),
+    );
     t.equal(result.ok, failed.length === 0);
     t.ok(result.errors.length >= failed.length);
     t.equal(result.notReloaded.length, failed.length);
@@ -168,7 +183,11 @@ void test('what needs a restart keeps its value, and the rest of the settings ch
   const result = await holder.reload();
   t.ok(result.ok);
   t.match(result.warnings, [
-    { file: files.config, line: 1, message: 'parameter "listen_addresses" cannot be changed without restarting the server' },
+    {
+      file: files.config,
+      line: 1,
+      message: 'parameter "listen_addresses" cannot be changed without restarting the server',
+    },
     { line: 2, message: 'parameter "port" cannot be changed without restarting the server' },
     { line, message: 'parameter "workers" cannot be changed without restarting the server' },
     { line: Number, message: 'parameter "admin.listen" cannot be changed without restarting the server' },
@@ -224,7 +243,9 @@ void test('at start, the problems of all parts come together', async (t) => {
     { file: files.path('pg_ident.conf'), line: 1 },
   ]);
   files.write('gatehouse.yaml', 'prot: 1');
-  await t.rejects(loadSnapshot(files.config), { message: `${files.config}:1: unrecognized configuration parameter "prot" (column 1)\n  HINT: Perhaps you meant "port".` });
+  await t.rejects(loadSnapshot(files.config), {
+    message: `${files.config}:1: unrecognized configuration parameter "prot" (column 1)\n  HINT: Perhaps you meant "port".`,
+  });
 });
 
 void test('the hash says nothing of the private key', async (t) => {
@@ -232,7 +253,11 @@ void test('the hash says nothing of the private key', async (t) => {
   const { key } = files.authority.server();
   const before = await loadSnapshot(files.config);
   t.match(before.snapshot.hash, /^[0-9a-f]{64}$/);
-  t.equal((await loadSnapshot(files.config)).snapshot.hash, before.snapshot.hash, 'the same content, the same hash');
+  t.equal(
+    (await loadSnapshot(files.config)).snapshot.hash,
+    before.snapshot.hash,
+    'the same content, the same hash',
+  );
   // A key beside the right one changes the file and nothing that is read from it.
   files.write('server.key', `${readFileSync(files.path('server.key'), 'utf8')}${key}`);
   t.equal((await loadSnapshot(files.config)).snapshot.hash, before.snapshot.hash);

@@ -92,7 +92,8 @@ for (const [written, names] of [
 }
 t.equal(lineOf('port'), null);
 
-const formatNetwork = (network: { address: IpAddress; mask: Uint8Array }) => formatAddressSpec({ kind: 'mask', ...network });
+const formatNetwork = (network: { address: IpAddress; mask: Uint8Array }) =>
+  formatAddressSpec({ kind: 'mask', ...network });
 
 type Loaded = ReturnType<typeof loadSettings>;
 const values: [text: string, read: (settings: Loaded) => unknown, expected: unknown][] = [
@@ -109,8 +110,16 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ["listen_addresses: '*'", (s) => s.listen_addresses, ['*']],
   ["proxy_networks: ''", (s) => s.proxy_networks, []],
   ['proxy_networks: []', (s) => s.proxy_networks, []],
-  ['proxy_networks: 10.1.2.3 ,fd00::/8', (s) => s.proxy_networks.map(formatNetwork), ['10.1.2.3/32', 'fd00::/8']],
-  ['proxy_networks: [10.1.2.3/9, "::1"]', (s) => s.proxy_networks.map(formatNetwork), ['10.1.2.3/9', '::1/128']],
+  [
+    'proxy_networks: 10.1.2.3 ,fd00::/8',
+    (s) => s.proxy_networks.map(formatNetwork),
+    ['10.1.2.3/32', 'fd00::/8'],
+  ],
+  [
+    'proxy_networks: [10.1.2.3/9, "::1"]',
+    (s) => s.proxy_networks.map(formatNetwork),
+    ['10.1.2.3/9', '::1/128'],
+  ],
   ['authentication_timeout: 1min', (s) => s.authentication_timeout, 60_000],
   ['authentication_timeout: 30', (s) => s.authentication_timeout, 30_000],
   ['authentication_timeout: 1500ms', (s) => s.authentication_timeout, 2000],
@@ -158,7 +167,11 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['upstream: {host: /run/postgresql}', (s) => s.upstream.host, '/run/postgresql'],
   ['upstream: {host: db.example, allow_remote: on}', (s) => s.upstream.host, 'db.example'],
   ['upstream:\n  connect_timeout: 1500ms', (s) => s.upstream.connect_timeout, 1500],
-  ['reload: {interval: 50ms, watch: off, sessions: terminate}', (s) => s.reload, { watch: false, interval: 50, sessions: 'terminate' }],
+  [
+    'reload: {interval: 50ms, watch: off, sessions: terminate}',
+    (s) => s.reload,
+    { watch: false, interval: 50, sessions: 'terminate' },
+  ],
   ["admin: {listen: ''}", (s) => s.admin.listen, ''],
   ['admin: {listen: localhost:0}', (s) => s.admin.listen, 'localhost:0'],
   ["admin: {listen: '[::1]:9'}", (s) => s.admin.listen, '[::1]:9'],
@@ -171,37 +184,58 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   // not this gate itself
   ['upstream: {port: 6432, host: 127.0.0.2}\nlisten_addresses: 127.0.0.1', (s) => s.upstream.port, 6432],
   ['upstream: {port: 6432}\nlisten_addresses: "::1, 127.0.0.2, ::"', (s) => s.upstream.port, 6432],
-  ['upstream: {port: 6432, host: 10.255.254.253, allow_remote: on}\nlisten_addresses: "*"', (s) => s.upstream.port, 6432],
+  [
+    'upstream: {port: 6432, host: 10.255.254.253, allow_remote: on}\nlisten_addresses: "*"',
+    (s) => s.upstream.port,
+    6432,
+  ],
   ['upstream: {port: 6432, host: /tmp}\nlisten_addresses: "*"', (s) => s.upstream.port, 6432],
-  ['log_level: warn\nupstream:\n  port: 1\n', (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')], [3, 1, null]],
+  [
+    'log_level: warn\nupstream:\n  port: 1\n',
+    (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')],
+    [3, 1, null],
+  ],
 ];
 for (const [text, read, expected] of values) t.same(read(load(text)), expected, text);
 
 // --- errors
 
 const units = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".';
-const remote = 'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.';
+const remote =
+  'The link to the upstream is not encrypted. Set upstream.allow_remote to on where the network between is trusted.';
 const adminForm = 'Write host:port, [IPv6 address]:port or the absolute path of a Unix socket.';
 const adminTls = 'admin.ssl_cert_file, admin.ssl_key_file, admin.ssl_ca_file';
 const needsTls = (listen: string) =>
   `admin.listen "${listen}" is neither a loopback address nor a Unix socket [There it must speak TLS and ask for client certificates: set ${adminTls}.]`;
-const notLoopback = (host: string) => `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket [${remote}]`;
+const notLoopback = (host: string) =>
+  `upstream.host "${host}" is neither a loopback address nor the directory of a Unix socket [${remote}]`;
 const isThisGate = (host: string, port: number) =>
   `upstream.host "${host}" and upstream.port ${port} lead to this gate itself [Set them to where the PostgreSQL server listens, or have the gate listen elsewhere (listen_addresses, port).]`;
 /** This machine's own; at least the loopback ones. */
-const ownAddresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-const badAdmin = (listen: string, hint: string) => `invalid value for parameter "admin.listen": "${listen}" [${hint}]`;
+const ownAddresses = Object.values(networkInterfaces()).flatMap((all) =>
+  (all ?? []).map(({ address }) => address),
+);
+const badAdmin = (listen: string, hint: string) =>
+  `invalid value for parameter "admin.listen": "${listen}" [${hint}]`;
 const versions = 'TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.';
 const addresses = 'Give host names, addresses, or "*" for every address.';
 
 const networksForm = 'Give addresses and CIDR masks, such as 10.0.0.7 or 10.1.0.0/16.';
-const badNetwork = (text: string, hint = networksForm) => `invalid value for parameter "proxy_networks": "${text}" [${hint}]`;
+const badNetwork = (text: string, hint = networksForm) =>
+  `invalid value for parameter "proxy_networks": "${text}" [${hint}]`;
 const balancersAlone = 'Name the addresses of the load balancers alone.';
 
 const errors: [text: string | Uint8Array, expected: string[]][] = [
-  ...['db.example', '*', '10.1', '10.0.0.0/33', '10.0.0.0/', '10.0.0.1/8/8', 'fe80::1%eth0', '::ffff:10.0.0.1'].map(
-    (text): [string, string[]] => [`proxy_networks: "${text}"`, [`1:17 ${badNetwork(text)}`]],
-  ),
+  ...[
+    'db.example',
+    '*',
+    '10.1',
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10.0.0.1/8/8',
+    'fe80::1%eth0',
+    '::ffff:10.0.0.1',
+  ].map((text): [string, string[]] => [`proxy_networks: "${text}"`, [`1:17 ${badNetwork(text)}`]]),
   ['proxy_networks: [10.0.0.1, 0.0.0.0/0]', [`1:28 ${badNetwork('0.0.0.0/0', balancersAlone)}`]],
   ['proxy_networks: "::1, ::/0"', [`1:17 ${badNetwork('::/0', balancersAlone)}`]],
   ['proxy_networks: "::1,"', [`1:17 ${badNetwork('')}`]],
@@ -212,46 +246,119 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['port: 5x', ['1:7 invalid value for parameter "port": "5x"']],
   ['port: 1e99', ['1:7 invalid value for parameter "port": "1e99" [Value exceeds integer range.]']],
   ['ssl: maybe', ['1:6 parameter "ssl" requires a Boolean value']],
-  ['authentication_timeout: 0', ['1:25 0 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)']],
-  ['authentication_timeout: 11min', ['1:25 660 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)']],
-  ['authentication_timeout: 60S', [`1:25 invalid value for parameter "authentication_timeout": "60S" [${units}]`]],
-  ['shutdown_timeout: 2d', ['1:19 172800000 ms is outside the valid range for parameter "shutdown_timeout" (0 ms .. 86400000 ms)']],
-  ['shutdown_timeout: 9999999', ['1:19 invalid value for parameter "shutdown_timeout": "9999999" [Value exceeds integer range.]']],
+  [
+    'authentication_timeout: 0',
+    ['1:25 0 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)'],
+  ],
+  [
+    'authentication_timeout: 11min',
+    ['1:25 660 s is outside the valid range for parameter "authentication_timeout" (1 s .. 600 s)'],
+  ],
+  [
+    'authentication_timeout: 60S',
+    [`1:25 invalid value for parameter "authentication_timeout": "60S" [${units}]`],
+  ],
+  [
+    'shutdown_timeout: 2d',
+    ['1:19 172800000 ms is outside the valid range for parameter "shutdown_timeout" (0 ms .. 86400000 ms)'],
+  ],
+  [
+    'shutdown_timeout: 9999999',
+    ['1:19 invalid value for parameter "shutdown_timeout": "9999999" [Value exceeds integer range.]'],
+  ],
   ['reload: {interval: 3 x}', [`1:20 invalid value for parameter "reload.interval": "3 x" [${units}]`]],
-  ["ssl_min_protocol_version: ''", [`1:27 invalid value for parameter "ssl_min_protocol_version": "" [Available values: ${versions}]`]],
-  ['ssl_max_protocol_version: SSLv3', [`1:27 invalid value for parameter "ssl_max_protocol_version": "SSLv3" [Available values: , ${versions}]`]],
-  ['reload: {sessions: drop}', ['1:20 invalid value for parameter "reload.sessions": "drop" [Available values: keep, terminate.]']],
+  [
+    "ssl_min_protocol_version: ''",
+    [`1:27 invalid value for parameter "ssl_min_protocol_version": "" [Available values: ${versions}]`],
+  ],
+  [
+    'ssl_max_protocol_version: SSLv3',
+    [
+      `1:27 invalid value for parameter "ssl_max_protocol_version": "SSLv3" [Available values: , ${versions}]`,
+    ],
+  ],
+  [
+    'reload: {sessions: drop}',
+    ['1:20 invalid value for parameter "reload.sessions": "drop" [Available values: keep, terminate.]'],
+  ],
   // unknown names
   ['prot: 1', ['1:1 unrecognized configuration parameter "prot" [Perhaps you meant "port".]']],
   ['SSL: on', ['1:1 unrecognized configuration parameter "SSL" [Perhaps you meant "ssl".]']],
-  ['ssl_crt_file: x', ['1:1 unrecognized configuration parameter "ssl_crt_file" [Perhaps you meant "ssl_cert_file".]']],
+  [
+    'ssl_crt_file: x',
+    ['1:1 unrecognized configuration parameter "ssl_crt_file" [Perhaps you meant "ssl_cert_file".]'],
+  ],
   ['shared_buffers: 1GB', ['1:1 unrecognized configuration parameter "shared_buffers"']],
-  ['upstream:\n  hots: x', ['2:3 unrecognized configuration parameter "upstream.hots" [Perhaps you meant "host" beneath "upstream:".]']],
-  ['connect_timeout: 1s', ['1:1 unrecognized configuration parameter "connect_timeout" [Perhaps you meant "connect_timeout" beneath "upstream:".]']],
-  ['upstream.host: ::1', ['1:1 unrecognized configuration parameter "upstream.host" [Perhaps you meant "host" beneath "upstream:".]']],
+  [
+    'upstream:\n  hots: x',
+    [
+      '2:3 unrecognized configuration parameter "upstream.hots" [Perhaps you meant "host" beneath "upstream:".]',
+    ],
+  ],
+  [
+    'connect_timeout: 1s',
+    [
+      '1:1 unrecognized configuration parameter "connect_timeout" [Perhaps you meant "connect_timeout" beneath "upstream:".]',
+    ],
+  ],
+  [
+    'upstream.host: ::1',
+    [
+      '1:1 unrecognized configuration parameter "upstream.host" [Perhaps you meant "host" beneath "upstream:".]',
+    ],
+  ],
   ['<<: {port: 1}', ['1:1 unrecognized configuration parameter "<<"']],
-  ['__proto__: 1\nconstructor: 1', ['1:1 unrecognized configuration parameter "__proto__"', '2:1 unrecognized configuration parameter "constructor"']],
+  [
+    '__proto__: 1\nconstructor: 1',
+    [
+      '1:1 unrecognized configuration parameter "__proto__"',
+      '2:1 unrecognized configuration parameter "constructor"',
+    ],
+  ],
   [`${'x'.repeat(1000)}: 1`, [`1:1 unrecognized configuration parameter "${'x'.repeat(1000)}"`]],
   // shapes
   ['port: [1]', ['1:7 parameter "port" requires a single value, not a list']],
   ['port: {a: 1}', ['1:7 parameter "port" requires a single value, not a map']],
-  ['port:', ["1:1 parameter \"port\" has no value [Write '' where empty is meant.]"]],
-  ['ssl_ca_file: ~', ["1:1 parameter \"ssl_ca_file\" has no value [Write '' where empty is meant.]"]],
+  ['port:', ['1:1 parameter "port" has no value [Write \'\' where empty is meant.]']],
+  ['ssl_ca_file: ~', ['1:1 parameter "ssl_ca_file" has no value [Write \'\' where empty is meant.]']],
   ['ssl_ca_file: "a\\0b"', ['1:14 parameter "ssl_ca_file" contains a NUL byte']],
-  ['scram_iterations: 0', ['1:19 0 is outside the valid range for parameter "scram_iterations" (1 .. 2147483647)']],
+  [
+    'scram_iterations: 0',
+    ['1:19 0 is outside the valid range for parameter "scram_iterations" (1 .. 2147483647)'],
+  ],
   ["hba_file: ''", ['1:11 invalid value for parameter "hba_file": "" [Give the path of a file.]']],
-  ['upstream: 127.0.0.1', ['1:11 parameter "upstream" requires a map of settings [Write upstream: and its settings indented below.]']],
-  ['listen_addresses: []', ['1:19 invalid value for parameter "listen_addresses": "" [At least one address is needed.]']],
+  [
+    'upstream: 127.0.0.1',
+    [
+      '1:11 parameter "upstream" requires a map of settings [Write upstream: and its settings indented below.]',
+    ],
+  ],
+  [
+    'listen_addresses: []',
+    ['1:19 invalid value for parameter "listen_addresses": "" [At least one address is needed.]'],
+  ],
   ["listen_addresses: ''", [`1:19 invalid value for parameter "listen_addresses": "" [${addresses}]`]],
-  ['listen_addresses: [a, "b c"]', [`1:23 invalid value for parameter "listen_addresses": "b c" [${addresses}]`]],
-  ['listen_addresses: ["a,b"]', [`1:20 invalid value for parameter "listen_addresses": "a,b" [${addresses}]`]],
-  ['listen_addresses: 127.0.0.1:5432', [`1:19 invalid value for parameter "listen_addresses": "127.0.0.1:5432" [${addresses}]`]],
+  [
+    'listen_addresses: [a, "b c"]',
+    [`1:23 invalid value for parameter "listen_addresses": "b c" [${addresses}]`],
+  ],
+  [
+    'listen_addresses: ["a,b"]',
+    [`1:20 invalid value for parameter "listen_addresses": "a,b" [${addresses}]`],
+  ],
+  [
+    'listen_addresses: 127.0.0.1:5432',
+    [`1:19 invalid value for parameter "listen_addresses": "127.0.0.1:5432" [${addresses}]`],
+  ],
   ['roles: [a]', ['1:8 parameter "roles" requires a map of roles to lists of members']],
   ['roles: {a: b}', ['1:12 parameter "roles.a" requires a list of members [Write [a, b], or [] for none.]']],
   ['roles:\n  a:\n    - x\n    - [y]', ['4:7 parameter "roles.a" requires a single value, not a list']],
   // several settings together
   ['port: 1\nport: 2', ['2:1 parameter "port" is set twice, first in line 1']],
-  ['ssl_groups: X25519\nssl_ecdh_curve: prime256v1', ['2:1 parameter "ssl_groups" is set twice, first in line 1']],
+  [
+    'ssl_groups: X25519\nssl_ecdh_curve: prime256v1',
+    ['2:1 parameter "ssl_groups" is set twice, first in line 1'],
+  ],
   ['roles: {a: [], a: []}', ['1:16 parameter "a" is set twice, first in line 1']],
   ['upstream: {host: 10.0.0.1}', [`1:12 ${notLoopback('10.0.0.1')}`]],
   ['upstream:\n  host: db.example', [`2:3 ${notLoopback('db.example')}`]],
@@ -260,19 +367,44 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['upstream: {host: 0.0.0.0}', [`1:12 ${notLoopback('0.0.0.0')}`]],
   ['upstream: {host: "::ffff:10.0.0.1"}', [`1:12 ${notLoopback('::ffff:10.0.0.1')}`]],
   ['upstream: {host: db.example, allow_remote: off}', [`1:12 ${notLoopback('db.example')}`]],
-  ["upstream: {host: ''}", ['1:18 invalid value for parameter "upstream.host": "" [Give one host name, one address, or the absolute path of a directory.]']],
-  ['upstream: {host: "a,b"}', ['1:18 invalid value for parameter "upstream.host": "a,b" [Give one host name, one address, or the absolute path of a directory.]']],
-  [`upstream: {host: /${'d'.repeat(100)}}`, [`1:12 Unix-domain socket path "/${'d'.repeat(100)}/.s.PGSQL.5432" is too long (maximum 107 bytes)`]],
+  [
+    "upstream: {host: ''}",
+    [
+      '1:18 invalid value for parameter "upstream.host": "" [Give one host name, one address, or the absolute path of a directory.]',
+    ],
+  ],
+  [
+    'upstream: {host: "a,b"}',
+    [
+      '1:18 invalid value for parameter "upstream.host": "a,b" [Give one host name, one address, or the absolute path of a directory.]',
+    ],
+  ],
+  [
+    `upstream: {host: /${'d'.repeat(100)}}`,
+    [`1:12 Unix-domain socket path "/${'d'.repeat(100)}/.s.PGSQL.5432" is too long (maximum 107 bytes)`],
+  ],
   ['upstream: {port: 0}', ['1:18 0 is outside the valid range for parameter "upstream.port" (1 .. 65535)']],
   // this gate itself
   ['upstream: {port: 6432}', [`1:1 ${isThisGate('127.0.0.1', 6432)}`]],
   ['port: 5432', [`1:1 ${isThisGate('127.0.0.1', 5432)}`]],
-  ['upstream: {host: LOCALHOST, port: 6432}\nlisten_addresses: "::1"', [`1:12 ${isThisGate('LOCALHOST', 6432)}`]],
+  [
+    'upstream: {host: LOCALHOST, port: 6432}\nlisten_addresses: "::1"',
+    [`1:12 ${isThisGate('LOCALHOST', 6432)}`],
+  ],
   ['upstream: {host: "::ffff:127.0.0.1", port: 6432}', [`1:12 ${isThisGate('::ffff:127.0.0.1', 6432)}`]],
-  ['upstream: {host: 127.0.0.9, port: 6432}\nlisten_addresses: "*"', [`1:12 ${isThisGate('127.0.0.9', 6432)}`]],
-  ['upstream: {host: 0.0.0.0, port: 6432}\nlisten_addresses: 127.0.0.1', [`1:12 ${isThisGate('0.0.0.0', 6432)}`]],
+  [
+    'upstream: {host: 127.0.0.9, port: 6432}\nlisten_addresses: "*"',
+    [`1:12 ${isThisGate('127.0.0.9', 6432)}`],
+  ],
+  [
+    'upstream: {host: 0.0.0.0, port: 6432}\nlisten_addresses: 127.0.0.1',
+    [`1:12 ${isThisGate('0.0.0.0', 6432)}`],
+  ],
   ['upstream: {host: "0:0::1", port: 6432}\nlisten_addresses: "::"', [`1:12 ${isThisGate('0:0::1', 6432)}`]],
-  ['upstream: {host: DB.example, port: 6432}\nlisten_addresses: db.example', [`1:12 ${isThisGate('DB.example', 6432)}`]],
+  [
+    'upstream: {host: DB.example, port: 6432}\nlisten_addresses: db.example',
+    [`1:12 ${isThisGate('DB.example', 6432)}`],
+  ],
   ...ownAddresses.map((host): [string, string[]] => [
     `upstream: {host: "${host}", port: 6432, allow_remote: on}\nlisten_addresses: "*"`,
     [`1:12 ${isThisGate(host, 6432)}`],
@@ -283,7 +415,9 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['admin: {listen: gate.example:9432}', [`1:9 ${needsTls('gate.example:9432')}`]],
   [
     'admin: {listen: "0.0.0.0:1", ssl_cert_file: c, ssl_ca_file: a}',
-    [`1:30 parameter "admin.ssl_cert_file" is set, and "admin.ssl_key_file" is not [Set all of ${adminTls}, or none.]`],
+    [
+      `1:30 parameter "admin.ssl_cert_file" is set, and "admin.ssl_key_file" is not [Set all of ${adminTls}, or none.]`,
+    ],
   ],
   [
     'admin: {listen: "127.0.0.1:1", ssl_key_file: k}',
@@ -330,11 +464,31 @@ for (const [text, expected] of errors) t.strictSame(problems(text), expected, te
 // --- small texts that mean much, and other attempts to bring the reader down
 
 const bomb = ['roles:', '  r0: &r0 [a, a, a, a, a, a, a, a, a, a]'];
-for (let level = 1; level < 30; level += 1) bomb.push(`  r${level}: &r${level} [${Array(10).fill(`*r${level - 1}`).join(', ')}]`);
+for (let level = 1; level < 30; level += 1)
+  bomb.push(
+    `  r${level}: &r${level} [${Array(10)
+      .fill(`*r${level - 1}`)
+      .join(', ')}]`,
+  );
 t.match(problems(bomb.join('\n')), [/more than 100 aliases/]);
-for (const text of ['['.repeat(500_000), '- '.repeat(200_000)]) t.match(problems(text), [/nested too deeply$/]);
+for (const text of ['['.repeat(500_000), '- '.repeat(200_000)])
+  t.match(problems(text), [/nested too deeply$/]);
 t.match(problems(`port: ${'{a: '.repeat(20)}1${'}'.repeat(20)}`), [/nested too deeply/]);
-for (const text of ['\0', '\u2028', '%', '&', '*', '!!binary', '"\\', 'a: |\n', ': :', '- - -', '{', '? ?', '\uD800']) {
+for (const text of [
+  '\0',
+  '\u2028',
+  '%',
+  '&',
+  '*',
+  '!!binary',
+  '"\\',
+  'a: |\n',
+  ': :',
+  '- - -',
+  '{',
+  '? ?',
+  '\uD800',
+]) {
   // A line separator in a name would end the TAP line.
   t.not(problems(text).length, 0, JSON.stringify(text).replace('\u2028', 'LS'));
 }
@@ -358,7 +512,13 @@ const unreadable: [path: string, reason: string][] = [
   [`${file}/below`, 'Not a directory'],
 ];
 for (const [path, reason] of unreadable) {
-  t.throws(() => loadSettings(path, diskFiles), { message: `${path}: could not open configuration file "${path}": ${reason}` });
+  t.throws(() => loadSettings(path, diskFiles), {
+    message: `${path}: could not open configuration file "${path}": ${reason}`,
+  });
 }
 load('port: 1');
-t.equal(loadSettings(relative(process.cwd(), file), diskFiles).file, file, 'a relative path becomes absolute');
+t.equal(
+  loadSettings(relative(process.cwd(), file), diskFiles).file,
+  file,
+  'a relative path becomes absolute',
+);

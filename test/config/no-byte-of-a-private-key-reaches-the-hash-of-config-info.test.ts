@@ -39,8 +39,20 @@ function directoryOf(t: Scope): { readonly yaml: string; readonly files: readonl
       'admins.crt': authority.cert,
     },
   });
-  const files = ['server.crt', 'server.key', 'ca.crt', 'file.crl', listFile, 'dh.pem', 'admin.crt', 'admin.key'];
-  return { yaml: join(directory, 'gatehouse.yaml'), files: [...files, 'admins.crt'].map((file) => join(directory, file)) };
+  const files = [
+    'server.crt',
+    'server.key',
+    'ca.crt',
+    'file.crl',
+    listFile,
+    'dh.pem',
+    'admin.crt',
+    'admin.key',
+  ];
+  return {
+    yaml: join(directory, 'gatehouse.yaml'),
+    files: [...files, 'admins.crt'].map((file) => join(directory, file)),
+  };
 }
 
 await test('a private key in any TLS file', async (t) => {

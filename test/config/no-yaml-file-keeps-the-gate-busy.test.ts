@@ -10,7 +10,10 @@ import type { Scope } from '../support/run/scope.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 
 await test('a misspelt name has a suggestion, the twenty-first has none', async (t) => {
-  const { problems } = await read(t, many(3_000, (i) => `port${i}: 1`));
+  const { problems } = await read(
+    t,
+    many(3_000, (i) => `port${i}: 1`),
+  );
   t.equal(problems.length, 3_000, 'each is told');
   const hinted = problems.flatMap(({ hint }, index) => (hint === undefined ? [] : [index]));
   t.strictSame(
@@ -23,7 +26,10 @@ await test('a misspelt name has a suggestion, the twenty-first has none', async 
 
 await test('100 aliases of a list of 10,000 are refused, though the file is small', async (t) => {
   const list = many(10_000, (i) => `m${i},`).replaceAll('\n', '');
-  const { problems, settings } = await read(t, `roles:\n  a: &a [${list}]\n${many(100, (i) => `  b${i}: *a`)}`);
+  const { problems, settings } = await read(
+    t,
+    `roles:\n  a: &a [${list}]\n${many(100, (i) => `  b${i}: *a`)}`,
+  );
   t.match(problems, [{ message: 'more than 300000 values' }]);
   t.equal(settings.roles.size, 0);
 });

@@ -12,7 +12,11 @@ import { made } from '../../tools/configuration-docs.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 for (const [path, make] of Object.entries(made)) {
-  t.equal(readFileSync(root + path, 'utf8'), make(), `${path} is what node tools/configuration-docs.ts writes`);
+  t.equal(
+    readFileSync(root + path, 'utf8'),
+    make(),
+    `${path} is what node tools/configuration-docs.ts writes`,
+  );
 }
 
 // The sample: every key, and nothing but defaults.
@@ -31,10 +35,16 @@ const docs = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
 const documented = [...docs.matchAll(/^### (\S+)\n\n.* · default `(.*)` · (reload|_restart_)$/gm)];
 t.strictSame(
   documented.map(([, name, written, how]) => [name, written, how]),
-  Object.entries(schema).map(([name, setting]) => [name, setting.written, setting.restart ? '_restart_' : 'reload']),
+  Object.entries(schema).map(([name, setting]) => [
+    name,
+    setting.written,
+    setting.restart ? '_restart_' : 'reload',
+  ]),
 );
 t.strictSame(
-  Object.entries(schema).flatMap(([name, { restart }]) => (restart ? [name] : [])).toSorted(),
+  Object.entries(schema)
+    .flatMap(([name, { restart }]) => (restart ? [name] : []))
+    .toSorted(),
   [
     'admin.listen',
     'admin.ssl_ca_file',
@@ -51,7 +61,10 @@ t.strictSame(
 const fs = diskFiles;
 const rules = loadHba(join(root, 'config/pg_hba.conf'), fs, { ssl: true, roles: new Map() });
 t.strictSame(rules.warnings, []);
-t.strictSame(rules.records.map(({ type, method }) => `${type} ${method}`), ['host reject', 'host reject']);
+t.strictSame(
+  rules.records.map(({ type, method }) => `${type} ${method}`),
+  ['host reject', 'host reject'],
+);
 const maps = loadIdent(join(root, 'config/pg_ident.conf'), fs);
 t.strictSame([maps.records, maps.warnings], [[], []]);
 
@@ -61,5 +74,8 @@ for (const name of ['pg_hba.conf', 'pg_ident.conf']) {
   const opened = readFileSync(join(root, 'config', name), 'utf8').replaceAll(/^# {3}(?=\S)/gm, '');
   writeFileSync(join(directory, 'opened', name), opened);
 }
-t.equal(loadHba(join(directory, 'opened/pg_hba.conf'), fs, { ssl: true, roles: new Map() }).records.length, 7);
+t.equal(
+  loadHba(join(directory, 'opened/pg_hba.conf'), fs, { ssl: true, roles: new Map() }).records.length,
+  7,
+);
 t.equal(loadIdent(join(directory, 'opened/pg_ident.conf'), fs).records.length, 4);

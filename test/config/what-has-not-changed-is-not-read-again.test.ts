@@ -30,7 +30,13 @@ async function hold(
   const authority = testAuthority(t);
   const upstream = { host: '127.0.0.1', port: 5432 };
   const ident = String.raw`m /^(.*)$ \1`;
-  writeGateFiles(directory, authority, { hba, ident, upstream, files, server: authority.server({ notAfter }) });
+  writeGateFiles(directory, authority, {
+    hba,
+    ident,
+    upstream,
+    files,
+    server: authority.server({ notAfter }),
+  });
   const path = (name: string): string => join(directory, name);
   const holder = new ConfigHolder(await loadSnapshot(path('gatehouse.yaml')));
   const names = ['rules', 'maps', 'tls', 'terminator'] as const satisfies readonly (keyof Snapshot)[];

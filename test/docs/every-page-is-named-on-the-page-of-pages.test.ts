@@ -20,7 +20,9 @@ const pictures = below('docs/pictures').filter((file) => file.endsWith('.svg'));
 
 /** What a page links to, as a path from the root, with the heading after `#`. */
 function linksOf(path: string): { readonly target: string; readonly anchor: string | undefined }[] {
-  const text = read(path).replaceAll(/^ {0,3}```[^]*?^ {0,3}```/gm, '').replaceAll(/`[^`\n]*`/g, '');
+  const text = read(path)
+    .replaceAll(/^ {0,3}```[^]*?^ {0,3}```/gm, '')
+    .replaceAll(/`[^`\n]*`/g, '');
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target))
@@ -47,7 +49,8 @@ await test('every link leads to a file, and to a heading where it names one', as
     for (const { target, anchor } of linksOf(page)) {
       const told = `${page}: ${relative(dirname(page), target)}#${anchor ?? ''}`;
       if (!t.ok(existsSync(join(root, target)), told)) continue;
-      if (anchor !== undefined && statSync(join(root, target)).isFile()) t.ok(anchors(target).includes(anchor), told);
+      if (anchor !== undefined && statSync(join(root, target)).isFile())
+        t.ok(anchors(target).includes(anchor), told);
     }
   }
 });

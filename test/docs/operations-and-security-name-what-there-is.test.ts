@@ -54,10 +54,12 @@ await test("the limits' defaults and codes are the program's", async (t) => {
 
 await test('every command and option that is typed exists', async (t) => {
   const typed = pages.flatMap(({ text }) =>
-    [...text.matchAll(/(?:^|`|\$ )pg-gatehouse ((?:pki )?[a-z]+)((?: [^\n`#|]+)?)/gm)].map(([, command = '', rest = '']) => ({
-      command,
-      options: rest.match(/--[a-z-]+/g) ?? [],
-    })),
+    [...text.matchAll(/(?:^|`|\$ )pg-gatehouse ((?:pki )?[a-z]+)((?: [^\n`#|]+)?)/gm)].map(
+      ([, command = '', rest = '']) => ({
+        command,
+        options: rest.match(/--[a-z-]+/g) ?? [],
+      }),
+    ),
   );
   const commands = new Set(typed.map(({ command }) => command));
   t.ok(commands.size > 5);
@@ -76,9 +78,11 @@ function isSetting(word: string): boolean {
 }
 
 function isCode(word: string): boolean {
-  return /^(client-cert|upstream|too-many|handshake|tls|admin-terminated|idle-session|authentication-timeout|invalid-startup)-?/.test(
-    word,
-  ) && word.includes('-');
+  return (
+    /^(client-cert|upstream|too-many|handshake|tls|admin-terminated|idle-session|authentication-timeout|invalid-startup)-?/.test(
+      word,
+    ) && word.includes('-')
+  );
 }
 
 function anchors(path: string): string[] {

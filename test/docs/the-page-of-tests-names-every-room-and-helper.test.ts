@@ -20,9 +20,5 @@ await test('every helper, and no other', async (t) => {
   const helpers = readdirSync(`${folder}support`, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
   );
-  t.strictSame(
-    [...words].filter((word) => word.endsWith('.ts')).toSorted(),
-    helpers.toSorted(),
-    'each once',
-  );
+  t.strictSame([...words].filter((word) => word.endsWith('.ts')).toSorted(), helpers.toSorted(), 'each once');
 });

@@ -18,7 +18,9 @@ await test('the tree', (t) => {
     'every code',
   );
   // What stands behind the dots of a branch is a list of codes.
-  const ends = [...tree.matchAll(/ \.{2,} +([a-z][\w, -]*)$/gm)].flatMap(([, list = '']) => list.split(/, */));
+  const ends = [...tree.matchAll(/ \.{2,} +([a-z][\w, -]*)$/gm)].flatMap(([, list = '']) =>
+    list.split(/, */),
+  );
   t.ok(ends.length > 40, 'there are branches');
   t.strictSame(
     ends.filter((word) => word !== '' && !word.startsWith('-') && !Object.hasOwn(codes, word)),
