@@ -23,6 +23,7 @@ export const targets = {
   login: async () => (await import('./targets/login.ts')).loginTarget(),
   boundaries: async () => (await import('./targets/boundaries.ts')).boundariesTarget(),
   'client-hello': async () => (await import('./targets/client-hello.ts')).clientHelloTarget(),
+  'proxy-header': async () => (await import('./targets/proxy-header.ts')).proxyHeaderTarget(),
   hba: async () => (await import('./targets/rules.ts')).hbaTarget(),
   ident: async () => (await import('./targets/rules.ts')).identTarget(),
   settings: async () => (await import('./targets/settings.ts')).settingsTarget(),

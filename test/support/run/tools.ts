@@ -29,6 +29,7 @@ export const PACKAGES = {
   promtool: 'prometheus',
   'systemd-analyze': 'systemd',
   chromium: 'chromium',
+  haproxy: 'haproxy',
   ip: 'iproute2',
   unshare: 'util-linux',
   gcc: 'gcc',
