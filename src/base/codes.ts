@@ -26,21 +26,13 @@ const COULD_NOT_LOG_IN = 'could not log in to the upstream server';
 /** The closed set of codes. docs/errors.md is tested equal to it. */
 export const codes = {
   // -- Opening: semantics §1
-  'proxy-header-missing': entry(
-    null,
-    'warn',
-    'A connection from proxy_networks did not begin with a PROXY header.',
-  ),
+  'proxy-header-missing': entry(null, 'warn', 'The connection did not begin with a PROXY header.'),
   'proxy-header-invalid': entry(
     null,
     'warn',
-    'The PROXY header is broken, or declares an address that no client has.',
+    'The PROXY header is broken, or declares an impossible address.',
   ),
-  'proxy-header-unsupported': entry(
-    null,
-    'warn',
-    'The PROXY header declares no IPv4 or IPv6 address, or no TCP.',
-  ),
+  'proxy-header-unsupported': entry(null, 'warn', 'The PROXY header declares no IP address, or no TCP.'),
   'no-startup-packet': entry(
     null,
     'debug',
