@@ -7,7 +7,7 @@ import {
   type ProxyHeaderResult,
 } from '../../src/protocol/proxy-header.ts';
 import { clientAddress } from '../../src/rules/address.ts';
-import { ipv6Pair, proxyHeader, proxyLine, tlv } from '../../test/support/proxy-header.ts';
+import { ipv6Pair, proxyHeader, proxyLine, tlv } from '../../test/support/peers/proxy-header.ts';
 import { promise, type Target } from '../target.ts';
 
 export function proxyHeaderTarget(): Target {

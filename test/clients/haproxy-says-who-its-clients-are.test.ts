@@ -4,14 +4,19 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
-import { freePort } from '../support/free-port.ts';
-import { startGate, type Gate } from '../support/gate.ts';
-import { CANCEL_REQUEST_CODE, cancelRequest, connectRaw, type RawClient } from '../support/raw-client.ts';
-import { atEnd } from '../support/scope.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
-import { supervise } from '../support/supervise.ts';
-import { temporaryDirectory } from '../support/temporary.ts';
-import { needs, toolPath } from '../support/tools.ts';
+import { freePort } from '../support/run/free-port.ts';
+import { startGate, type Gate } from '../support/run/gate.ts';
+import {
+  CANCEL_REQUEST_CODE,
+  cancelRequest,
+  connectRaw,
+  type RawClient,
+} from '../support/peers/raw-client.ts';
+import { atEnd } from '../support/run/scope.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { supervise } from '../support/run/supervise.ts';
+import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 const CLIENT = '127.0.0.9';
 const BALANCER = '127.0.0.2';
