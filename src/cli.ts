@@ -44,7 +44,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  // Help and version are no errors; commander has already printed what there is to say.
+  // Help and version are not errors. Commander has printed them already.
   process.exitCode = error.exitCode === 0 ? 0 : USAGE;
 }
 

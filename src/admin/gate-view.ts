@@ -1,5 +1,5 @@
 // What the admin listener may see and do: the one door between HTTP and the gate. Every method is asynchronous, so
-// that one process or several workers can stand behind it, and what it returns is plain data.
+// that one process or several workers can implement it, and what it returns is plain data.
 
 import type { SessionRow } from '../session/session-row.ts';
 import type { Problem } from '../base/problems.ts';
@@ -15,7 +15,7 @@ export interface RuleRow {
   readonly hits: number;
 }
 
-/** Rows that are made one by one as they are read: 100,000 of them are never in memory at one time. An array is one. */
+/** Rows that are made one by one as they are read, so that 100,000 of them are never in memory together. */
 export interface RuleRows extends Iterable<RuleRow> {
   readonly length: number;
 }
@@ -50,7 +50,7 @@ export interface GateView {
   /** The exposition of all workers together, with the content type that names its format. */
   metricsText(): Promise<{ readonly contentType: string; readonly body: string }>;
   sessions(): Promise<readonly SessionRow[]>;
-  /** False = there is no such session (any more). */
+  /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
   /** Resolves when every new connection, of every worker, sees the new state (contract §7.2). */
   reload(): Promise<ReloadResult>;

@@ -16,7 +16,7 @@ export interface GuardRefusal {
 }
 
 /**
- * Null = go on. `listenHost` is the host of admin.listen, or null behind a Unix socket, which no browser can reach.
+ * Null = go on. `listenHost` is the host of admin.listen, or null for a Unix socket, which no browser can reach.
  *
  * Two attacks come through an operator's browser: a name that an attacker re-points to 127.0.0.1 (DNS rebinding), which
  * makes his page same-origin with us, and a page of his that sends a request blindly to http://127.0.0.1.

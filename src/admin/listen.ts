@@ -39,7 +39,7 @@ export async function bindAdmin(
   }
   try {
     if (address.kind === 'unix') return await bindUnix(server, address.path);
-    // SECURITY: in clear it asks nobody who they are, whatever the settings were checked for before.
+    // SECURITY: without TLS anyone who reaches it may ask, so it stands on loopback only.
     if (scheme === 'http' && !isLoopback(address.host))
       throw new Error('it needs TLS and client certificates there');
     return `${scheme}://${await bindTcp(server, address.host, address.port)}`;
@@ -122,7 +122,7 @@ async function listening(server: Server, listen: () => void): Promise<void> {
   await bound;
 }
 
-/** A socket that a killed process left behind: it is one, and nobody accepts on it. */
+/** A socket file that a killed process left: it is a socket, and nobody accepts on it. */
 async function isAbandonedSocket(path: string): Promise<boolean> {
   // SECURITY: a mistyped path must never cost the operator a file.
   if (!(await lstat(path)).isSocket()) return false;

@@ -71,7 +71,7 @@ export type AdminTls = Pick<TlsMaterial, 'options'>;
 export interface AdminOptions {
   /** Null or absent: in clear, which only a loopback address and a Unix socket allow. */
   readonly tls?: AdminTls | null;
-  /** Told of what a route failed with; the client reads `internal error` only. */
+  /** Gets the error that a route failed with. The client reads only `internal error`. */
   readonly onError?: (error: unknown) => void;
   /** Tests shorten what a production limit would make them wait for. */
   readonly limits?: Partial<typeof limits>;
@@ -143,7 +143,7 @@ function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | 
   return server;
 }
 
-/** As the gate's clients are asked, but for what makes them PostgreSQL's. */
+/** Asks for certificates as the gate asks its clients, without what only PostgreSQL's protocol needs. */
 function httpsOptions(tls: AdminTls, bounds: typeof limits): TlsOptions {
   return {
     ...tls.options,
@@ -184,7 +184,7 @@ function addErrorAnswers(app: FastifyInstance, onError: AdminOptions['onError'])
     // SECURITY: what went wrong inside (paths, addresses, stacks) is for the log.
     return reply.code(500).send({ error: 'internal error' });
   });
-  // A body is read up to its limit and thrown away, whatever it claims to be.
+  // A body is read up to its limit and dropped, of any content type.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
 }

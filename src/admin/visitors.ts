@@ -20,7 +20,7 @@ interface Visitor {
 }
 
 export interface VisitorsOptions {
-  /** The most connections at one time. */
+  /** The most connections that may be open together. */
   readonly limit: number;
   readonly isTls: boolean;
   /** How long a client may take before its TLS handshake begins; what comes after has limits of Node's. */

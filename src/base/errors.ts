@@ -3,11 +3,11 @@
 import type { ByteString } from './bytestring.ts';
 import { codes, type Code } from './codes.ts';
 
-/** What may be told beside the code. All texts are byte strings: names go back to the client as they came. */
+/** What belongs to one failure beside its code. Texts are byte strings, so that names go back as they came. */
 export interface GatehouseErrorInit {
   /** The client's M field where the registry has none. With neither the connection is closed without a word. */
   readonly reply?: ByteString;
-  /** The client is told nothing, whatever the registry says. */
+  /** The client is told nothing, even where the registry has a text. */
   readonly isSilent?: boolean;
   /** The client's D field. */
   readonly replyDetail?: string;
@@ -54,7 +54,7 @@ export class GatehouseError extends Error {
   }
 }
 
-/** The words of whatever was thrown. */
+/** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

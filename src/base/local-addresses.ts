@@ -21,7 +21,7 @@ export function knownAddresses(host: string): readonly string[] | null {
 
 /**
  * Whether a connection to `target` arrives at one of `listeners`: at that very address, or at a listener for every address
- * of the family when the target is an address of this machine. Port 0 is no port yet.
+ * of the family when the target is an address of this machine. Port 0 means that no port is chosen yet.
  */
 export function leadsTo(target: Place, listeners: readonly Place[]): boolean {
   const at = listeners.filter(({ port }) => port !== 0 && port === target.port);

@@ -50,7 +50,7 @@ export async function readRegularFile(path: string, options: ReadOptions = {}): 
     assertReadable(path, await stat(path), options);
     const file = await open(path, OPEN_FLAGS);
     try {
-      // SECURITY: judged again once open, so that it is this file that is read, whatever the name points at by now.
+      // SECURITY: check again after opening. The name may lead to another file by now, and this one is read.
       const stats = await file.stat();
       assertReadable(path, stats, options);
       if (!stats.isFile()) return Buffer.alloc(0);

@@ -23,7 +23,7 @@ export interface SourceOptions extends Pick<ReadOptions, 'limit' | 'judge'> {
   readonly isSecret?: boolean;
 }
 
-/** How every loader reads, so that whatever it reads is on the list. */
+/** Every loader reads through this, so that each file that it reads is on the list. */
 export class SourceReader {
   readonly #sources = new Map<string, Source>();
 
@@ -98,7 +98,7 @@ export async function digestSource(path: string, kind: Source['kind']): Promise<
 }
 
 /**
- * One hash over sources, in the order of their paths whatever the order in which they were read.
+ * One hash over sources, in the order of their paths, so that the order of reading does not matter.
  *
  * @param taken what was taken of the secret ones and may be shown, such as a certificate's fingerprint
  */

@@ -45,8 +45,8 @@ export function action<Arguments extends unknown[]>(
 }
 
 /**
- * Ends the process though a read of a dead mount holds one of its threads, which any orderly exit would wait for: another
- * program takes its place, and ends with the status.
+ * Ends the process while a read of a dead mount still holds one of its threads. Any orderly exit would wait for that
+ * thread, so another program takes the process over and ends with the status.
  */
 function leaveReadsBehind(status: number): never {
   process.emit('exit', status);

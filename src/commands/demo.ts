@@ -33,7 +33,7 @@ const LOCAL_ADDRESSES = ['127.0.0.1', '::1'];
 
 /** Runs until a signal ends it; returns the exit status. */
 async function demo(options: DemoOptions): Promise<number> {
-  // Listened to from the start, so that Ctrl-C never leaves anything behind.
+  // Listen from the start, so that Ctrl-C leaves no process and no file.
   const ended = endingSignal();
   try {
     await using cleanup = new AsyncDisposableStack();
@@ -89,7 +89,7 @@ async function startUpstream(cleanup: AsyncDisposableStack): Promise<number> {
   return Number(chosenPort);
 }
 
-/** Optional dependencies: whoever only serves has no use for them. */
+/** Optional dependencies: only the demo needs them. */
 async function importPglite() {
   try {
     const [{ PGlite }, { PGLiteSocketServer }] = await Promise.all([
@@ -127,7 +127,7 @@ async function writeFiles(
 }
 
 const hbaFile = `# TYPE   DATABASE  USER  ADDRESS  METHOD
-# Over TLS, whoever has a certificate of our CA with the user's name as its common name.
+# Over TLS: anyone with a certificate of our CA whose common name is the user's name.
 hostssl  all       all   all      cert
 # Nobody else: without this line they would be refused as well, only with another message.
 host     all       all   all      reject

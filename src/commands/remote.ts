@@ -27,7 +27,7 @@ interface AdminTarget {
 
 interface RemoteOptions {
   readonly admin: AdminTarget;
-  /** PEM files, for a listener that speaks TLS. */
+  /** PEM files for a listener with TLS. */
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;
@@ -226,7 +226,7 @@ function field(value: unknown, name: string): unknown {
   return Object.getOwnPropertyDescriptor(value, name)?.value ?? null;
 }
 
-/** The objects of a JSON array; none where it is no array. */
+/** The objects of a JSON array. Empty where the value is not an array. */
 function records(value: unknown): readonly object[] {
   return Array.isArray(value) ? value.filter((row) => typeof row === 'object' && row !== null) : [];
 }

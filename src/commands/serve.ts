@@ -34,7 +34,7 @@ async function serve(configFile: string): Promise<number> {
 
 /** Does as the signals of contract §1 say, once the gate has started. Resolves when one of them has ended it. */
 async function untilStopped(starting: Promise<RunningServer>): Promise<void> {
-  // Whoever awaits the start hears why it failed.
+  // The caller of start() reports why it failed.
   const server = starting.catch(() => null);
   await new Promise<void>((resolve) => {
     let draining = false;

@@ -15,7 +15,7 @@ abstract class MessageStream {
   #headerSeen = 0;
   #type = 0;
   #length = 0;
-  /** The stream is no PostgreSQL protocol: never again at a boundary. */
+  /** The stream is not PostgreSQL's protocol. It is never at a boundary again. */
   #lost = false;
 
   /** True when all bytes so far are whole messages. */

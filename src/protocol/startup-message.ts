@@ -70,7 +70,7 @@ export function decodeStartupMessage(
   };
 }
 
-/** Names and values by turns, each ended by a NUL, and one NUL more at the end. */
+/** A name, then its value, then the next name. Each ends with a NUL, and one more NUL ends the list. */
 function decodeParameters(
   text: ByteString,
 ): Pick<StartupRequest, 'parameters' | 'protocolOptions' | 'replication'> {

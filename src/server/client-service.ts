@@ -1,4 +1,4 @@
-// Who serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
+// What serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
 
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { ListenAddress } from './listen.ts';
@@ -6,9 +6,9 @@ import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 
 /** The processes that serve clients. */
 export interface Staffing {
-  /** How many should. */
+  /** How many should serve. */
   readonly wanted: number;
-  /** How many do: they have started, and answer. */
+  /** How many serve: they have started, and they answer. */
   readonly serving: number;
 }
 
@@ -22,26 +22,26 @@ export interface WorkerRow {
 }
 
 export interface ClientService {
-  /** Where clients connect. */
+  /** The addresses that clients connect to. */
   readonly addresses: readonly ListenAddress[];
   sessions(): Promise<readonly SessionRow[]>;
   /** With the consoles, and with what only the console shows. */
   fullSessions(): Promise<readonly FullSessionRow[]>;
   /** Each process that serves clients, or should. */
   workers(): Promise<readonly WorkerRow[]>;
-  /** False = there is no such session (any more). */
+  /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
-  /** Has the statement of a session cancelled; false = there is no such session, or the upstream was not reached. */
+  /** Cancels the statement of a session. False = no such session is there, or the upstream could not be reached. */
   cancel(id: string): Promise<boolean>;
   /** Of every process that serves but this one. */
   otherMetrics(): Promise<readonly MetricsJson[]>;
   ruleHits(): Promise<readonly RuleHits[]>;
-  /** The state in force has changed. When it resolves, every decision of every process is made by the new one. */
+  /** The state in force has changed. When this resolves, every process decides by the new state. */
   adopt(): Promise<void>;
-  /** Which of the processes that should serve clients do. */
+  /** How many processes serve clients, of how many that should. */
   readonly staffing: Staffing;
-  /** From here on new clients are told 57P03. Resolves when no session is left. */
+  /** New clients get 57P03 from now on. Resolves when the last session has ended. */
   drain(): Promise<void>;
-  /** Ends what is left: sessions are told 57P01. Resolves when every connection is closed. */
+  /** Ends the sessions that are left with 57P01. Resolves when every connection is closed. */
   finish(): Promise<void>;
 }

@@ -1,5 +1,5 @@
-// Once a day the log says again which certificates and revocation lists end soon: a gate that runs for a year reads its
-// files once.
+// Once a day the log says again which certificates and revocation lists expire soon. A gate that runs for a year may load
+// its files once, so one warning at the start would be lost.
 
 import type { Problem } from '../base/problems.ts';
 import { revocationWarnings, validityWarnings } from '../tls/material/certificate-warnings.ts';
@@ -13,9 +13,9 @@ export interface ExpiryCheckOptions {
 }
 
 /**
- * Looks at what is in force, once a day, and hands every warning on.
+ * Checks the state in force once a day and reports every warning.
  *
- * @returns stops looking
+ * @returns a function that stops the checks
  */
 export function createExpiryCheck(
   current: () => Pick<TlsMaterial, 'certificates' | 'crls'>,

@@ -1,4 +1,4 @@
-// What the admin listener sees of the gate, whoever serves its clients.
+// What the admin listener sees of the gate. It is the same with one process and with workers.
 
 import type { GateStatus, GateView, RuleRows } from '../admin/gate-view.ts';
 import type { ClientService } from './client-service.ts';
@@ -74,7 +74,7 @@ function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, numbe
 
 const NOBODY_SERVES = 'no worker process serves';
 
-/** Some process serves clients: what the process that is asked says for all. */
+/** At least one process serves clients. */
 export function isAlive({ staffing }: ClientService): boolean {
   return staffing.serving > 0;
 }
@@ -84,8 +84,8 @@ function shortOfWorkers({ staffing: { serving, wanted } }: ClientService): strin
 }
 
 /**
- * Certificates that make the gate useless: any of the server's own chain, or the last of the CA's. An old root beside one
- * that is valid keeps nobody out.
+ * Expired certificates that keep every client out: one of the server's own chain, or the last root that was valid. An old
+ * root beside a valid one keeps nobody out.
  */
 function expired(config: ConfigHolder): string[] {
   const certificates = config.current.tls?.certificates ?? [];

@@ -1,5 +1,5 @@
-// The client-facing sockets: listen_addresses as PostgreSQL's pqcomm.c takes it, every name to every address it has;
-// or those that the service manager has opened.
+// The sockets that clients connect to. listen_addresses is read as PostgreSQL's pqcomm.c reads it: a name stands for each
+// of its addresses. Where the service manager has opened sockets, those are used instead.
 
 import { lookup } from 'node:dns/promises';
 import {
@@ -22,13 +22,13 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Clients that cannot be accepted are told of at most this often, in milliseconds. */
+/** A line about clients that could not be accepted is logged at most this often, in milliseconds. */
 const COMPLAINT_INTERVAL_MS = 10_000;
 
 /** Open listening sockets. */
 export interface Listeners {
   readonly addresses: readonly ListenAddress[];
-  /** Logs that a client could not be accepted, or counts it towards the next such line. */
+  /** Logs that a client could not be accepted, or adds it to the count of the next such line. */
   couldNotAccept(reason: string): void;
   /** Stops accepting; connections go on. Resolves when the sockets are free. */
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export interface Listeners {
 export interface ListenOptions {
   readonly settings: Settings;
   readonly log: Logger;
-  /** Exactly these, instead of what listen_addresses names: a worker's share of what the first process has bound. */
+  /** Binds these addresses instead of listen_addresses: those that the first process has tried for its workers. */
   readonly addresses?: readonly ListenAddress[];
   /** Descriptors of sockets that are open already, instead of what listen_addresses names. */
   readonly passed?: readonly number[];
@@ -58,13 +58,13 @@ export async function openListeners(
   const reasons: string[] = [];
   const wanted =
     addresses ?? (await expand(settings.listen_addresses, reasons)).map((address) => ({ address, port: 0 }));
-  // With port 0 the first address chooses the port, and the others take the same one.
+  // With port 0 the first address gets a free port, and the others take the same one.
   let { port } = settings;
   for (const { address, port: share } of wanted) {
     const family = isIPv6(address) ? 6 : 4;
     const server = serverFor(onConnection);
     try {
-      // IPv6 sockets are IPv6 only, as PostgreSQL's: an IPv4 client must come as what it is.
+      // IPv6 sockets take IPv6 only, as PostgreSQL's do. Otherwise an IPv4 client would have an IPv6 address in the rules.
       const options = {
         host: address,
         port: share || port,
@@ -92,7 +92,7 @@ export async function openListeners(
   return listenersOf(servers, bound, log);
 }
 
-/** Takes over listening sockets, of which systemd keeps the other end: clients wait there while the gate restarts. */
+/** Takes over listening sockets that systemd keeps open. Clients wait in their queues while the gate restarts. */
 async function openPassed(
   { settings, log, passed }: Required<Pick<ListenOptions, 'settings' | 'log' | 'passed'>>,
   onConnection: (raw: Socket) => void,
@@ -144,7 +144,7 @@ function listenersOf(
   };
 }
 
-/** A process that cannot accept fails for every client of a flood: one line stands for many. */
+/** A process that cannot accept fails for every client of a flood, so one line reports many. */
 function acceptFailures(log: Logger): (reason: string) => void {
   let lastAt = -Infinity;
   let unsaid = 0;
@@ -195,5 +195,5 @@ async function listen(
   const address = server.address();
   if (address !== null && typeof address === 'object') return address;
   server.close();
-  throw new Error('it is no TCP socket');
+  throw new Error('it is not a TCP socket');
 }

@@ -1,6 +1,6 @@
-// After a reload the live sessions are judged again: their certificates by the new CA and revocation lists, then their
-// rules and maps. What then becomes of those that no longer pass is reload.sessions. A session is ended only for what
-// is certain, and what delays or breaks the judging of one session holds up no other.
+// After a reload the live sessions are judged again: certificates by the new CA and revocation lists, then rules and maps.
+// reload.sessions says what happens to those that no longer pass. A session is ended only for a certain refusal. Where the
+// judging of one session is slow or fails, the others do not wait for it.
 
 import { toText } from '../base/bytestring.ts';
 import type { Snapshot } from '../config/snapshot.ts';
@@ -19,7 +19,7 @@ const SPREAD_MS = 5_000;
 /** A session's host name is looked up anew only within this time, in milliseconds. */
 const LOOK_UP_MS = 5_000;
 
-/** So many sessions wait for the resolver at one time; the others wait for them. */
+/** At most this many sessions ask the resolver at the same time. */
 const LOOK_UPS_AT_ONCE = 8;
 
 /** The judging yields to connections after this many milliseconds. */
@@ -51,7 +51,7 @@ export class SessionsJudge {
     this.#latest.abort();
     this.#latest = new AbortController();
     const { signal } = this.#latest;
-    // Who was to end by an earlier state waits for what this one says.
+    // A session that an earlier state would end is kept until this state has judged it.
     for (const [session, { at, timer }] of this.#ends) {
       clearTimeout(timer ?? undefined);
       if (this.#isLive(session)) this.#ends.set(session, { at, timer: null });
@@ -116,7 +116,7 @@ export class SessionsJudge {
     await Promise.all(Array.from({ length: LOOK_UPS_AT_ONCE }, lane));
   }
 
-  /** Marks and logs what was found, ends who is to end and spares who was. */
+  /** Marks and logs the findings. Ends the sessions that fail, and spares those that an earlier state would have ended. */
   #settle(found: ReadonlyMap<Session, SessionJudgement>, snapshot: Snapshot): void {
     const refused: Session[] = [];
     for (const [session, judgement] of found) {
@@ -151,7 +151,7 @@ export class SessionsJudge {
     else this.#gate.log.warn(fields, `session would no longer be admitted: ${judgement.reason}`);
   }
 
-  /** Who was to end already keeps the moment that was set. */
+  /** A session that is to end already keeps its time. */
   #endAfter(session: Session, delayMs: number): void {
     const now = performance.now();
     const at = this.#ends.get(session)?.at ?? now + delayMs;
@@ -176,7 +176,7 @@ export class SessionsJudge {
 class Judged {
   readonly #found = new Map<Session, SessionJudgement>();
 
-  /** Adds a judgement to what is known of the session. One that fails is no judgement, and no other's business. */
+  /** Adds a judgement to the findings. One that fails is reported as not judged, and the others go on. */
   async by(session: Session, judging: () => Promise<SessionJudgement>): Promise<void> {
     const earlier = this.#found.get(session) ?? ADMITTED;
     let judgement: SessionJudgement;
@@ -185,7 +185,7 @@ class Judged {
     } catch (error) {
       judgement = { kind: 'not-judged', reason: messageOf(error) };
     }
-    // SECURITY: a certificate that could not be judged spares nobody whom a rule refuses.
+    // SECURITY: a session whose certificate could not be judged still ends where a rule refuses it.
     this.#found.set(session, judgement.kind === 'admitted' ? earlier : judgement);
   }
 
@@ -204,7 +204,7 @@ class Judged {
   }
 }
 
-/** Lets connections have their turn in between. */
+/** Yields to the connections. */
 class Slices {
   #begin = performance.now();
 
@@ -215,7 +215,7 @@ class Slices {
   }
 }
 
-/** @param certificates null = no certificate is asked for any more, and the rules have the word */
+/** @param certificates null = the new settings ask for no certificate, so the rules alone decide */
 async function judgeCertificate(
   { tls }: Session,
   certificates: CertificateJudge | null,

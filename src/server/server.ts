@@ -1,5 +1,5 @@
-// The gate from its configuration to its end: loads, has its clients served, opens the admin listener, watches its
-// files, reloads, drains.
+// The gate from its configuration to its end. It loads, starts what serves the clients, opens the admin listener, watches
+// its files, reloads and drains.
 
 import type { GateStatus, GateView } from '../admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from '../admin/server.ts';
@@ -37,10 +37,10 @@ export interface RunningServer {
   /** The admin listener's URL; null = off. */
   readonly adminUrl: string | null;
   reload(): Promise<ReloadResult>;
-  /** Says in the log that a signal has come on which the gate does nothing. */
+  /** Logs a signal that the gate ignores. */
   ignoreSignal(signal: string): void;
   /**
-   * Ends the gate; a second call may only hasten.
+   * Ends the gate. A second call can make it faster, not slower.
    *
    * - `drain`: new clients are told 57P03, sessions may finish for shutdown_timeout and are then told 57P01.
    * - `fast`: sessions are told 57P01 at once.
@@ -61,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return await Server.start(new ConfigHolder(loaded), log);
 }
 
-/** What the end may take beyond shutdown_timeout, in milliseconds, before the service manager loses patience. */
+/** How long the end may take after shutdown_timeout, in milliseconds, before the service manager kills the gate. */
 const END_TAKES_MS = 10_000;
 
 class Server implements RunningServer {
@@ -260,7 +260,7 @@ async function startBackend(
   return gate;
 }
 
-/** Workers share a port by SO_REUSEPORT, each with a socket of its own; one that was passed on is one socket. */
+/** Workers share a port by SO_REUSEPORT, each with a socket of its own. A socket that systemd passed is only one. */
 function socketsForOneProcessOnly(settings: Settings): LoadError {
   const message = 'sockets passed by the service manager can be used with workers: 1 only';
   const hint = 'Set workers to 1, or let the gate open its sockets itself, without a .socket unit.';

@@ -1,5 +1,5 @@
-// One process's share of the gate: it listens, serves its connections, reloads and ends them. The whole gate where
-// there is one process, a worker where there are several.
+// One process that serves clients: it listens, serves its connections, takes over reloads and ends its sessions. With one
+// process it is the whole gate; with workers each of them is one.
 
 import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
@@ -29,7 +29,7 @@ import { fullSessionRow, sessionRow } from '../session/session-row.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 
-/** After the last session's 57P01 the process waits this long for clients to take it, in milliseconds. */
+/** After 57P01 to the last session the process waits at most this long for clients to read it, in milliseconds. */
 const LAST_WORDS_MS = 2_000;
 
 /**
@@ -48,13 +48,13 @@ export interface GateProcessOptions {
   readonly config: { readonly current: Snapshot };
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** What a worker shares with the others; a gate of one process needs nothing. */
+  /** What a worker shares with the others. Absent where one process is the whole gate. */
   readonly shared?: SharedState;
   /** What a console sees. It is there once the gate serves. */
   readonly view?: () => ConsoleView;
 }
 
-/** What all workers have in common, seen from one of them. */
+/** What all workers share, as one of them sees it. */
 export interface SharedState {
   readonly quota: Quota;
   /** Whether another worker relays a session with this key. */
@@ -78,14 +78,14 @@ export class ServingProcess implements ClientService {
   readonly #metrics: Metrics;
   readonly #gate: ProcessState;
   readonly #sessionsJudge: SessionsJudge;
-  /** Accepted connections, by their sockets, until each is over. */
+  /** Accepted connections by their sockets, each until it has ended. */
   readonly #connections = new Map<Socket, Promise<void>>();
   readonly #consolePids = new ConsolePids();
   readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
   #draining = false;
-  /** The state that was in force last, to see when it is replaced. */
+  /** The state that was in force last. It shows when a reload has replaced it. */
   #tls: TlsMaterial | null = null;
   #lastConnection = 0;
 
@@ -142,7 +142,7 @@ export class ServingProcess implements ClientService {
     });
   }
 
-  /** SECURITY: near the limit of open files a stranger gives way, so that silent ones never keep clients out. */
+  /** SECURITY: near the limit of open files a stranger is dropped for a new client, so silent ones keep nobody out. */
   #makeRoom(): boolean {
     if (this.#connections.size < this.#capacity) return true;
     return this.strangers.handshakes.evict(
@@ -203,7 +203,7 @@ export class ServingProcess implements ClientService {
     this.#log.level = this.#config.current.settings.log_level;
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);
-    // As PostgreSQL's assign hooks do, for the connections that are open too.
+    // Open connections get the new values too, as from PostgreSQL's assign hooks.
     for (const raw of this.#connections.keys()) keepAlive(raw, this.#config.current.settings);
     this.#sessionsJudge.judge(this.#config.current);
   }
@@ -221,11 +221,11 @@ export class ServingProcess implements ClientService {
     void this.#listeners?.close();
     await withTimeout(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
     for (const raw of this.#connections.keys()) raw.destroy();
-    // Each still has its closing line to write.
+    // Each connection still writes its closing line.
     await withTimeout(Promise.allSettled(this.#connections.values()), LAST_WORDS_MS);
   }
 
-  /** How many sessions would be refused by what a reload has brought. */
+  /** How many live sessions the state in force would refuse. */
   get noLongerAdmitted(): number {
     let count = 0;
     for (const { judgement, console } of this.live) {
@@ -234,7 +234,7 @@ export class ServingProcess implements ClientService {
     return count;
   }
 
-  /** V8 does not see what OpenSSL holds for a state, and would let many pile up. */
+  /** V8 does not see the memory that OpenSSL holds for a state. Without this, old states would pile up. */
   #freeLongLists(): void {
     const before = this.#tls;
     this.#tls = this.#config.current.tls;

@@ -1,9 +1,10 @@
-// Whether the upstream answers, asked again at most every few seconds, however often somebody wants to know.
+// Whether the upstream answers. Its result is reused for some seconds, so that frequent probes of /readyz do not become
+// frequent connections to the upstream.
 
 import type { Dialer, DialSettings } from '../session/dial.ts';
 import { upstreamAnswers } from '../session/probe.ts';
 
-/** How long a result stands, in milliseconds. */
+/** How long a result is reused, in milliseconds. */
 const STANDS_FOR_MS = 5_000;
 
 /** Longest wait of one probe, in milliseconds; connect_timeout where that is shorter. */
@@ -19,12 +20,12 @@ export class UpstreamHealth {
     this.#dialer = dialer;
   }
 
-  /** The last result; null = nobody has asked yet. */
+  /** The last result. Null = not probed yet. */
   get last(): boolean | null {
     return this.#last?.up ?? null;
   }
 
-  /** The last result where it still stands, else a new one. Never rejects. */
+  /** The last result while it is fresh, else a new one. Never rejects. */
   async check(settings: DialSettings): Promise<boolean> {
     if (this.#last !== null && performance.now() - this.#last.at < STANDS_FOR_MS) return this.#last.up;
     const timeoutMs = Math.min(PROBE_TIMEOUT_MS, settings.upstream.connect_timeout);

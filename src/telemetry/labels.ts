@@ -15,7 +15,7 @@ export const cancelOutcomes = ['forwarded', 'unknown-key', 'refused', 'upstream-
 export const directions = ['to_client', 'to_upstream'] as const;
 export const reloadResults = ['success', 'failure'] as const;
 
-/** A certificate that verified and does not fit the rule is a matter of the rules, not of TLS. */
+/** These codes are the rules', not TLS's: the certificate has verified and does not fit the rule. */
 const ruleCodes = [
   'client-cert-required',
   'client-cert-no-root',
@@ -30,7 +30,7 @@ export const tlsFailureCodes: ReadonlySet<string> = new Set(
   ),
 );
 
-// SECURITY: a series for every string a peer or a TLS library may come up with would fill the memory.
+// SECURITY: a series for each string that a peer chooses would fill the memory.
 const versions: ReadonlySet<string> = new Set(['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']);
 const ciphers: ReadonlySet<string> = new Set(getCiphers());
 

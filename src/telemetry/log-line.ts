@@ -1,9 +1,9 @@
 // How long a line of the log may be, and what is left out of a longer one.
 
-/** Linux's PIPE_BUF: a pipe takes a line of at most so many bytes whole or not at all, whoever else writes to it. */
+/** Linux's PIPE_BUF. A pipe takes a line of at most this many bytes whole or not at all, even with several writers. */
 export const MAX_LINE_BYTES = 4096;
 
-/** To how many characters long texts are cut, tried in this order. */
+/** Long texts are cut to this many characters, the first length that makes the line fit. */
 const CUTS = [1024, 512, 256, 128, 64];
 
 /**
@@ -21,7 +21,7 @@ export function shortened(line: string, finish: (line: string) => string): strin
     const shorter = finish(`${JSON.stringify(object, (_, value: unknown) => cutText(value, cut))}\n`);
     if (fits(shorter)) return shorter;
   }
-  // No line of the gate's has so many fields.
+  // Never reached: no line of the gate has that many fields.
   const kept = ['level', 'time', 'pid', 'code', 'msg'];
   return finish(
     `${JSON.stringify(object, (key, value: unknown) =>

@@ -9,10 +9,10 @@ import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { systemErrors } from '../base/system-error.ts';
 
-/** How much waits for a reader that has stopped, in bytes, in each process. */
+/** How many bytes of each process may wait for a reader that has stopped. */
 export const MAX_QUEUED_BYTES = 1024 * 1024;
 
-/** How soon a descriptor is tried again, in milliseconds: one that is full, and one that has failed. */
+/** A descriptor that is full, or that has failed, is tried again after this long, in milliseconds. */
 const RETRY_FULL_MS = 50;
 const RETRY_FAILED_MS = 1_000;
 
@@ -27,7 +27,7 @@ export interface LogSinkOptions {
   readonly onTrouble: (reason: string) => void;
 }
 
-/** What became of a write: null = taken; else the name of the error, `EAGAIN` where there is no room. */
+/** The result of a write: null = written, else the name of the error. `EAGAIN` = no room. */
 type Failure = string | null;
 
 /** A destination for pino. */
@@ -40,7 +40,7 @@ export class LogSink {
   #rest: Buffer | null = null;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
-  /** Lines dropped that no line has told of, and why the first of them was. */
+  /** Lines dropped that no line has reported yet, and why the first of them was dropped. */
   #untold: { count: number; readonly reason: string } | null = null;
   #retry: NodeJS.Timeout | null = null;
 
@@ -53,7 +53,7 @@ export class LogSink {
   write(line: string): void {
     const bytes = Buffer.from(line);
     const failure = this.#drain() ?? this.#put(bytes);
-    // SECURITY: strangers can cause as many lines as they like; they must not fill memory.
+    // SECURITY: strangers can cause any number of lines, so the queue has a limit.
     if (failure === 'EAGAIN' && this.#queuedBytes + bytes.length <= MAX_QUEUED_BYTES) {
       this.#queue.push(bytes);
       this.#queuedBytes += bytes.length;
@@ -97,7 +97,7 @@ export class LogSink {
     return this.#full();
   }
 
-  /** Whether the rest of a line waits. */
+  /** Whether the rest of a line waits to be written. */
   #full(): Failure {
     return this.#rest === null ? null : 'EAGAIN';
   }
@@ -173,7 +173,7 @@ export function withoutWaiting(fd: number): number {
     socket.on('error', () => undefined).unref();
     kept.push(socket);
   } catch {
-    // It is closed, or of a kind that Node does not know: writing to it will say so.
+    // It is closed, or of a kind that Node does not know. The first write fails then.
   }
   return fd;
 }

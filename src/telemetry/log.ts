@@ -15,7 +15,7 @@ export type LogThreshold = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fata
 /**
  * The program's logger: `level` as a word, `time` in ISO 8601 UTC, `pid`, the caller's fields, `msg`.
  *
- * A line is written before the call returns, so that none is lost whatever ends the process. Where stdout does not
+ * A line is written before the call returns, so that none is lost when the process ends. Where stdout does not
  * take it, it waits in memory up to a limit, and is dropped and counted beyond it (contract §7.36): the log holds
  * nothing up and ends nothing.
  *
@@ -45,7 +45,7 @@ export function createLogger(level: LogThreshold, destination: DestinationStream
 // eslint-disable-next-line no-control-regex, no-misleading-character-class -- those are what is looked for
 const CONTROLS = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-/** SECURITY: names come from strangers, and whoever reads the log must see them, not be played with by them. */
+/** SECURITY: names come from strangers. Escaped, they cannot steer the terminal of anyone who reads the log. */
 function escapeControls(line: string): string {
   return line.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -57,7 +57,7 @@ export function droppedLogLines(): number {
   return sink?.dropped ?? 0;
 }
 
-/** What Node itself warns of goes to the log: its own way to stderr may wait for a reader. */
+/** Node's own warnings go to the log. Node would write them to stderr, and such a write may wait for a reader. */
 export function logNodeWarnings(log: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', (warning) => log.warn({ err: warning }, `Node.js: ${warning.message}`));
@@ -81,7 +81,7 @@ function droppedLine(count: number, reason: string): string {
   return `${JSON.stringify(fields)}\n`;
 }
 
-/** The only sign where nobody scrapes metrics. Left out where stderr leads to where the log cannot be written. */
+/** The only sign where nobody scrapes metrics. Left out where stderr and the log go to the same place. */
 function tellOnStderr(reason: string): void {
   try {
     const [log, other] = [fstatSync(STDOUT), fstatSync(STDERR)];
@@ -89,16 +89,16 @@ function tellOnStderr(reason: string): void {
     stderr ??= withoutWaiting(STDERR);
     writeSync(stderr, `pg-gatehouse: the log cannot be written, its lines are dropped: ${reason}\n`);
   } catch {
-    // There is no other place to say it.
+    // No other place is left to report it.
   }
 }
 
 let stderr: number | null = null;
 
-/** An error may have caused itself; so many causes are shown. */
+/** At most this many causes are shown: an error may be its own cause. */
 const MAX_CAUSES = 4;
 
-/** SECURITY: an error's own further properties stay out of the log: a library may have put anything there. */
+/** SECURITY: other properties of an error are not logged. A library may have put a secret there. */
 function describeError(error: unknown, causes = MAX_CAUSES): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

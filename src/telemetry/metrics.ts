@@ -23,7 +23,7 @@ const CONNECT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 const SESSION_BUCKETS = [0.01, 0.1, 1, 10, 60, 300, 900, 3600, 6 * 3600, DAY];
 const REMAINING_BUCKETS = [1, 2, 7, 14, 30, 60, 90, 180, 365, 730].map((days) => days * DAY);
 
-/** Numbers that are read when somebody scrapes, instead of being kept up to date on every connection. */
+/** Numbers that are read at a scrape and not kept up to date on every connection. */
 export interface GaugeSource {
   sessions(): number;
   handshakesInProgress(): number;
@@ -59,13 +59,13 @@ export interface Metrics {
    * The same array again costs nothing.
    */
   rules(records: readonly RuleInForce[]): void;
-  /** One of these lines has decided, once or so many times; a line that a reload removed in between is not counted any more. */
+  /** Counts one or more decisions of a line. A line that a reload has removed meanwhile is not counted. */
   ruleHit(file: string, line: number, times?: number): void;
   /** The lines that have decided. The others have no row, so that 100,000 lines cost a scrape nothing. */
   ruleHits(): readonly RuleHits[];
   cancelRequest(outcome: CancelOutcome): void;
   upstreamConnect(seconds: number): void;
-  /** Everything in use after a start or reload; what was there before is forgotten. */
+  /** Replaces the series of certificates and lists after a start or reload. */
   certificates(certificates: readonly CertificateInUse[], crls: readonly CrlInUse[]): void;
   /** notAfter minus now of a client certificate whose handshake was accepted. */
   clientCertificateRemaining(seconds: number): void;
@@ -151,7 +151,7 @@ class ProcessMetrics implements Metrics {
   );
   readonly #sessionsLimit = this.#gauge('sessions_limit', 'max_connections; 0 = no limit.', 'max');
   readonly #handshakesLimit = this.#gauge('handshakes_limit', 'max_handshakes; 0 = no limit.', 'max');
-  // One reload reaches every worker: adding up would count it once a worker.
+  // One reload reaches every worker, so a sum would count it once for each worker.
   readonly #reloads = this.#counter('reload_total', 'Reloads tried since the start.', ['result'], 'max');
   readonly #reloadSuccessful = this.#gauge(
     'reload_last_successful',
@@ -253,7 +253,7 @@ class ProcessMetrics implements Metrics {
 
   certificates(certificates: readonly CertificateInUse[], crls: readonly CrlInUse[]): void {
     this.#certificateNotAfter.reset();
-    // Serials are an issuer's: where two certificates share one, the series tells of the one that expires first.
+    // Serials are unique for one issuer only. Of two with the same serial the one that expires first is shown.
     for (const { role, serial, notAfter } of certificates.toSorted(
       (a, b) => Number(b.notAfter) - Number(a.notAfter),
     )) {
@@ -302,7 +302,7 @@ class ProcessMetrics implements Metrics {
     for (const direction of directions) this.#relayBytes.inc({ direction }, 0);
     for (const outcome of cancelOutcomes) this.#cancelRequests.inc({ outcome }, 0);
     for (const result of reloadResults) this.#reloads.inc({ result }, 0);
-    // The start itself loaded every part, or there would be no process to ask.
+    // The start has loaded every part, else the process would have ended.
     this.#reloadSuccessful.set(1);
     this.#reloadSuccessTime.setToCurrentTime();
   }

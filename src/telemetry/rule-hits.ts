@@ -47,7 +47,7 @@ export class RuleHitCounts {
     }
   }
 
-  /** Counts decisions of a line; one that is no longer in force is not counted. */
+  /** Counts decisions of a line. A line that is no longer in force is not counted. */
   add(file: string, line: number, times: number): void {
     const record = this.#find(file, line);
     if (record !== undefined && times > 0) this.#hits.set(record, (this.#hits.get(record) ?? 0) + times);
@@ -69,7 +69,7 @@ function indexOf(records: readonly RuleInForce[]): Map<string, Map<number, RuleI
   for (const record of records) {
     let lines = index.get(record.file);
     if (lines === undefined) index.set(record.file, (lines = new Map()));
-    // A file that is included twice has each of its lines twice: they are one line to whoever reads the counts.
+    // A file that is included twice has each of its lines twice. A reader of the counts sees one line.
     if (!lines.has(record.line)) lines.set(record.line, record);
   }
   return index;

@@ -1,4 +1,4 @@
-// Several processes' metrics as one: a scrape of a gate with workers, and what is left of a worker that has died.
+// Adds up the metrics of several processes: for a scrape of a gate with workers, and for the counts of dead workers.
 
 import { AggregatorRegistry } from 'prom-client';
 import type { MetricsJson } from './metrics.ts';

@@ -15,7 +15,7 @@ export interface BindMessage {
   readonly parameterFormats: readonly Format[];
   /** Null = SQL's NULL. */
   readonly parameters: readonly (Buffer | null)[];
-  /** Likewise, for the columns of the result. */
+  /** The same for the columns of the result. */
   readonly resultFormats: readonly Format[];
 }
 

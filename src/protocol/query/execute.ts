@@ -1,4 +1,4 @@
-// Execute (`E`): runs a portal, at most so many rows at a time. PortalSuspended (`s`) says that there are more.
+// Execute (`E`): runs a portal, with a limit of rows. PortalSuspended (`s`) says that there are more.
 
 import type { ByteString } from '../../base/bytestring.ts';
 import { encodeMessage } from '../message.ts';

@@ -4,7 +4,7 @@ import { fromText, toBytes, type ByteString } from '../../base/bytestring.ts';
 import { encodeMessage, int16, int32 } from '../message.ts';
 import type { Format } from './bind.ts';
 
-/** A result's column as a client is told of it. */
+/** A column of a result as the client sees it. */
 export interface ColumnDescription {
   readonly name: string;
   /** OID in pg_type. */
@@ -14,7 +14,7 @@ export interface ColumnDescription {
   readonly format: Format;
 }
 
-/** Columns without a table of their own: a real server gives a view's OID there, and 0 is what an expression has. */
+/** Every column has table OID 0, as an expression has in PostgreSQL. */
 export function encodeRowDescription(columns: readonly ColumnDescription[]): Buffer {
   const fields = columns.map(({ name, type, size, format }) =>
     Buffer.concat([

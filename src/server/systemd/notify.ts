@@ -1,5 +1,5 @@
-// What the service manager is told (sd_notify(3)): ready, reloading, stopping, alive. Without NOTIFY_SOCKET nothing is
-// told to anybody. A gate never fails because its service manager could not be reached.
+// Messages to the service manager (sd_notify(3)): ready, reloading, stopping, alive. Without NOTIFY_SOCKET none is sent. A
+// gate does not fail when its service manager cannot be reached.
 
 import { execFile } from 'node:child_process';
 import { messageOf } from '../../base/errors.ts';
@@ -31,7 +31,7 @@ export interface ServiceManagerOptions {
   readonly send?: Send;
 }
 
-/** The service manager that started this process; one that hears nothing where none has. */
+/** The service manager that started this process. Without one, every call does nothing. */
 export function createServiceManager({
   env,
   log,
@@ -51,10 +51,10 @@ class Watchdog {
   readonly #periodMs: number | null;
   readonly #isAlive: () => boolean;
   #timer: NodeJS.Timeout | null = null;
-  /** Looks since the last message. */
+  /** Checks since the last message. */
   #looks = 0;
 
-  /** @param periodMs null = nobody wants to hear */
+  /** @param periodMs null = the manager has no watchdog */
   constructor(periodMs: number | null, isAlive: () => boolean) {
     this.#periodMs = periodMs;
     this.#isAlive = isAlive;
@@ -127,7 +127,7 @@ class Notifier implements ServiceManager {
       .catch((error: unknown) => this.#complain(error));
   }
 
-  /** Once: a missing program stays missing, and the watchdog would say so for ever. */
+  /** Logs once. A missing program stays missing, and the watchdog would repeat the line for ever. */
   #complain(error: unknown): void {
     if (this.#complained) return;
     this.#complained = true;
@@ -135,12 +135,12 @@ class Notifier implements ServiceManager {
   }
 }
 
-/** Lines are what parts one assignment from the next. */
+/** A line break would end the assignment and begin another. */
 function oneLine(assignment: string): string {
   return assignment.replaceAll(/\s+/g, ' ');
 }
 
-/** How often the manager wants to hear of this process, in milliseconds; null = it does not. */
+/** The period of the manager's watchdog for this process, in milliseconds. Null = it has none. */
 function watchdogMs({ WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv): number | null {
   const microseconds = Number(WATCHDOG_USEC ?? 0);
   const meantForUs = !WATCHDOG_PID || Number(WATCHDOG_PID) === process.pid;

@@ -13,13 +13,13 @@ import { withTimeout } from '../../base/with-timeout.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote, type Limits } from './rpc.ts';
 
-/** A worker is asked this often whether it still answers, in milliseconds. */
+/** How often a worker is asked whether it answers, in milliseconds. */
 const BEAT_MS = 1_000;
 
-/** After this many beats without an answer it does not serve, as far as anyone can tell. */
+/** After this many beats without an answer a worker counts as not serving. */
 const SILENT_BEATS = 3;
 
-/** After this many it hangs: nobody waits for it any longer. */
+/** After this many beats without an answer it is killed. */
 const HUNG_BEATS = 10;
 
 /** What a worker may take to answer, in milliseconds. */
@@ -70,7 +70,7 @@ function viewMethods(view: () => ConsoleView): Omit<ConsoleView, 'version'> {
 export class WorkerProcess {
   readonly remote: Remote<WorkerMethods>;
   readonly pid: number;
-  /** Resolves with how it ended, in words. */
+  /** Resolves with a text that says how it ended. */
   readonly exited: Promise<string>;
   /** Resolves when it has no session left after `drain`. */
   readonly drained: Promise<void>;
@@ -78,7 +78,7 @@ export class WorkerProcess {
   startedAt: number | null = null;
   /** Its unadmitted connections, as last told. */
   handshakes = 0;
-  /** What it has counted, as last asked for: all that is known of it once it is dead. */
+  /** Its metrics as last asked for. They are what is left of it when it dies. */
   metrics: MetricsJson = [];
   ruleHits: readonly RuleHits[] = [];
   readonly #child: ChildProcess;
@@ -142,7 +142,7 @@ export class WorkerProcess {
     return { pid: this.pid, sessions, handshakes: this.handshakes, state };
   }
 
-  /** It listens, and answers. */
+  /** It listens and answers. */
   get serves(): boolean {
     return this.startedAt !== null && this.#missed < SILENT_BEATS;
   }
@@ -187,7 +187,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Ends it: in order where it answers, and by force where it does not. */
+  /** Ends it in order where it answers, else by SIGKILL. */
   async finish(): Promise<void> {
     await this.remote.call('finish').catch(() => this.kill());
     await withTimeout(this.exited, EXIT_MS);
@@ -195,7 +195,7 @@ export class WorkerProcess {
     await this.exited;
   }
 
-  /** At once, and whatever it is doing. */
+  /** Ends it at once by SIGKILL. */
   kill(): void {
     this.#child.kill('SIGKILL');
   }

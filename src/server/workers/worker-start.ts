@@ -1,4 +1,4 @@
-// Where a worker begins: with its signals, before everything else that it loads.
+// A worker's entry. It holds its signals before it loads anything else, so that a signal during the load cannot end it.
 
 import { holdSignals } from '../../base/signals.ts';
 

@@ -1,4 +1,4 @@
-// A worker: one process's share of the gate, told what to do by the process that started it, and gone when that is.
+// A worker: one serving process under the orders of the first process. It ends when the first process does.
 
 import { setImmediate } from 'node:timers/promises';
 import { VERSION } from '../../base/version.ts';
@@ -19,13 +19,13 @@ process.on('disconnect', () => process.exit(1));
 const metrics = createMetrics();
 const state = new ReceivedState();
 let gate: ServingProcess | null = null;
-/** One state after the other, in the order in which they were sent. */
+/** Takes the states over one after another, in the order in which they were sent. */
 let taking: Promise<void> = Promise.resolve();
 
-/** What this process may wait for an answer of the first one, in milliseconds. */
+/** How long a call to the first process may take, in milliseconds. */
 const ANSWER_MS = 10_000;
 
-/** And for a reload, which all workers have to take over. */
+/** How long a reload may take, which every worker has to take over. */
 const RELOAD_MS = 60_000;
 
 const methods: WorkerMethods = {
@@ -136,7 +136,7 @@ function onCharge(address: string, ms: number): void {
 
 let handshakesTold = true;
 
-/** At most one message a turn of the event loop, however many connections come and go in it. */
+/** Sends at most one message in a turn of the event loop, even when many connections come and go in it. */
 function onHandshakes(): void {
   if (!handshakesTold) return;
   handshakesTold = false;
@@ -153,12 +153,12 @@ function isLimited(limits: SessionLimits): boolean {
   return limits.max_connections > 0 || limits.max_connections_per_address > 0;
 }
 
-/** The settings that limits come from hold functions too, and those cannot be sent. */
+/** Picks the limits out of the settings: the settings hold functions, which cannot be sent. */
 function onlyLimits({ max_connections, max_connections_per_address }: SessionLimits): SessionLimits {
   return { max_connections, max_connections_per_address };
 }
 
-/** What a signal asks for is the first process's to do; a terminal sends it to all. */
+/** Leaves signals to the first process: a terminal sends each signal to every process. */
 function logIgnored(log: Logger, { signal, meaning }: Received): void {
   if (meaning === 'nothing') log.info(`received ${signal}: ignored`);
 }

@@ -1,5 +1,5 @@
-// Several workers that share the port: started, asked, replaced when they die, and counted over, so that every limit
-// and every answer of the admin listener is the whole gate's.
+// Several workers that share the port. This starts them, replaces those that die, and adds up what they count, so that
+// every limit and every answer of the admin listener is that of the whole gate.
 
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
@@ -19,10 +19,10 @@ import { WorkerProcess } from './worker-process.ts';
 const FIRST_RESTART_MS = 100;
 const MAX_RESTART_MS = 30_000;
 
-/** SECURITY: without it SIGUSR1 opens Node's debugger to every user of the machine, until the worker listens for it. */
+/** SECURITY: until a worker handles SIGUSR1, Node would open its debugger on it to every user of the machine. */
 const NO_DEBUGGER = '--disable-sigusr1';
 
-/** A worker that has lived this long, in milliseconds, has started well. */
+/** A worker that has run this long, in milliseconds, counts as started. */
 const GOOD_START_MS = 10_000;
 
 export interface WorkersOptions {
@@ -46,9 +46,9 @@ export class Workers implements ClientService {
   #addresses: readonly ListenAddress[] = [];
   #restartMs = FIRST_RESTART_MS;
   #restartTimer: NodeJS.Timeout | null = null;
-  /** No worker is replaced any more. */
+  /** From now on no worker is replaced. */
   #ending = false;
-  /** Every worker is to end. */
+  /** Ends every worker. */
   #finishing = false;
   #evicting = false;
 
@@ -68,8 +68,8 @@ export class Workers implements ClientService {
     const fleet = new Workers(options);
     const { settings, rules } = options.config.current;
     options.metrics.rules(rules.records);
-    // Bound once for itself: the workers share their sockets with anybody of this user, and a second gate on the same
-    // port must be refused, not given every other client.
+    // Bind the port alone once. The workers' sockets let any process of this user share the port, so a second gate
+    // would not be refused but get every other client.
     const probe = await openListeners({ settings, log: options.log }, (raw) => raw.destroy());
     fleet.#addresses = probe.addresses;
     await probe.close();
@@ -106,7 +106,7 @@ export class Workers implements ClientService {
     return (await this.#askAll((worker) => worker.remote.call('terminate', id))).includes(true);
   }
 
-  /** Dead workers' counts stay in the sum: to Prometheus one that falls is a restart, and all of it new. */
+  /** Counts of dead workers stay in the sum: Prometheus would read a counter that falls as a restart. */
   async otherMetrics(): Promise<readonly MetricsJson[]> {
     const dead = await this.#countedByTheDead;
     const living = [...this.#workers];
@@ -145,7 +145,7 @@ export class Workers implements ClientService {
     return { wanted: this.#config.current.settings.workers, serving };
   }
 
-  /** A worker that cannot take the state over is replaced by one that starts with it. */
+  /** A worker that cannot take the state over is killed; its replacement starts with the new state. */
   async adopt(): Promise<void> {
     const { settings, rules } = this.#config.current;
     this.#log.level = settings.log_level;
@@ -165,7 +165,7 @@ export class Workers implements ClientService {
   async drain(): Promise<void> {
     this.#stopReplacing();
     const workers = [...this.#workers];
-    // One that is still starting has nobody to say goodbye to.
+    // A worker that is still starting has no sessions to end.
     for (const worker of workers) if (worker.startedAt === null) worker.kill();
     await Promise.all(
       workers.map(async (worker) => {
@@ -234,7 +234,7 @@ export class Workers implements ClientService {
     this.#replaceLater();
   }
 
-  /** One timer for all that are missing: workers that fail again and again cost one attempt each time it has run. */
+  /** One timer for all that are missing, so that workers that fail again and again cost one attempt each time. */
   #replaceLater(): void {
     if (this.#ending || this.#restartTimer !== null) return;
     this.#restartTimer = setTimeout(() => {
@@ -253,7 +253,7 @@ export class Workers implements ClientService {
     return this.#config.current.settings.workers - this.#workers.size;
   }
 
-  /** max_handshakes is global: of all workers' connections the one that has to go first goes. */
+  /** max_handshakes is global: the connection to drop is chosen from those of all workers. */
   async #limitHandshakes(): Promise<void> {
     const limit = this.#config.current.settings.max_handshakes;
     if (limit === 0 || this.#evicting) return;
@@ -291,14 +291,14 @@ export class Workers implements ClientService {
     );
   }
 
-  /** What every worker that serves answers; one that dies or falls silent meanwhile has nothing to say. */
+  /** The answers of every worker that serves. A worker that dies or hangs meanwhile is left out. */
   async #askAll<T>(ask: (worker: WorkerProcess) => Promise<T>): Promise<T[]> {
     const answers = await Promise.allSettled([...this.#workers].filter(({ serves }) => serves).map(ask));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 }
 
-/** Runs from src/ and from dist/ alike. */
+/** The worker's entry, in src/ or in dist/. */
 function workerFile(): URL {
   return new URL(`./worker-start.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 }
