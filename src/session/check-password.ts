@@ -130,7 +130,8 @@ function readInitialResponse(body: Buffer): {
 
 /** PasswordMessage: one string that ends with the message. */
 function passwordOf(body: Buffer): ByteString {
-  if (body.length === 0 || body.indexOf(0) !== body.length - 1) throw brokenExchange('invalid password packet size');
+  if (body.length === 0 || body.indexOf(0) !== body.length - 1)
+    throw brokenExchange('invalid password packet size');
   if (body.length === 1) throw brokenExchange('empty password returned by client', '28P01');
   return fromBytes(body.subarray(0, -1));
 }

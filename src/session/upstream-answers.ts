@@ -19,9 +19,6 @@ import { encodeMessage, int32, MESSAGE_HEADER_LENGTH } from '../protocol/message
 import type { LoginMessage } from '../protocol/login-messages.ts';
 import { violation } from '../protocol/violation.ts';
 
-/** What the client is told, whatever it was: the upstream is none of its business. */
-const REPLY = 'could not log in to the upstream server';
-
 type UpstreamError = Extract<LoginMessage, { kind: 'error' }>;
 
 /** Where the exchange stands: nothing asked yet, SCRAM begun, its proof sent, or an answer given whole. */
@@ -84,7 +81,6 @@ export class UpstreamAnswers {
   finish(): void {
     if (this.#state === 'idle' || this.#state === 'answered') return;
     throw new GatehouseError('upstream-untrusted', {
-      reply: REPLY,
       message: 'the upstream server did not prove that it knows the secret',
     });
   }
@@ -111,7 +107,6 @@ export class UpstreamAnswers {
 /** The upstream has answered the gate's login with an error, which is for the log only. */
 export function loginRefused({ sqlstate, message }: UpstreamError): GatehouseError {
   return new GatehouseError('upstream-login-refused', {
-    reply: REPLY,
     message: `the upstream server refused the login: ${message}`,
     fields: { upstream_sqlstate: sqlstate },
   });
@@ -128,7 +123,6 @@ function valueOf<T>(answer: Answer<T>): T {
 
 function impossible(message: string): GatehouseError {
   return new GatehouseError('upstream-login-impossible', {
-    reply: REPLY,
     message,
     hint: 'Give the user a secret in auth_file that fits: the same one that the upstream server has, or the password itself.',
   });

@@ -5,10 +5,10 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { parseUserlist } from '../../src/auth/userlist.ts';
-import { testAuthority } from '../support/certificates.ts';
-import { startGate } from '../support/gate.ts';
-import { writeGateFiles } from '../support/gate-files.ts';
-import { runProgram } from '../support/program.ts';
+import { testAuthority } from '../support/certificates/certificates.ts';
+import { startGate } from '../support/run/gate.ts';
+import { writeGateFiles } from '../support/run/gate-files.ts';
+import { runProgram } from '../support/run/program.ts';
 
 const SCRAM = `SCRAM-SHA-256$4096:${Buffer.alloc(16).toString('base64')}$${Buffer.alloc(32).toString('base64')}:${Buffer.alloc(32).toString('base64')}`;
 
@@ -28,19 +28,16 @@ await test('users and the kinds of their secrets', (t) => {
   ].join('\n');
   const { secrets, problems, warnings } = parseUserlist(text, '/users');
   t.strictSame(problems, []);
-  t.strictSame(
-    Object.fromEntries([...secrets].map(([user, secret]) => [user, secret.kind])),
-    {
-      alice: 'plain',
-      bob: 'md5',
-      dave: 'scram',
-      'e"ve': 'plain',
-      two: 'plain',
-      empty: 'none',
-      MD5: 'plain',
-      damaged: 'plain',
-    },
-  );
+  t.strictSame(Object.fromEntries([...secrets].map(([user, secret]) => [user, secret.kind])), {
+    alice: 'plain',
+    bob: 'md5',
+    dave: 'scram',
+    'e"ve': 'plain',
+    two: 'plain',
+    empty: 'none',
+    MD5: 'plain',
+    damaged: 'plain',
+  });
   t.strictSame(secrets.get('alice'), { kind: 'plain', password: 'the last one counts' });
   t.strictSame(secrets.get('e"ve'), { kind: 'plain', password: 'quo"te\\' });
   t.strictSame(secrets.get('two'), { kind: 'plain', password: 'lines\nof secret' });
@@ -95,7 +92,10 @@ await test('a file that is not to be used refuses the start', async (t) => {
   writeFileSync(users, '"alice" "correct-horse"\n"bob"\n');
   t.match(await check(), { code: 1, stdout: `${users}:2: the line has no quoted secret` });
   rmSync(users);
-  t.match(await check(), { code: 1, stdout: `could not open auth file "${users}": No such file or directory` });
+  t.match(await check(), {
+    code: 1,
+    stdout: `could not open auth file "${users}": No such file or directory`,
+  });
   for (const { stdout } of [await check()]) t.notMatch(stdout, 'correct-horse');
 });
 
@@ -106,7 +106,8 @@ await test('a reload takes all of it or nothing, and config_info shows nothing o
     config: { auth_file: 'userlist.txt', reload: { watch: 'on', interval: '50ms' } },
     files: { 'userlist.txt': '"alice" "correct-horse"\n' },
   });
-  const hash = async () => /gatehouse_config_info\{hash="([^"]+)"/.exec((await gate.admin('/metrics')).body)?.[1];
+  const hash = async () =>
+    /gatehouse_config_info\{hash="([^"]+)"/.exec((await gate.admin('/metrics')).body)?.[1];
   const before = await hash();
   t.ok(before);
   let from = gate.logLength();

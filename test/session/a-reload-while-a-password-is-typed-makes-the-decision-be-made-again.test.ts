@@ -2,9 +2,9 @@
 // at the end decide. What it has proved counts only where they ask for the same proof of the same secret.
 
 import { test } from 'tap';
-import { startGate } from '../support/gate.ts';
-import { cstring, decodeErrorResponse, message, startupMessage } from '../support/messages.ts';
-import { scriptedUpstream } from '../support/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
+import { cstring, decodeErrorResponse, message, startupMessage } from '../support/peers/messages.ts';
+import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { openClient } from './clients.ts';
 
 const HBA = 'hostssl all all all password\n';
