@@ -2,22 +2,7 @@
 // the metric's label and the heading in docs/errors.md, and what belongs to the word: SQLSTATE, level, texts.
 
 import type { ByteString } from './bytestring.ts';
-
-/** pino's levels as far as the registry uses them. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-
-interface CodeEntry {
-  /** SQLSTATE the client is sent; null where PostgreSQL closes without a word. */
-  readonly sqlstate: string | null;
-  /** Level of the connection's closing line. */
-  readonly level: LogLevel;
-  /** One sentence for the operator, the first line under the code's heading in docs/errors.md. */
-  readonly means: string;
-  /** The client's text where it is always the same; null where it names something, or the client is told nothing. */
-  readonly reply: string | null;
-}
-
-type CodeWithReply = CodeEntry & { readonly sqlstate: string; readonly reply: string };
+import { entry, type CodeEntry, type CodeWithReply } from './code-entry.ts';
 
 const TOO_MANY_CLIENTS = 'sorry, too many clients already';
 const COULD_NOT_CONNECT = 'could not connect to the upstream server';
@@ -373,17 +358,6 @@ export const codes = {
   ),
   'internal-error': entry('XX000', 'error', 'A defect of the gate; please report it with the log line.'),
 } as const satisfies Record<string, CodeEntry>;
-
-function entry(sqlstate: string | null, level: LogLevel, means: string): CodeEntry;
-function entry(sqlstate: string, level: LogLevel, means: string, reply: string): CodeWithReply;
-function entry(
-  sqlstate: string | null,
-  level: LogLevel,
-  means: string,
-  reply: string | null = null,
-): CodeEntry {
-  return { sqlstate, level, means, reply };
-}
 
 /** One word of the closed set. */
 export type Code = keyof typeof codes;
