@@ -7,7 +7,7 @@ import { decodeBase64 } from './base64.ts';
 import { hmac, sha256, xor, type ScramKeys } from './scram-keys.ts';
 
 /** More than this an upstream may not ask for: PBKDF2 would hold a core for whoever plays the upstream. */
-export const MAX_ITERATIONS = 100_000;
+const MAX_ITERATIONS = 100_000;
 
 /** Longest nonce that is taken. */
 const MAX_NONCE_LENGTH = 512;

@@ -8,7 +8,7 @@ import { Attributes, brokenExchange, malformed, shownByte, shownText } from './s
 import { SCRAM_KEY_LENGTH, type ScramSecret } from './secret.ts';
 
 export const SCRAM = 'SCRAM-SHA-256';
-export const SCRAM_PLUS = 'SCRAM-SHA-256-PLUS';
+const SCRAM_PLUS = 'SCRAM-SHA-256-PLUS';
 
 /** Longest SASL message, its own length word included (PG_MAX_SASL_MESSAGE_LENGTH). */
 export const MAX_SASL_MESSAGE_LENGTH = 1_024;

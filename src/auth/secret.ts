@@ -34,7 +34,7 @@ export function parseSecret(text: ByteString): Secret {
 }
 
 /** `SCRAM-SHA-256$ITERATIONS:SALT$StoredKey:ServerKey`, or null when the text is something else. */
-export function parseScramSecret(text: ByteString): ScramSecret | null {
+function parseScramSecret(text: ByteString): ScramSecret | null {
   const match = /^SCRAM-SHA-256\$(\d{1,10}):([^$]+)\$([^:]+):(.+)$/.exec(text);
   if (match === null) return null;
   const iterations = Number(match[1]);

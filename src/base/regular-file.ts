@@ -13,7 +13,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** What reading one file or directory may take, in milliseconds. */
-export const READ_DEADLINE_MS = 10_000;
+const READ_DEADLINE_MS = 10_000;
 
 /** Threads of libuv's pool where UV_THREADPOOL_SIZE does not say. */
 const DEFAULT_POOL = 4;

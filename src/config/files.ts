@@ -19,7 +19,7 @@ import type { FileSystem } from '../rules/types.ts';
 import { inSlices } from '../base/slices.ts';
 
 /** The YAML file and rule files are no larger; what is, is refused as EFBIG. */
-export const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 
 /** What a path holds, or why it could not be had. */
 type Read<T> = { readonly value: T } | { readonly error: unknown };

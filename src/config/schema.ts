@@ -368,7 +368,11 @@ function split(name: string): readonly [top: string, leaf: string | undefined] {
   return dot === -1 ? [name, undefined] : [name.slice(0, dot), name.slice(dot + 1)];
 }
 
-/** The settings in their order and sections, as the documentation shows them. */
+/**
+ * The settings in their order and sections, as the documentation shows them.
+ *
+ * @internal for tools and tests
+ */
 export const sections: readonly {
   readonly title: string;
   readonly settings: Readonly<Record<string, Setting<unknown>>>;

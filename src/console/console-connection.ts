@@ -14,7 +14,7 @@ import type { ConsoleContext } from './executor.ts';
 import { REPORTED_SETTINGS, serverVersion } from './server-settings.ts';
 
 /** Longest message that a console takes, its length word included. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
+const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 const HEADER_BYTES = 5;
 

@@ -5,7 +5,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import type { EngineRequest, EngineResponse } from './engine-messages.ts';
 
 /** How long a statement may run, in milliseconds (contract §14). */
-export const STATEMENT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 5_000;
 
 /** An engine that nobody has asked for so long is ended, in milliseconds: a console left open costs no memory. */
 const IDLE_MS = 60_000;

@@ -28,7 +28,7 @@ import {
 import { encodeAltNames, encodeName } from './names.ts';
 import type { AltName, Subject } from './names.ts';
 
-export type { AltName, Subject, SubjectAttribute } from './names.ts';
+export type { AltName, Subject } from './names.ts';
 
 export type KeyType = 'ec' | 'rsa' | 'ed25519';
 

@@ -8,7 +8,11 @@ import { backendMessage, MESSAGE_HEADER_LENGTH } from './message.ts';
 import { checkReadyForQuery } from './ready-for-query.ts';
 import { violation } from './violation.ts';
 
-/** The longest message that is held whole. A longer one is passed on as it comes, or refused where it decides. */
+/**
+ * The longest message that is held whole. A longer one is passed on as it comes, or refused where it decides.
+ *
+ * @internal for tests
+ */
 export const MAX_LOGIN_MESSAGE_LENGTH = 65_536;
 
 /** Lengths are signed on the wire. */

@@ -36,7 +36,11 @@ export function explain(book: RuleBook, facts: Facts): Explanation {
   return { verdict, considered };
 }
 
-/** The first field of a record that does not match, and why; null when it matches or needs a look-up. */
+/**
+ * The first field of a record that does not match, and why; null when it matches or needs a look-up.
+ *
+ * @internal for tests
+ */
 export function explainMismatch(
   record: HbaRecord,
   facts: Facts,

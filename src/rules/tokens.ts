@@ -39,7 +39,11 @@ export interface TokenizedFile {
   readonly missing: boolean;
 }
 
-/** Reads `file` (an absolute path) and everything it names. Never throws: errors are entries. */
+/**
+ * Reads `file` (an absolute path) and everything it names. Never throws: errors are entries.
+ *
+ * @internal for tests
+ */
 export function readLines(file: string, fs: FileSystem): TokenizedFile {
   return runToEnd(readLinesInSteps(file, fs));
 }

@@ -6,6 +6,7 @@ import { codes } from '../base/codes.ts';
 import type { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
+import { authenticatedMessage } from '../rules/texts.ts';
 import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 import type { TlsSession } from '../tls/types.ts';
@@ -67,12 +68,7 @@ export function logAuthenticated(
   user: ByteString,
 ): void {
   const { record, identity } = verdict;
-  if (record === null) return;
-  const who = identity === null ? `user="${toText(user)}"` : `identity="${toText(identity)}"`;
-  gate.log.info(
-    { id: known.id },
-    `connection authenticated: ${who} method=${record.method} (${record.file}:${record.line})`,
-  );
+  if (record !== null) gate.log.info({ id: known.id }, toText(authenticatedMessage(record, identity, user)));
 }
 
 /** PostgreSQL's `connection authorized`, once the upstream has accepted the client too. */

@@ -1,7 +1,7 @@
 // How long a line of the log may be, and what is left out of a longer one.
 
 /** Linux's PIPE_BUF. A pipe takes a line of at most this many bytes whole or not at all, even with several writers. */
-export const MAX_LINE_BYTES = 4096;
+const MAX_LINE_BYTES = 4096;
 
 /** Long texts are cut to this many characters, the first length that makes the line fit. */
 const CUTS = [1024, 512, 256, 128, 64];

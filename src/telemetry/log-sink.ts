@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import { systemErrors } from '../base/system-error.ts';
 
 /** How many bytes of each process may wait for a reader that has stopped. */
-export const MAX_QUEUED_BYTES = 1024 * 1024;
+const MAX_QUEUED_BYTES = 1024 * 1024;
 
 /** A descriptor that is full, or that has failed, is tried again after this long, in milliseconds. */
 const RETRY_FULL_MS = 50;

@@ -21,7 +21,7 @@ import { loadServerCertificate, type ServerCertificate } from './material/server
 import type { CertificateInUse, TlsMaterial } from './types.ts';
 
 /** PostgreSQL's ALPN protocol (semantics §1.9, §1.10). */
-export const ALPN_PROTOCOL = 'postgresql';
+const ALPN_PROTOCOL = 'postgresql';
 
 /** Node's own limit on a handshake is switched off (its zero means 120 s): authentication_timeout is the limit. */
 const NO_HANDSHAKE_TIMEOUT_MS = 2 ** 31 - 1;

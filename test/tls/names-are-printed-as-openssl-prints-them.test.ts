@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { createAuthority } from '../../src/pki/authority.ts';
-import type { SubjectAttribute } from '../../src/pki/authority.ts';
+import type { SubjectAttribute } from '../../src/pki/names.ts';
 import { attributeNames } from '../../src/x509/attribute-names.ts';
 import { readCertificateFacts } from '../../src/x509/identity.ts';
 import { needs } from '../support/run/tools.ts';

@@ -37,7 +37,7 @@ export function clientCertificate(
 }
 
 /** A certificate that OpenSSL has not verified, while its handshake goes on or after it. */
-export function unverified(
+function unverified(
   socket: TLSSocket,
   leaf: X509Certificate,
   material: FaultMaterial,

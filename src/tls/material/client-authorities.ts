@@ -44,7 +44,12 @@ export async function loadClientAuthorities(
   }
 }
 
-/** The file's content. Throws PemError with the reason that PostgreSQL prints. */
+/**
+ * The file's content.
+ *
+ * @throws PemError with the reason that PostgreSQL prints
+ * @internal for fuzzing
+ */
 export function readClientAuthorities(file: string, content: Uint8Array): ClientAuthorities {
   const { certificates, lists, passedOver } = readStore(content);
   // PostgreSQL reads the file twice: into the store, then for the names that it tells clients. The second time only

@@ -22,6 +22,7 @@ const ALL_BUT_GROUP_READ = 0o037;
  * PostgreSQL's objection to a key file, or null.
  * @param effectiveUid this process's; a key of its own user's is held to the stricter rule, but not root's (contract §7.30)
  * @param kind the file as the message names it
+ * @internal for tests
  */
 export function keyFileObjection(
   path: string,
