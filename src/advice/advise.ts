@@ -31,9 +31,7 @@ export function advise({ settings, tls, rules, maps }: Snapshot, now: Date): Adv
     hasRootCertificates: tls?.requestsClientCertificate ?? false,
   });
   const certificates =
-    tls === null
-      ? { errors: [], warnings: [] }
-      : adviseOnCertificates({ tls: settings, material: tls, now });
+    tls === null ? { errors: [], warnings: [] } : adviseOnCertificates({ tls: settings, material: tls, now });
   return {
     errors: certificates.errors,
     warnings: [

@@ -234,7 +234,7 @@ export class ConsoleSession {
     prepared.columns ??=
       prepared.statement === null
         ? null
-        : await this.#executor.describe(prepared.statement, prepared.parameterTypes.length);
+        : await this.#executor.describe(prepared.statement, prepared.parameterTypes);
     return prepared.columns;
   }
 

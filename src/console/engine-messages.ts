@@ -16,6 +16,8 @@ export interface EngineRequest {
   /** By number: `$1` is the first. */
   readonly parameters: readonly SqlValue[];
   readonly tables: readonly TableData[];
+  /** Only the columns are asked for, and at most one row, by which their types can be told. */
+  readonly describes: boolean;
   /** Functions that answer the same whatever they are asked: `version`, `pg_backend_pid`, … */
   readonly constants: Readonly<Record<string, SqlValue>>;
   /** current_setting, by name. */

@@ -2,7 +2,7 @@
 // a process can be killed at any moment, which a thread inside native code cannot.
 
 import { constants as os, setPriority } from 'node:os';
-import { constants, DatabaseSync } from 'node:sqlite';
+import { constants, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { toBytes } from '../base/bytestring.ts';
 import { compilePattern, type Pattern } from '../regex/pattern.ts';
@@ -15,7 +15,7 @@ import {
   type EngineResponse,
 } from './engine-messages.ts';
 import { catalogTables } from './catalog.ts';
-import { timestampText, type SqlValue } from './pg-types.ts';
+import { normalTimestamp, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
 
 /** Most memory that SQLite may take, in bytes: a statement that wants more ends with an error. */
 const HEAP_LIMIT = 128 * 1024 * 1024;
@@ -60,13 +60,31 @@ function run(database: DatabaseSync, request: EngineRequest): EngineResponse {
   const parameters = Object.fromEntries(request.parameters.map((value, index) => [`$${index + 1}`, value]));
   const rows: SqlValue[][] = [];
   let bytes = 0;
-  for (const row of statement.iterate(parameters)) {
+  for (const row of rowsOf(statement, parameters, request)) {
     const values = rowValues(row);
     bytes += values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 8), 0);
     if (rows.length === MAX_RESULT_ROWS || bytes > MAX_RESULT_BYTES) throw new TooLarge();
     rows.push(values);
   }
   return { kind: 'rows', columns, rows, calls: [...calls] };
+}
+
+/** A statement that is described has samples for parameters: that it fails with them says nothing. */
+function* rowsOf(
+  statement: StatementSync,
+  parameters: Record<string, SqlValue>,
+  { describes }: EngineRequest,
+): Generator<unknown> {
+  if (!describes) {
+    yield* statement.iterate(parameters);
+    return;
+  }
+  try {
+    const first = statement.iterate(parameters).next();
+    if (first.done !== true) yield first.value;
+  } catch {
+    // Its columns are known all the same.
+  }
 }
 
 class TooLarge extends Error {}
@@ -124,6 +142,12 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
   const now = timestampText(new Date());
   for (const [name, value] of Object.entries(request.constants)) database.function(name, () => value);
   database.function('now', () => now);
+  database.function('timestamptz_of', (text) => {
+    if (text === null) return null;
+    const moment = normalTimestamp(String(text));
+    if (moment !== null) return moment;
+    throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${String(text)}"`);
+  });
   database.function('add_interval', (at, sign, text) => addInterval(String(at), String(sign), String(text)));
   database.function('current_setting', { varargs: true }, (name, missingOk) => {
     const value = request.settings[String(name).toLowerCase()];
@@ -188,8 +212,8 @@ function addInterval(at: string, sign: string, text: string): string {
     return '';
   });
   if (rest.trim() !== '') throw new Failure('22007', `invalid input syntax for type interval: "${text}"`);
-  const moment = Date.parse(at.replace(' ', 'T').replace(/\+00$/, 'Z'));
-  if (Number.isNaN(moment))
+  const moment = parseTimestamp(at);
+  if (moment === null)
     throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${at}"`);
   return timestampText(new Date(moment + (sign === '-' ? -ms : ms)));
 }

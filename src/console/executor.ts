@@ -2,9 +2,9 @@
 
 import type { ConsoleSession, ConsoleView } from './console-view.ts';
 import { ConsoleError } from './console-error.ts';
-import { ACTIONS, type EngineResponse } from './engine-messages.ts';
+import { ACTIONS, type EngineRequest, type EngineResponse } from './engine-messages.ts';
 import { Engine } from './engine.ts';
-import type { SqlValue } from './pg-types.ts';
+import { SAMPLES, type PgType, type SqlValue } from './pg-types.ts';
 import { resultColumns, type ResultColumn } from './result-types.ts';
 import { HELP, isShowTopic, show, shownText } from './show.ts';
 import { SERVER_SETTINGS, serverVersion } from './server-settings.ts';
@@ -98,11 +98,11 @@ export class Executor {
   }
 
   /** The columns that a statement will answer with; null = none. Nothing is changed. */
-  async describe(statement: Statement, parameterCount: number): Promise<readonly ResultColumn[] | null> {
+  async describe(statement: Statement, types: readonly PgType[]): Promise<readonly ResultColumn[] | null> {
     if (statement.kind === 'show') return (await this.#show(statement.name)).columns;
     if (statement.kind !== 'select') return null;
-    const nulls = Array.from({ length: parameterCount }, () => null);
-    return (await this.#select(statement.tokens, nulls, { perform: false })).columns;
+    const samples = types.map((type) => SAMPLES[type]);
+    return (await this.#select(statement.tokens, samples, { perform: false })).columns;
   }
 
   async #select(
@@ -113,7 +113,7 @@ export class Executor {
     const notices: Notice[] = [];
     const done: Record<string, number> = {};
     for (let round = 0; ; round++) {
-      const response = await this.#ask(tokens, parameters, done);
+      const response = await this.#ask(tokens, parameters, { done, describes: !perform });
       if (response.kind === 'error') {
         const isRelation = response.sqlstate === '42P01' || response.sqlstate === '42883';
         throw new ConsoleError(
@@ -134,7 +134,7 @@ export class Executor {
   async #ask(
     tokens: readonly SqlToken[],
     parameters: readonly SqlValue[],
-    done: Readonly<Record<string, number>>,
+    { done, describes }: Pick<EngineRequest, 'done' | 'describes'>,
   ): Promise<EngineResponse> {
     const { view, user, database, pid } = this.#context;
     const named = new Set(tokens.map(({ word, text }) => (text.startsWith('"') ? text.slice(1, -1) : word)));
@@ -143,6 +143,7 @@ export class Executor {
     const needsSettings = named.has('current_setting');
     return await this.#engine.run({
       sql: toEngineSql(tokens),
+      describes,
       parameters,
       tables,
       constants: {

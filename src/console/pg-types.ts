@@ -48,6 +48,32 @@ export function timestampText(at: Date): string {
   return at.toISOString().replace('T', ' ').replace('Z', '+00');
 }
 
+/**
+ * A moment as people and drivers write it: `2026-01-31`, `2026-01-31 12:00`, `2026-01-31T12:00:00.123456+02:00`; UTC
+ * where no zone is named.
+ *
+ * @returns milliseconds since 1970, or null where it is none
+ */
+export function parseTimestamp(text: string): number | null {
+  const match =
+    /^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?\s*$/i.exec(
+      text,
+    );
+  if (match === null) return null;
+  const [, day, minute = '00:00', second = ':00', fraction = '0', zone = 'Z'] = match;
+  const offset = /^(?:Z|UTC)$/i.test(zone)
+    ? 'Z'
+    : `${zone.replace(':', '')}00`.replace(/^(.\d\d)(\d\d).*$/, '$1:$2');
+  const at = Date.parse(`${day}T${minute}${second}.${fraction.slice(0, 3).padEnd(3, '0')}${offset}`);
+  return Number.isNaN(at) ? null : at;
+}
+
+/** A moment in any of those forms as the engine keeps it; null where it is none. */
+export function normalTimestamp(text: string): string | null {
+  const at = parseTimestamp(text);
+  return at === null ? null : timestampText(new Date(at));
+}
+
 /** Milliseconds from 1970 to 2000, where PostgreSQL's binary times begin. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
 
@@ -83,8 +109,8 @@ function binaryOf(value: string | number | bigint, type: PgType): Buffer {
       return bytes;
     }
     case 'timestamptz': {
-      const at = Date.parse(String(value).replace(' ', 'T').replace(/\+00$/, 'Z'));
-      return int64(BigInt(Number.isNaN(at) ? 0 : at - POSTGRES_EPOCH_MS) * 1000n);
+      const at = parseTimestamp(String(value)) ?? POSTGRES_EPOCH_MS;
+      return int64(BigInt(at - POSTGRES_EPOCH_MS) * 1000n);
     }
     case 'numeric':
       return numericBinary(String(value));
@@ -128,6 +154,17 @@ function digitGroups(digits: string): number[] {
   return (digits.match(/\d{4}/g) ?? []).map(Number);
 }
 
+/** A value of each type, for asking what a statement would answer. */
+export const SAMPLES: Readonly<Record<PgType, SqlValue>> = {
+  bool: 1,
+  int4: 1,
+  int8: 1,
+  float8: 1.5,
+  numeric: '1',
+  text: '',
+  timestamptz: '2000-01-01 00:00:00.000+00',
+};
+
 /** A parameter that is not of its type: SQLSTATE 22P02 or 22P03. */
 export class ParameterError extends Error {
   readonly sqlstate: string;
@@ -161,17 +198,21 @@ function fromText(text: string, type: PgType): SqlValue {
     case 'float8':
       if (text.trim() === '' || Number.isNaN(Number(text))) throw invalid('double precision', text);
       return Number(text);
+    case 'timestamptz': {
+      const moment = normalTimestamp(text);
+      if (moment === null) throw invalid('timestamp with time zone', text, '22007');
+      return moment;
+    }
     case 'numeric':
     case 'text':
-    case 'timestamptz':
       return text;
     default:
       return type satisfies never;
   }
 }
 
-function invalid(type: string, text: string): ParameterError {
-  return new ParameterError('22P02', `invalid input syntax for type ${type}: "${text.slice(0, 100)}"`);
+function invalid(type: string, text: string, sqlstate = '22P02'): ParameterError {
+  return new ParameterError(sqlstate, `invalid input syntax for type ${type}: "${text.slice(0, 100)}"`);
 }
 
 function fromBinary(bytes: Buffer, type: PgType): SqlValue {

@@ -137,7 +137,14 @@ function typeOfItem(item: readonly SqlToken[]): PgType | null {
   if (body.length === 1 && first.kind === 'number') return /^\d{1,9}$/.test(first.text) ? 'int4' : null;
   if (body.length === 1 && first.kind === 'string') return 'text';
   if (body.length === 1 && ['true', 'false'].includes(first.word)) return 'bool';
+  if (body.every(isOfIntegers)) return 'int4';
   return second?.text === '(' && body.at(-1)?.text === ')' ? (RETURN_TYPES[first.word] ?? null) : null;
+}
+
+/** What an expression may be made of that is an int4 to PostgreSQL. */
+function isOfIntegers({ kind, text, word }: SqlToken): boolean {
+  if (kind === 'number') return /^\d{1,9}$/.test(text);
+  return kind === 'parameter' || /^(?:[-+*/%()]|::|int|int4|integer)$/.test(word);
 }
 
 function typeOfValues(rows: readonly (readonly SqlValue[])[], index: number): PgType {

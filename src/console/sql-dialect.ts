@@ -1,7 +1,10 @@
 // A SELECT as a person or a driver writes it for PostgreSQL, turned into one that the engine runs: casts, regular
 // expressions, intervals and the catalogue's schema.
 
-import type { SqlToken } from './sql-tokens.ts';
+import { normalTimestamp } from './pg-types.ts';
+import { valueOf, type SqlToken } from './sql-tokens.ts';
+
+const COMPARISON = /^(?:=|<>|!=|<|>|<=|>=|between|and)$/i;
 
 /** Words that PostgreSQL reads as functions without parentheses. */
 const WORD_FUNCTIONS = new Set([
@@ -66,6 +69,12 @@ function translate(tokens: readonly SqlToken[], index: number, out: string[]): n
     out.push(`add_interval(${operand}, '${word}', ${tokens[index + 2]?.text ?? "''"})`);
     return index + 3;
   }
+  if (token.kind === 'string' && COMPARISON.test(tokens[index - 1]?.text ?? '')) {
+    // The engine compares moments as texts, so all of them have to have one form.
+    const moment = normalTimestamp(valueOf(token));
+    out.push(moment === null ? token.text : `'${moment}'`);
+    return index + 1;
+  }
   if (WORD_FUNCTIONS.has(word) && token.kind === 'word' && next?.text !== '(') {
     out.push(`${word}()`);
     return index + 1;
@@ -95,6 +104,11 @@ function translateCast(tokens: readonly SqlToken[], index: number, out: string[]
   }
   while (tokens[at]?.text === '[' || tokens[at]?.text === ']') at++;
   const operand = takeOperand(out);
+  if (/^timestamp(?:tz)?$/.test(type)) {
+    while (/^(?:with|without|time|zone)$/.test(tokens[at]?.word ?? '')) at++;
+    out.push(`timestamptz_of(${operand})`);
+    return at;
+  }
   const affinity = AFFINITIES[type];
   out.push(affinity === undefined ? operand : `CAST(${operand} AS ${affinity})`);
   return at;

@@ -104,6 +104,11 @@ export class Talk {
     this.#child.stdin.write(`${text}\n`);
   }
 
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.#child.kill('SIGINT');
+  }
+
   /** Waits for a line that fits. */
   async line(pattern: RegExp): Promise<string> {
     return await within(

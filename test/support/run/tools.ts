@@ -41,6 +41,7 @@ export const PACKAGES = {
   // Drivers are libraries: a file stands for each. Perl keeps its own under a folder that names Perl's version.
   '/usr/bin/python3': 'python3',
   '/usr/lib/python3/dist-packages/psycopg/__init__.py': 'python3-psycopg',
+  '/usr/lib/python3/dist-packages/psycopg2/__init__.py': 'python3-psycopg2',
   '/usr/lib/python3/dist-packages/asyncpg/__init__.py': 'python3-asyncpg',
   '/usr/share/java/postgresql.jar': 'libpostgresql-jdbc-java',
   '/var/lib/dpkg/info/libdbd-pg-perl.list': 'libdbd-pg-perl',
