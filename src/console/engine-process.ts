@@ -49,8 +49,8 @@ function run(database: DatabaseSync, request: EngineRequest): EngineResponse {
   const calls = new Set<string>();
   defineFunctions(database, request, calls);
   // SECURITY: from here on a statement may read and nothing else: no ATTACH, no PRAGMA, no file.
-  database.setAuthorizer((action, _first, name) =>
-    mayDo(action, name) ? constants.SQLITE_OK : constants.SQLITE_DENY,
+  database.setAuthorizer((action, table, name) =>
+    mayDo(action, table, name) ? constants.SQLITE_OK : constants.SQLITE_DENY,
   );
   const statement = database.prepare(request.sql);
   statement.setReturnArrays(true);
@@ -74,7 +74,7 @@ function* rowsOf(
   statement: StatementSync,
   parameters: Record<string, SqlValue>,
   { describes }: EngineRequest,
-): Generator<unknown> {
+): Generator {
   if (!describes) {
     yield* statement.iterate(parameters);
     return;
@@ -124,12 +124,13 @@ function typeOfDeclared(declared: string | null): string | null {
   return type === DIGITS ? 'numeric' : type;
 }
 
-function mayDo(action: number, name: string | null): boolean {
+function mayDo(action: number, table: string | null, name: string | null): boolean {
   switch (action) {
     case constants.SQLITE_SELECT:
-    case constants.SQLITE_READ:
     case constants.SQLITE_RECURSIVE:
       return true;
+    case constants.SQLITE_READ:
+      return !/^(?:sqlite_|pragma_|dbstat)/i.test(table ?? '');
     case constants.SQLITE_FUNCTION:
       // These allocate what a few bytes ask for, or look into the engine.
       return !/^(?:load_extension|randomblob|zeroblob|sqlite_.*)$/i.test(name ?? '');

@@ -120,7 +120,15 @@ export class Talk {
     );
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
+  /** Waits until so many lines fit. */
+  async lines(count: number, pattern: RegExp): Promise<void> {
+    for (let from = 0; count > 0; count--) {
+      const found = await this.#lines.next(
+        (line) => pattern.test(line),
+        () => `psql to print ${pattern} again`,
+        { from },
+      );
+      from = this.#lines.items.indexOf(found, from) + 1;
+    }
   }
 }
