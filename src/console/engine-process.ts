@@ -15,7 +15,7 @@ import {
   type EngineResponse,
 } from './engine-messages.ts';
 import { catalogTables } from './catalog.ts';
-import { normalTimestamp, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
+import { normalTimestamp, typeName, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
 
 /** Most memory that SQLite may take, in bytes: a statement that wants more ends with an error. */
 const HEAP_LIMIT = 128 * 1024 * 1024;
@@ -143,6 +143,7 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
   const now = timestampText(new Date());
   for (const [name, value] of Object.entries(request.constants)) database.function(name, () => value);
   database.function('now', () => now);
+  database.function('format_type', { varargs: true }, (oid) => typeName(Number(oid)));
   database.function('timestamptz_of', (text) => {
     if (text === null) return null;
     const moment = normalTimestamp(String(text));

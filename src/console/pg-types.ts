@@ -39,6 +39,22 @@ export function typeOfOid(oid: number): PgType | null {
   return alike[oid] ?? null;
 }
 
+/** A type as PostgreSQL's format_type writes it. */
+export function typeName(oid: number): string {
+  const type = typeOfOid(oid);
+  return type === null ? '???' : NAMES[type];
+}
+
+const NAMES: Readonly<Record<PgType, string>> = {
+  bool: 'boolean',
+  int4: 'integer',
+  int8: 'bigint',
+  float8: 'double precision',
+  numeric: 'numeric',
+  text: 'text',
+  timestamptz: 'timestamp with time zone',
+};
+
 export function isPgType(name: string): name is PgType {
   return Object.hasOwn(pgTypes, name);
 }

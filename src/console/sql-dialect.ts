@@ -1,6 +1,7 @@
 // A SELECT as a person or a driver writes it for PostgreSQL, turned into one that the engine runs: casts, regular
 // expressions, intervals and the catalogue's schema.
 
+import { withNamedValues } from './named-values.ts';
 import { normalTimestamp } from './pg-types.ts';
 import { valueOf, type SqlToken } from './sql-tokens.ts';
 
@@ -44,7 +45,8 @@ const REGULAR_EXPRESSIONS: Readonly<Record<string, string>> = {
 };
 
 /** The statement for the engine. */
-export function toEngineSql(tokens: readonly SqlToken[]): string {
+export function toEngineSql(statement: readonly SqlToken[]): string {
+  const tokens = withNamedValues(statement);
   const out: string[] = [];
   for (let index = 0; index < tokens.length;) index = translate(tokens, index, out);
   return out.join(' ');
