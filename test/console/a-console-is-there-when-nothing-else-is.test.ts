@@ -1,10 +1,10 @@
 // A console works with the upstream down, beyond max_connections and during a drain, and leaves with the last session.
 
 import { test } from 'tap';
-import { psql } from '../support/psql.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { startGate } from '../support/gate.ts';
+import { psql } from '../support/peers/psql.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
 import { atConsole, Talk } from './at-console.ts';
 
 await test('the upstream is down', async (t) => {

@@ -2,10 +2,10 @@
 // neither list is not let in. What is done is in the log, with who did it, from where and with which certificate.
 
 import { test } from 'tap';
-import { psql } from '../support/psql.ts';
-import { connectRaw } from '../support/raw-client.ts';
-import { scriptedUpstream, scripts } from '../support/scripted-upstream.ts';
-import { startGate } from '../support/gate.ts';
+import { psql } from '../support/peers/psql.ts';
+import { connectRaw } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { startGate } from '../support/run/gate.ts';
 import { atConsole } from './at-console.ts';
 
 const VERBS: readonly (readonly [name: string, statement: string])[] = [

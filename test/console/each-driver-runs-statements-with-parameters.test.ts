@@ -8,8 +8,8 @@ import { Client } from 'pg';
 import postgres from 'postgres';
 import { test } from 'tap';
 import { environment } from '../clients/behind-gate.ts';
-import { runToEnd } from '../support/program.ts';
-import { needs, toolPath, type Tool } from '../support/tools.ts';
+import { runToEnd } from '../support/run/program.ts';
+import { needs, toolPath, type Tool } from '../support/run/tools.ts';
 import { atConsole, type AtConsole } from './at-console.ts';
 
 const JDBC: Tool = '/usr/share/java/postgresql.jar';

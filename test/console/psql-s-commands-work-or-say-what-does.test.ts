@@ -4,8 +4,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { runClient } from '../support/psql.ts';
-import { connectionString } from '../support/psql.ts';
+import { runClient } from '../support/peers/psql.ts';
+import { connectionString } from '../support/peers/psql.ts';
 import { atConsole, Talk } from './at-console.ts';
 
 await test('one psql session', async (t) => {
