@@ -142,7 +142,7 @@ function unpackSettings({ hash, value }: SentPart<SentSettings>): SnapshotParts[
 }
 
 function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'] {
-  if (sent === null) return { material: null, terminator: null, admin: null };
+  if (sent === null) return { material: null, acceptor: null, admin: null };
   const material: TlsMaterial = {
     ...sent,
     certificates: [],
@@ -154,7 +154,7 @@ function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'
     authorities: sent.authorities.map((der) => new X509Certificate(der)),
     plainLists: plainListsOf(sent.options),
   };
-  return { material, terminator: new TlsAcceptor(material), admin: null };
+  return { material, acceptor: new TlsAcceptor(material), admin: null };
 }
 
 function loaded<T>(part: Attempt<T>): { readonly value: T; readonly hash: string } {

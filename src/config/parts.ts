@@ -26,7 +26,7 @@ export type Part = (typeof parts)[number];
 /** What is used for TLS; null = ssl is off. */
 export interface TlsPart {
   readonly material: TlsMaterial | null;
-  readonly terminator: TlsAcceptor | null;
+  readonly acceptor: TlsAcceptor | null;
   /** The admin listener's own; null = it speaks none. */
   readonly admin: TlsMaterial | null;
 }
@@ -190,13 +190,13 @@ export async function attemptTls(
     // their text is freed before, so that the two are never in memory together.
     await nextTurn();
     if (material !== null && hasLongLists(material.options)) collectGarbage();
-    const terminator = material === null ? null : new TlsAcceptor(material);
+    const acceptor = material === null ? null : new TlsAcceptor(material);
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.
     void admin?.context;
     return {
       ok: true,
-      value: { material, terminator, admin },
+      value: { material, acceptor, admin },
       hash: hashOfSources(reader.sources, shownOf(loaded)),
       warnings: loaded.flatMap(({ warnings }) => warnings),
       sources: reader.sources,

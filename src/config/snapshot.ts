@@ -40,7 +40,7 @@ export interface Snapshot {
   readonly settings: Settings;
   /** Null = no TLS: ssl is off, or was off and its turning on has failed. */
   readonly tls: TlsMaterial | null;
-  readonly terminator: TlsAcceptor | null;
+  readonly acceptor: TlsAcceptor | null;
   /** The admin listener's own TLS; null = it speaks none. */
   readonly adminTls: TlsMaterial | null;
   readonly rules: HbaRules;
@@ -267,8 +267,8 @@ function notReloadedText(part: Part, settings: Settings): string {
  */
 function keepingWhatIsSame(loaded: LoadedPart<TlsPart>, old: LoadedPart<TlsPart>): LoadedPart<TlsPart> {
   if (!isSameMaterial(loaded.value.material, old.value.material)) return loaded;
-  const { material, terminator } = old.value;
-  return { ...loaded, value: { ...loaded.value, material, terminator } };
+  const { material, acceptor } = old.value;
+  return { ...loaded, value: { ...loaded.value, material, acceptor } };
 }
 
 /** By all that a handshake is made with, and by what is shown of it. */
@@ -325,7 +325,7 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
   return Object.freeze({
     settings: deepFreeze(settings.value),
     tls: tls.value.material,
-    terminator: tls.value.terminator,
+    acceptor: tls.value.acceptor,
     adminTls: tls.value.admin,
     rules: hba,
     maps: maps.value,

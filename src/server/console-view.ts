@@ -12,24 +12,24 @@ import type { ClientService } from './client-service.ts';
 
 export interface ConsoleSources {
   readonly view: GateView;
-  readonly backend: ClientService;
+  readonly service: ClientService;
   readonly config: ConfigHolder;
   readonly draining: () => boolean;
 }
 
-export function createConsoleView({ view, backend, config, draining }: ConsoleSources): ConsoleView {
+export function createConsoleView({ view, service, config, draining }: ConsoleSources): ConsoleView {
   return {
     version: VERSION,
-    sessions: async () => (await backend.fullSessions()).map(consoleSession),
+    sessions: async () => (await service.fullSessions()).map(consoleSession),
     settings: async () => shownSettings(config.current.settings),
-    rows: async (table) => await rowsOf(table, view, backend),
+    rows: async (table) => await rowsOf(table, view, service),
     draining: async () => draining(),
     reload: async () => {
       const { ok, errors } = await view.reload();
       return ok ? null : errors.map(formatProblem);
     },
-    terminate: async (id) => await backend.terminate(id),
-    cancel: async (id) => await backend.cancel(id),
+    terminate: async (id) => await service.terminate(id),
+    cancel: async (id) => await service.cancel(id),
     drain: async () => {
       // As a service manager would ask for it. A second signal hastens, which nobody has asked for.
       if (!draining()) process.kill(process.pid, 'SIGTERM');
@@ -51,7 +51,7 @@ function consoleSession({ rule, certificate, client_dn, issuer_dn, ...row }: Ful
   };
 }
 
-async function rowsOf(table: RowTable, view: GateView, backend: ClientService): Promise<ConsoleRows> {
+async function rowsOf(table: RowTable, view: GateView, service: ClientService): Promise<ConsoleRows> {
   switch (table) {
     case 'rules':
       return Array.from(await view.rules(), ({ file, line, rule, hits }) => [file, line, rule, hits]);
@@ -77,7 +77,7 @@ async function rowsOf(table: RowTable, view: GateView, backend: ClientService): 
     case 'metrics':
       return metricRows((await view.metricsText()).body);
     case 'workers':
-      return (await backend.workers()).map(({ pid, sessions, handshakes, state }) => [
+      return (await service.workers()).map(({ pid, sessions, handshakes, state }) => [
         pid,
         sessions,
         handshakes,

@@ -11,7 +11,7 @@ import { VERSION } from '../base/version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
 export interface ViewSources {
-  readonly backend: ClientService;
+  readonly service: ClientService;
   readonly config: ConfigHolder;
   /** Of this process. */
   readonly metrics: Metrics;
@@ -23,36 +23,36 @@ export interface ViewSources {
 
 /** The admin listener's view of the gate. */
 export function createGateView(sources: ViewSources): GateView {
-  const { backend, config, metrics, health, reload, lastReload, draining } = sources;
+  const { service, config, metrics, health, reload, lastReload, draining } = sources;
   const startedAt = new Date();
   const upstreamAnswers = async (): Promise<boolean> => await health.check(config.current.settings);
   return {
     metricsText: async () => {
       await upstreamAnswers();
-      const others = await backend.otherMetrics();
+      const others = await service.otherMetrics();
       const body = others.length === 0 ? metrics.text() : sumMetrics([await metrics.json(), ...others]);
       return { contentType: metrics.contentType, body: await body };
     },
-    sessions: async () => await backend.sessions(),
-    terminate: async (id) => await backend.terminate(id),
+    sessions: async () => await service.sessions(),
+    terminate: async (id) => await service.terminate(id),
     reload,
     readiness: async () => {
       const reasons = [
         ...(draining() ? ['draining'] : []),
-        ...(backend.staffing.serving === 0 ? [NOBODY_SERVES] : []),
+        ...(service.staffing.serving === 0 ? [NOBODY_SERVES] : []),
         ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
         ...expired(config),
       ];
       const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
-      return { ready: reasons.length === 0, reasons: [...reasons, ...shortOfWorkers(backend), ...failed] };
+      return { ready: reasons.length === 0, reasons: [...reasons, ...shortOfWorkers(service), ...failed] };
     },
     health: async () => {
-      const alive = isAlive(backend);
-      return { alive, reasons: alive ? shortOfWorkers(backend) : [NOBODY_SERVES] };
+      const alive = isAlive(service);
+      return { alive, reasons: alive ? shortOfWorkers(service) : [NOBODY_SERVES] };
     },
     certificates: async () => certificatesInUse(config.current),
     rules: async () => {
-      const counted = await backend.ruleHits();
+      const counted = await service.ruleHits();
       const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));
       return ruleRows(config.current.rules.records, hits);
     },

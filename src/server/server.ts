@@ -68,7 +68,7 @@ class Server implements RunningServer {
   readonly #config: ConfigHolder;
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  readonly #backend: ClientService;
+  readonly #service: ClientService;
   readonly #manager: ServiceManager;
   readonly #view: GateView;
   readonly #consoleView: ConsoleView;
@@ -81,19 +81,19 @@ class Server implements RunningServer {
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
     const metrics = createMetrics();
-    let backend: ClientService | null = null;
-    const health = new UpstreamHealth(new Dialer(() => backend?.addresses ?? []));
+    let service: ClientService | null = null;
+    const health = new UpstreamHealth(new Dialer(() => service?.addresses ?? []));
     let server: Server | null = null;
     const view = (): ConsoleView => {
       if (server === null) throw new Error('the gate is starting');
       return server.#consoleView;
     };
-    backend = await startBackend(config, log, metrics, health, view);
-    server = new Server(config, log, metrics, backend, health);
+    service = await startService(config, log, metrics, health, view);
+    server = new Server(config, log, metrics, service, health);
     try {
       await server.#open();
     } catch (error) {
-      await backend.finish();
+      await service.finish();
       throw error;
     }
     return server;
@@ -103,15 +103,15 @@ class Server implements RunningServer {
     config: ConfigHolder,
     log: Logger,
     metrics: Metrics,
-    backend: ClientService,
+    service: ClientService,
     health: UpstreamHealth,
   ) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
-    this.#backend = backend;
+    this.#service = service;
     this.#view = createGateView({
-      backend,
+      service,
       config,
       metrics,
       health,
@@ -121,19 +121,19 @@ class Server implements RunningServer {
     });
     this.#consoleView = createConsoleView({
       view: this.#view,
-      backend,
+      service,
       config,
       draining: () => this.#draining,
     });
     this.#manager = createServiceManager({
       env: process.env,
       log,
-      isAlive: () => isAlive(backend),
+      isAlive: () => isAlive(service),
     });
   }
 
   get addresses(): readonly ListenAddress[] {
-    return this.#backend.addresses;
+    return this.#service.addresses;
   }
 
   get adminUrl(): string | null {
@@ -172,7 +172,7 @@ class Server implements RunningServer {
     if (!this.#draining) this.#manager.reloading();
     const { adminTls: adminTlsBefore } = this.#config.current;
     const result = await this.#config.reload();
-    await this.#backend.adopt();
+    await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
@@ -220,8 +220,8 @@ class Server implements RunningServer {
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
     this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
-    await withTimeout(this.#backend.drain(), waitMs, (hasten) => (this.#hasten = hasten));
-    await this.#backend.finish();
+    await withTimeout(this.#service.drain(), waitMs, (hasten) => (this.#hasten = hasten));
+    await this.#service.finish();
     await this.#admin?.close();
     await this.#manager.close();
     this.#log.info('database system is shut down');
@@ -229,7 +229,7 @@ class Server implements RunningServer {
 }
 
 /** This process itself, or as many workers as the settings want. */
-async function startBackend(
+async function startService(
   config: ConfigHolder,
   log: Logger,
   metrics: Metrics,

@@ -41,7 +41,7 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
       gate.strangers.progress(life);
       switch (opening.kind) {
         case 'ssl-request':
-          if (gate.snapshot().terminator === null || connection.known.tls !== null) {
+          if (gate.snapshot().acceptor === null || connection.known.tls !== null) {
             connection.client.write(REFUSE_ENCRYPTION);
             refuseSurplus(reader, opening.kind);
             break;
@@ -72,11 +72,11 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
 /** The TLS handshake. From then on the gate speaks to the client through the TLS socket. */
 async function startTls(connection: Connection): Promise<void> {
   const { gate, raw, life, known } = connection;
-  const { terminator, tls: material } = gate.snapshot();
-  if (terminator === null) throw new GatehouseError('direct-tls-disabled');
+  const { acceptor, tls: material } = gate.snapshot();
+  if (acceptor === null) throw new GatehouseError('direct-tls-disabled');
   const since = performance.now();
   const tls = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
-    terminator.accept(raw, { signal: life.signal, ready }),
+    acceptor.accept(raw, { signal: life.signal, ready }),
   );
   connection.material = material;
   connection.client = tls.socket;

@@ -35,7 +35,7 @@ const fixedOptions: TlsOptions = {
   // TLS 1.3 sends tickets all the same, worthless ones. This tells clients not to keep them: seconds, 0 = 300.
   sessionTimeout: 1,
   ALPNProtocols: [ALPN_PROTOCOL],
-  // The terminator judges by itself: Node would drop the connection without an alert and without a reason.
+  // The acceptor judges by itself: Node would drop the connection without an alert and without a reason.
   rejectUnauthorized: false,
   handshakeTimeout: NO_HANDSHAKE_TIMEOUT_MS,
 };

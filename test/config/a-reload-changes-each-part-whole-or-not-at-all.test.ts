@@ -89,9 +89,7 @@ const changes: {
     failed: ['tls'],
     notReloaded: () => ['SSL configuration was not reloaded'],
     check: (before, after) =>
-      before.tls === after.tls &&
-      before.terminator === after.terminator &&
-      after.rules.records[0]?.line === 2,
+      before.tls === after.tls && before.acceptor === after.acceptor && after.rules.records[0]?.line === 2,
   },
   {
     name: 'a bad map',
@@ -139,7 +137,7 @@ const changes: {
     name: 'ssl turned off',
     change: (files) => void files.set('ssl: off'),
     failed: [],
-    check: (before, after) => before.tls !== null && after.tls === null && after.terminator === null,
+    check: (before, after) => before.tls !== null && after.tls === null && after.acceptor === null,
   },
   {
     name: 'other rules by another name',

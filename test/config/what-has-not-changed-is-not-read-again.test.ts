@@ -39,7 +39,7 @@ async function hold(
   });
   const path = (name: string): string => join(directory, name);
   const holder = new ConfigHolder(await loadSnapshot(path('gatehouse.yaml')));
-  const names = ['rules', 'maps', 'tls', 'terminator'] as const satisfies readonly (keyof Snapshot)[];
+  const names = ['rules', 'maps', 'tls', 'acceptor'] as const satisfies readonly (keyof Snapshot)[];
   return {
     holder,
     path,
@@ -70,7 +70,7 @@ await test('each file that changes brings its own part, and that one once', asyn
   appendFileSync(path('pg_ident.conf'), 'm x y\n');
   t.strictSame((await reload()).changed, ['maps']);
   appendFileSync(path('ca.crt'), testAuthority(t, { cn: 'another' }).cert);
-  t.strictSame((await reload()).changed, ['tls', 'terminator']);
+  t.strictSame((await reload()).changed, ['tls', 'acceptor']);
   t.strictSame((await reload()).changed, []);
 });
 
@@ -81,7 +81,7 @@ await test('a setting that a part is read by brings that part', async (t) => {
   appendFileSync(path('gatehouse.yaml'), 'roles: {dba: [alice]}\n');
   t.strictSame((await reload()).changed, ['rules', 'maps']);
   appendFileSync(path('gatehouse.yaml'), 'ssl_min_protocol_version: TLSv1.3\n');
-  t.strictSame((await reload()).changed, ['tls', 'terminator']);
+  t.strictSame((await reload()).changed, ['tls', 'acceptor']);
   t.strictSame((await reload()).changed, []);
 });
 

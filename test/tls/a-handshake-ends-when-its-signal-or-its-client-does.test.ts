@@ -135,7 +135,7 @@ await test('a client that resets behind its handshake closes the session and cra
   t.ok(socket.destroyed);
 });
 
-await test('one terminator serves on after failures of every kind', async (t) => {
+await test('one acceptor serves on after failures of every kind', async (t) => {
   const authority = testAuthority(t);
   const gate = await gateOf(t, authority);
   rawClient(t, gate.port).end('junk');

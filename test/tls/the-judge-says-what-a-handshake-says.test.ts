@@ -1,4 +1,4 @@
-// Odd chains and lists, each shown to the terminator in a real handshake and to the judge that has no key. What the
+// Odd chains and lists, each shown to the acceptor in a real handshake and to the judge that has no key. What the
 // handshake says is right.
 
 import { once } from 'node:events';
@@ -94,12 +94,12 @@ function verdictOf({ certificate }: TlsSession): string {
 /** A port at which each handshake is made with the material of the moment. */
 async function openDoor(t: Scope) {
   const sessions = new Arrivals<TlsSession | Error>();
-  let terminator: TlsAcceptor | null = null;
+  let acceptor: TlsAcceptor | null = null;
   const signal = new AbortController().signal;
   const onConnection = async (raw: Socket): Promise<void> => {
     try {
-      if (terminator === null) throw new Error('no material yet');
-      sessions.push(await terminator.accept(raw, { signal }));
+      if (acceptor === null) throw new Error('no material yet');
+      sessions.push(await acceptor.accept(raw, { signal }));
     } catch (error) {
       sessions.push(error instanceof Error ? error : new Error(String(error)));
     }
@@ -111,7 +111,7 @@ async function openDoor(t: Scope) {
   let seen = 0;
   return {
     shake: async (material: TlsMaterial, { sent, keys }: OddChain): Promise<TlsSession> => {
-      terminator = new TlsAcceptor(material);
+      acceptor = new TlsAcceptor(material);
       const client = connect({
         port,
         host: '127.0.0.1',

@@ -1,4 +1,4 @@
-// Facts of Node that the terminator is built around: when one of them changes, it can be simpler, or must be other.
+// Facts of Node that the acceptor is built around: when one of them changes, it can be simpler, or must be other.
 
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';

@@ -1,4 +1,4 @@
-// The TLS side alone, for its tests: settings without a YAML file, and a terminator behind a real port.
+// The TLS side alone, for its tests: settings without a YAML file, and an acceptor behind a real port.
 
 import type { TlsSettings } from '../../../src/tls/settings.ts';
 import { once } from 'node:events';
@@ -91,7 +91,7 @@ export async function loadingProblems(tls: TlsSettings, options?: LoadOptions): 
 /** How one connection's handshake ended on the server's side. */
 export type Outcome = { readonly session: TlsSession } | { readonly session: null; readonly error: unknown };
 
-/** A listening port whose connections are handed to a terminator; gone when the test is. */
+/** A listening port whose connections are handed to an acceptor; gone when the test is. */
 export class TlsGate {
   readonly port: number;
   readonly outcomes = new Arrivals<Outcome>();
@@ -126,7 +126,7 @@ export class TlsGate {
 
 export interface GateOptions {
   readonly signal?: AbortSignal;
-  /** Runs on every raw connection before the terminator gets it. */
+  /** Runs on every raw connection before the acceptor gets it. */
   readonly before?: (raw: Socket) => Promise<void>;
 }
 
@@ -135,14 +135,14 @@ export async function startTlsGate(
   material: TlsMaterial,
   { signal = new AbortController().signal, before }: GateOptions = {},
 ): Promise<TlsGate> {
-  const terminator = new TlsAcceptor(material);
+  const acceptor = new TlsAcceptor(material);
   const raws = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (raw) => {
     raws.add(raw);
     void (async () => {
       try {
         await before?.(raw);
-        gate.outcomes.push({ session: await terminator.accept(raw, { signal }) });
+        gate.outcomes.push({ session: await acceptor.accept(raw, { signal }) });
       } catch (error) {
         gate.outcomes.push({ session: null, error });
       }
