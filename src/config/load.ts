@@ -11,6 +11,7 @@ import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
 import { groups, isSettingName, olderNames, schema, settingsOf, type Settings } from './schema.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
+import { yamlHint } from './yaml-hints.ts';
 
 /** More than any configuration needs; the YAML library's cost grows with it. */
 const MAX_YAML_BYTES = 1024 * 1024;
@@ -52,10 +53,10 @@ export function readSettings(file: string, fs: FileSystem): ReadSettings {
   const text = readText(absolute, fs);
   const { root, problems } = parseYaml(text);
   const found = new Found(absolute);
-  for (const problem of problems) found.fail(problem.message, undefined, problem.at);
+  for (const { message, at } of problems) found.fail(message, yamlHint(text, at), at);
   if (root.kind === 'map') found.addTopLevel(root.entries);
   else if (root.kind !== 'empty')
-    found.fail('the file must be a map of settings', 'Write name: value lines.', root.at);
+    found.fail('the file must be a map of settings', yamlHint(text, root.at) ?? 'Write name: value lines.', root.at);
   const settings = assemble(found);
   checkUpstream(settings, found);
   checkAdmin(settings, found);

@@ -7,6 +7,7 @@ import { runToEnd, type Steps } from '../base/steps.ts';
 import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';
 import { BadLine } from './bad-line.ts';
+import { hintFor } from './hints.ts';
 import { isKeyword, parseDatabase, parseUser, PatternCache } from './specs.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type {
@@ -40,7 +41,7 @@ export function loadHba(file: string, fs: FileSystem, options: HbaOptions): HbaR
 export function* loadHbaInSteps(file: string, fs: FileSystem, options: HbaOptions): Steps<HbaRules> {
   const { entries, files, warnings } = yield* readLinesInSteps(file, fs);
   const patterns = new PatternCache();
-  const { records, problems } = yield* parseRecords(entries, (line) => parseHbaLine(line, patterns));
+  const { records, problems } = yield* parseRecords(entries, (line) => hinted(line, patterns));
   // SECURITY: never go on with the lines that could be read; a reject line may be among the others.
   if (problems.length > 0) throw new LoadError(problems, files);
   if (records.length === 0) {
@@ -63,6 +64,16 @@ const CONNECTION_TYPES: ReadonlySet<string> = new Set<ConnectionType>([
   'hostgssenc',
   'hostnogssenc',
 ]);
+
+/** The record, or PostgreSQL's error with a hint where the mistake is a known one. */
+function hinted(line: Line, patterns: PatternCache): HbaRecord {
+  try {
+    return parseHbaLine(line, patterns);
+  } catch (error) {
+    if (!(error instanceof BadLine) || error.hint !== undefined) throw error;
+    throw new BadLine(error.message, hintFor(line, error.message));
+  }
+}
 
 function parseHbaLine(line: Line, patterns: PatternCache): HbaRecord {
   const fields = new Fields(line);

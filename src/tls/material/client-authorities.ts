@@ -1,5 +1,6 @@
 // ssl_ca_file: the roots that client certificates must lead to (semantics §2.7), and the lists beside them.
 
+import { contentHint } from './known-mistakes.ts';
 import type { TlsSource } from '../settings.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../../base/problems.ts';
@@ -34,13 +35,16 @@ export async function loadClientAuthorities(
 ): Promise<ClientAuthorities> {
   const { ssl_ca_file: caFile } = settings;
   if (caFile === '') return { authorities: [], lists: [], warnings: [] };
+  let content: Buffer | undefined;
   try {
-    return readClientAuthorities(caFile, await reader.file(caFile));
+    content = await reader.file(caFile);
+    return readClientAuthorities(caFile, content);
   } catch (error) {
     const words =
       error instanceof PemError ? error.message : errorWords(error, 'no certificate or crl found');
     const refuse = refusalAt(settings, 'ssl_ca_file', caFile);
-    throw refuse(`could not load root certificate file "${caFile}": ${words}`);
+    const hint = content === undefined ? {} : contentHint(content, 'certificate');
+    throw refuse(`could not load root certificate file "${caFile}": ${words}`, hint);
   }
 }
 

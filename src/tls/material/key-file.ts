@@ -1,6 +1,7 @@
 // The private key's file: read only when nobody but its owner can have read it before, by PostgreSQL's rules
 // (semantics §2.4).
 
+import { userHint } from './known-mistakes.ts';
 import { LoadError } from '../../base/problems.ts';
 import type { SourceReader } from '../../base/sources.ts';
 import { errorWords, type Refuse } from './load-problem.ts';
@@ -66,7 +67,9 @@ export async function readKeyFile(
   } catch (error) {
     if (error instanceof LoadError) throw error;
     const verb = isOfStat(error) ? 'access' : 'load';
-    throw refuse(`could not ${verb} private key file "${path}": ${errorWords(error, 'unknown error')}`);
+    const words = errorWords(error, 'unknown error');
+    const hint = words === 'Permission denied' ? userHint(path) : {};
+    throw refuse(`could not ${verb} private key file "${path}": ${words}`, hint);
   }
 }
 
@@ -87,5 +90,5 @@ export function assertPrivate(path: string, status: KeyFileStatus, refuse: Refus
   const objection = keyFileObjection(path, status, effectiveUid, kind);
   if (objection === null) return;
   const { message, ...extra } = objection;
-  throw refuse(message, extra);
+  throw refuse(message, { ...extra, ...userHint(path) });
 }

@@ -4,6 +4,7 @@ import type { TlsSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SourceReader } from '../../base/sources.ts';
+import { contentHint, keyHint } from './known-mistakes.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
@@ -39,11 +40,15 @@ export async function loadServerCertificate(
   try {
     createSecureContext({ ca: [], cert: chain, key, ...passphrase });
   } catch (error) {
-    throw refuse(`could not load private key file "${keyFile}": ${errorWords(error, 'unsupported')}`);
+    throw refuse(
+      `could not load private key file "${keyFile}": ${errorWords(error, 'unsupported')}`,
+      keyHint({ key, ...passphrase }, certificates),
+    );
   }
   // OpenSSL files a key of another type than the certificate's away for a certificate that never comes.
   if (certificates[0]?.checkPrivateKey(createPrivateKey({ key, ...passphrase })) !== true) {
-    throw refuse('check of private key failed: no certificate assigned');
+    const hint = keyHint({ key, ...passphrase }, certificates);
+    throw refuse('check of private key failed: no certificate assigned', hint);
   }
   return { chain, key, ...passphrase, certificates, warnings };
 }
@@ -53,9 +58,11 @@ async function loadChain(
   reader: SourceReader,
 ): Promise<Pick<ServerCertificate, 'chain' | 'certificates' | 'warnings'>> {
   const { ssl_cert_file: certFile } = settings;
+  let content: Buffer | undefined;
   try {
     // Many keep the key in the same file.
-    const { certificates, passedOver } = readChain(await reader.file(certFile, { isSecret: true }));
+    content = await reader.file(certFile, { isSecret: true });
+    const { certificates, passedOver } = readChain(content);
     const chain = certificates.map(({ pem }) => pem).join('');
     createSecureContext({ ca: [], cert: chain });
     return {
@@ -66,7 +73,8 @@ async function loadChain(
   } catch (error) {
     const words = error instanceof PemError ? error.message : errorWords(error, 'no start line');
     const refuse = refusalAt(settings, 'ssl_cert_file', certFile);
-    throw refuse(`could not load server certificate file "${certFile}": ${words}`);
+    const hint = content === undefined ? {} : contentHint(content, 'certificate');
+    throw refuse(`could not load server certificate file "${certFile}": ${words}`, hint);
   }
 }
 
@@ -78,7 +86,7 @@ function keyBlock(content: Buffer, keyFile: string, refuse: Refuse): string {
     if (isEncrypted(key) || isKey(key)) return key;
   }
   // OpenSSL's word for a file in which none of its decoders finds a key.
-  throw refuse(`could not load private key file "${keyFile}": unsupported`);
+  throw refuse(`could not load private key file "${keyFile}": unsupported`, contentHint(content, 'key'));
 }
 
 function isKey(key: string): boolean {
