@@ -1,5 +1,6 @@
-// The life of one connection. serveConnection is its table of contents: begin, client address, opening, startup, refusals,
-// rules, enlist, dial, login, relay, finish. The steps are the files beside this one, and do not know each other.
+// The life of one connection. serveConnection is its table of contents: begin, client address, opening, startup,
+// refusals, rules, enlist, dial, login, relay, finish. The steps are the files beside this one, and do not know each
+// other.
 
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
@@ -21,7 +22,8 @@ import { negotiate, type StartupPacket } from './negotiation.ts';
 import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
 import type { Session } from './sessions.ts';
 import { serveConsole } from './console-step.ts';
-import { Relay, type RelayEnd } from './relay.ts';
+import type { RelayEnd } from './closing.ts';
+import { Relay } from './relay.ts';
 import {
   logAuthenticated,
   logAuthorized,
@@ -68,8 +70,8 @@ export interface Connection {
 type End = RelayEnd | 'cancel' | 'console';
 
 /**
- * Serves one accepted connection to its end: the table of contents of src/session/. Each step hands on what the next one
- * needs, or throws the GatehouseError that the connection ends with. Never rejects; both sockets are closed when it
+ * Serves one accepted connection to its end: the table of contents of src/session/. Each step hands on what the next
+ * one needs, or throws the GatehouseError that the connection ends with. Never rejects; both sockets are closed when it
  * returns.
  *
  * @param raw paused and `allowHalfOpen`
@@ -144,8 +146,8 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
 }
 
 /**
- * The client's address: the sender's, or what the header declares that a connection from proxy_networks begins with. The
- * list is that of the accept. Everything that counts or names the client comes after this step.
+ * The client's address: the sender's, or what the header declares that a connection from proxy_networks begins with.
+ * The list is that of the accept. Everything that counts or names the client comes after this step.
  */
 async function learnClientAddress(connection: Connection): Promise<void> {
   const { gate, settings, known, life, raw, address: sender, senderBlock } = connection;

@@ -1,27 +1,22 @@
-// The hot loop: copies both ways until both sides have closed. What the upstream sends is read into one slab that all
-// sessions of the process share; nothing is allocated per chunk towards a TLS client that keeps up.
+// The hot loop: copies both ways, while closing.ts sees to the end. All sessions of the process read the upstream into
+// one slab, and a chunk for a TLS client that keeps up allocates nothing.
 
 import type { Socket } from 'node:net';
 import { FrontendStream, type BackendStatus, type BackendStream } from '../protocol/message-boundary.ts';
+import { Closing, type RelayEnd } from './closing.ts';
 
 /**
- * How long a client may take to close once it has every byte and the end of the stream, and how long one that is being
- * ended may take to read what is queued for it, and how long an upstream whose client has left; in milliseconds.
- */
-const LINGER_MS = 10_000;
-
-/**
- * So many full slabs in a row, a quarter of a megabyte, and the other sessions have their turn: libuv itself would read
- * on for 32 of them, and a small query would wait for milliseconds behind a COPY.
+ * After this many full reads in a row (256 KiB) the other sessions have their turn. libuv alone would read up to 32
+ * before it returns, and a small query would wait for milliseconds after a COPY.
  */
 const FULL_READS_A_TURN = 4;
-
-const NOTHING = Buffer.alloc(0);
 
 /** The upstream as the relay needs it. */
 export interface RelayUpstream {
   readonly socket: Socket;
-  /** Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread. */
+  /**
+   * Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread.
+   */
   readonly knowsReset: boolean;
   /** Takes the first `length` bytes of `slab`, which the next read overwrites; false = read no more until resumed. */
   receive: (length: number, slab: Buffer) => boolean;
@@ -38,9 +33,6 @@ export interface RelayOptions {
   readonly onIdle: () => void;
 }
 
-/** How a session came to its end. */
-export type RelayEnd = 'closed' | 'client-reset' | 'upstream-reset';
-
 /** Copies between a client and its upstream. */
 export class Relay {
   readonly #client: Socket;
@@ -48,17 +40,14 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #frontend = new FrontendStream();
   readonly #backend: BackendStream;
-  /** The requests that were answered before the relay began: the startup is one. */
+  readonly #closing: Closing;
+  /** Requests that were answered before the relay began. The startup is one. */
   readonly #requestsBefore: number;
-  /** What is being written to a client without TLS; a buffer a chunk would pile up until it is collected. */
+  /** What is being written to a client without TLS. One buffer for each chunk would pile up until it is collected. */
   #plaintext: Buffer | null = null;
   #fullReads = 0;
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
-  #lingerTimer: NodeJS.Timeout | null = null;
-  #upstreamTimer: NodeJS.Timeout | null = null;
-  #end: RelayEnd = 'closed';
-  #finished: (() => void) | null = null;
 
   /** Nothing is read or written before `start`. */
   constructor(client: Socket, upstream: RelayUpstream, options: RelayOptions) {
@@ -67,6 +56,8 @@ export class Relay {
     this.#options = options;
     this.#backend = options.said;
     this.#requestsBefore = options.said.ready;
+    const { socket, knowsReset } = upstream;
+    this.#closing = new Closing({ client, raw: options.raw, upstream: socket, knowsReset });
   }
 
   /** What the session does, as pg_stat_activity.state words it. */
@@ -81,55 +72,33 @@ export class Relay {
    * @returns how it ended; both sockets are destroyed by then
    */
   async start(first: Buffer): Promise<RelayEnd> {
-    const bothClosed = new Promise<void>((resolve) => (this.#finished = resolve));
-    this.#listen();
+    const { socket } = this.#upstream;
+    this.#client.on('data', this.#onClientData);
+    this.#client.on('drain', this.#onClientDrain);
+    socket.on('drain', this.#onUpstreamDrain);
+    this.#upstream.receive = this.#onUpstreamBytes;
     this.#armIdleTimer();
     if (first.length > 0) {
       this.#backend.push(first, first.length);
       this.#client.write(first);
     }
-    const { socket } = this.#upstream;
-    if (this.#client.destroyed) this.#abort('client-reset');
-    else if (socket.destroyed) this.#abort('upstream-reset');
-    else {
+    if (!this.#client.destroyed && !socket.destroyed) {
       socket.resume();
       this.#client.resume();
-      // A client that has closed its sending side already will not say so again.
-      if (this.#client.readableEnded) this.#onClientEnd();
     }
-    this.#onClose();
-    await bothClosed;
-    return this.#end;
-  }
-
-  #listen(): void {
-    const { socket } = this.#upstream;
-    this.#client.on('data', this.#onClientData);
-    this.#client.on('end', this.#onClientEnd);
-    this.#client.on('drain', this.#onClientDrain);
-    this.#client.on('close', this.#onClose);
-    this.#client.on('error', this.#onClientError);
-    socket.on('drain', this.#onUpstreamDrain);
-    socket.on('end', this.#onUpstreamEnd);
-    socket.on('close', this.#onClose);
-    socket.on('error', this.#onUpstreamError);
-    this.#upstream.receive = this.#onUpstreamBytes;
+    const end = await this.#closing.run();
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
+    return end;
   }
 
   /**
-   * Ends the session: with `answer` where the gate stands between two messages towards the client, else by closing,
-   * for an ErrorResponse must never be spliced into a message. A client that does not read holds the end up for
-   * LINGER_MS at most.
+   * Ends the session: with `answer` where the gate stands between two messages towards the client, else by closing. An
+   * ErrorResponse must never stand inside a message.
    */
   terminate(answer: Buffer | null): void {
     this.#upstream.receive = () => true;
-    this.#upstream.socket.destroy();
-    if (!this.#backend.atBoundary) {
-      this.#client.destroy();
-      return;
-    }
-    this.#lingerFromNow();
-    this.#closeClient(answer);
+    if (this.#backend.atBoundary) this.#closing.endWith(answer);
+    else this.#closing.cutOff();
   }
 
   // -- upstream to client
@@ -149,11 +118,11 @@ export class Relay {
   };
 
   readonly #onNextTurn = (): void => {
-    // A client that has fallen behind meanwhile, or a session that was ended, reads on in its own time.
+    // A client that does not keep up, or a session that was ended, reads on in its own time.
     if (!this.#client.writableNeedDrain) this.#upstream.socket.resume();
   };
 
-  /** The slab's first `length` bytes, where they stay what they are until they are written. */
+  /** The slab's first `length` bytes, in a place where they stay as they are until they are written. */
   #lasting(slab: Buffer, length: number): Buffer {
     const bytes = slab.subarray(0, length);
     if (this.#client.writableLength > 0) return Buffer.from(bytes);
@@ -169,15 +138,11 @@ export class Relay {
     this.#upstream.socket.resume();
   };
 
-  readonly #onUpstreamEnd = (): void => {
-    this.#closeClient(null);
-  };
-
   // -- client to upstream
 
   readonly #onClientData = (chunk: Buffer): void => {
     const { socket } = this.#upstream;
-    // An upstream that is gone has said its last word; the client may not have heard it yet and talk on.
+    // The upstream is gone. The client may not have read that yet, and may go on sending.
     if (socket.destroyed) return;
     this.#lastByteAt = performance.now();
     this.#frontend.push(chunk, chunk.length);
@@ -186,76 +151,6 @@ export class Relay {
 
   readonly #onUpstreamDrain = (): void => {
     this.#client.resume();
-  };
-
-  readonly #onClientEnd = (): void => {
-    this.#upstream.socket.end();
-    // A reset may be reported as an end of stream; where it met the last write of the TLS handshake, no later write of
-    // that TLS socket ever comes back. Writing nothing below it tells: a socket that was reset fails, and is closed.
-    const { raw } = this.#options;
-    if (raw !== this.#client) raw.write(NOTHING);
-  };
-
-  // -- the end
-
-  /** Sends the client what is queued, `answer`, and the end of the stream; it then has a while to close too. */
-  #closeClient(answer: Buffer | null): void {
-    const client = this.#client;
-    if (client.writableEnded) return;
-    client.once('finish', () => this.#lingerFromNow());
-    if (answer === null) client.end();
-    else client.end(answer);
-  }
-
-  #lingerFromNow(): void {
-    this.#lingerTimer ??= setTimeout(() => this.#client.destroy(), LINGER_MS);
-  }
-
-  readonly #onClientError = (): void => {
-    // Behind an orderly close it says only that the gate's last words found nobody.
-    if (this.#upstreamTimer === null) this.#abort('client-reset');
-  };
-
-  readonly #onUpstreamError = (): void => {
-    // Behind its end of stream an error says only that the client's last words found nobody: the client still gets
-    // every byte and a clean close.
-    if (this.#upstream.socket.readableEnded) return;
-    if (this.#upstream.knowsReset) this.#abort('upstream-reset');
-    else this.#closeClient(null);
-  };
-
-  /** One side has broken off, so the other is broken off too: a clean close would say that all was told. */
-  #abort(end: RelayEnd): void {
-    if (this.#end === 'closed') this.#end = end;
-    const { raw } = this.#options;
-    if (end === 'client-reset') reset(this.#upstream.socket);
-    else if (this.#client.writableLength === 0) reset(raw);
-    else {
-      // What the upstream had said before it broke off still belongs to the client, and goes before this empty write.
-      this.#client.write(NOTHING, () => reset(raw));
-      this.#lingerFromNow();
-    }
-  }
-
-  /** The client is gone. */
-  #leaveUpstream(): void {
-    const { socket } = this.#upstream;
-    // Both sides have said their last word and the client's is still on its way: the socket closes itself behind it.
-    if (this.#end === 'closed' && socket.readableEnded && socket.writableEnded)
-      this.#upstreamTimer ??= setTimeout(() => socket.destroy(), LINGER_MS);
-    else socket.destroy();
-  }
-
-  readonly #onClose = (): void => {
-    const { socket } = this.#upstream;
-    if (this.#client.destroyed && !socket.destroyed) this.#leaveUpstream();
-    // Nobody takes what the client says any more, but its end of stream must be heard.
-    else if (socket.destroyed) this.#client.resume();
-    if (!this.#client.destroyed || !socket.destroyed) return;
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer);
-    if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
-    if (this.#upstreamTimer !== null) clearTimeout(this.#upstreamTimer);
-    this.#finished?.();
   };
 
   // -- idle_session_timeout
@@ -278,14 +173,4 @@ export class Relay {
     };
     this.#idleTimer = setTimeout(check, idleTimeoutMs);
   }
-}
-
-/** Closes with a reset where the transport has one. */
-function reset(socket: Socket): void {
-  // A Unix-domain socket has none: its close alone tells the peer.
-  const hasReset = socket.remotePort !== undefined;
-  // libuv resets no socket whose shutdown is under way, and Node, which does not expect that, never closes it then.
-  const isShuttingDown = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished;
-  if (hasReset && !isShuttingDown) socket.resetAndDestroy();
-  else socket.destroy();
 }

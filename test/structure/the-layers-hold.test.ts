@@ -43,6 +43,8 @@ const SHARED_BY_STEPS = [
   // What password-step.ts and login.ts are made of.
   'check-password.ts',
   'upstream-answers.ts',
+  // The end of what relay.ts copies.
+  'closing.ts',
   'dial.ts',
   'dial-errors.ts',
   'answers.ts',
