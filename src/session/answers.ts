@@ -1,5 +1,5 @@
-// The client's side of a login: reads the answers that the upstream has asked for, and nothing else. Whatever else the
-// client has sent stays in its socket, where the kernel makes it wait, until the relay begins.
+// The client's side of a login: reads the answers that the upstream has asked for, and nothing else. Everything else
+// stays in the client's socket until the relay begins.
 
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
@@ -7,7 +7,7 @@ import { GatehouseError } from '../base/errors.ts';
 import type { AnswerRequest } from '../protocol/authentication.ts';
 import { frontendMessage, MESSAGE_HEADER_LENGTH } from '../protocol/message.ts';
 
-/** What becomes of the client's answers; called from the socket's events, never after `release`. */
+/** What happens with the client's answers. Called from the socket's events, and never after `release`. */
 export interface AnswerHandlers {
   /** One whole message of type `p`, which was asked for. */
   readonly onAnswer: (message: Buffer) => void;
@@ -30,7 +30,7 @@ export class AnswerReader {
   #hasEnded = false;
 
   /**
-   * @param socket paused, and read by nobody else until `release`
+   * @param socket paused, and read by no other code until `release`
    * @param user as the client named itself, for the text of a refusal
    */
   constructor(socket: Socket, user: ByteString, handlers: AnswerHandlers) {
@@ -44,7 +44,7 @@ export class AnswerReader {
     return this.#hasEnded;
   }
 
-  /** What the client owes is the answer to this; null before the first request. */
+  /** The request that the client was sent last; null before the first. */
   get lastRequest(): AnswerRequest | null {
     return this.#request;
   }
@@ -54,7 +54,7 @@ export class AnswerReader {
     return this.#owed;
   }
 
-  /** Begins to listen: from here on the client's end is noticed. */
+  /** Begins to listen, also for the client's end. */
   start(): void {
     this.#socket.on('readable', this.#read);
     this.#socket.on('end', this.#onEnd);
@@ -87,8 +87,8 @@ export class AnswerReader {
   readonly #read = (): void => {
     const { onAnswer, onFault } = this.#handlers;
     try {
-      // SECURITY: an answer is read only where one is owed. Read sooner, a message that was sent before the upstream
-      // asked for anything would reach a server that trusts, which takes it for the first message of a session.
+      // SECURITY: an answer is read only where one is owed. Read sooner, a message sent before the upstream asked for
+      // anything would reach a server that trusts, as the first message of a session.
       while (this.#owed > 0) {
         const message = this.#take();
         if (message === null) break;
@@ -100,7 +100,7 @@ export class AnswerReader {
       onFault(error);
       return;
     }
-    // With nothing left to read this makes the stream tell of its end; it never takes a byte.
+    // With nothing left to read, this makes the stream report its end. It never takes a byte.
     if (this.#socket.readableLength === 0) this.#socket.read(0);
   };
 
@@ -136,7 +136,7 @@ export class AnswerReader {
   #fill(size: number): boolean {
     while (this.#filled < size) {
       const missing = Math.min(size - this.#filled, this.#socket.readableLength);
-      // Asked for more than there is, a stream would announce itself again and again.
+      // A stream that is asked for more than it has reports `readable` again and again.
       const chunk: unknown = missing === 0 ? null : this.#socket.read(missing);
       if (!(chunk instanceof Buffer)) return false;
       this.#filled += chunk.copy(this.#message, this.#filled);
@@ -153,7 +153,10 @@ export class AnswerReader {
     });
   }
 
-  /** As PostgreSQL: a SASL message of a wrong length fails like a wrong password, any other one without a word. */
+  /**
+   * As PostgreSQL does: a SASL message of a wrong length fails like a wrong password, any other is closed without a
+   * word.
+   */
   #checkedLength(): number {
     const length = this.#message.readUInt32BE(1);
     const { what = 'password', maxLength = 0 } = this.#request ?? {};

@@ -1,5 +1,5 @@
-// A cancel request's second half: the request goes to the upstream on a connection of its own, and only when it
-// carries the key of a session that the gate relays, so that nobody can use the gate to guess keys.
+// Sends a cancel request to the upstream, on a connection of its own. Only a request with the key of a relayed session
+// gets here; otherwise a stranger could use the gate to guess keys.
 
 import type { CancelKey } from '../protocol/backend-key-data.ts';
 import { encodeCancelRequest } from '../protocol/cancel-request.ts';
@@ -13,7 +13,7 @@ export type CancelOutcome = 'forwarded' | 'unknown-key' | 'refused' | 'upstream-
  * Sends a CancelRequest and waits until the upstream has closed the connection, which is how PostgreSQL says that it
  * has dealt with it; at most upstream.connect_timeout.
  *
- * @param signal ends the wait: whoever has sent the request is to go
+ * @param signal ends the wait, when the connection that the request came on has to end
  * @returns whether the request was sent whole
  */
 export async function forwardCancel(
@@ -40,7 +40,7 @@ export async function forwardCancel(
       // Also called when the socket is destroyed first.
       if (socket.destroyed) return;
       sent = true;
-      // Whether the upstream ever closes is no reason for a gate that shuts down to stay.
+      // An upstream that never closes must not keep a gate from shutting down.
       dialed.waitNoLonger();
     });
     if (socket.destroyed) resolve(sent);

@@ -1,4 +1,4 @@
-// A certificate as log lines show it: one form, whether it was accepted or not.
+// A certificate as log lines show it, in one form whether it was accepted or not.
 
 import type { CertificateFacts } from '../x509/types.ts';
 /** Subject and issuer in PostgreSQL's log form, decimal serial, SHA-256 fingerprint. */

@@ -1,5 +1,5 @@
-// A password line that the gate decides itself (contract §12): it asks the client as PostgreSQL would, and says what the
-// client has shown, so that the upstream can be answered with it.
+// A password line that the gate decides itself (contract §12): it asks the client as PostgreSQL would, and says what
+// the client has shown, so that the upstream can be answered with it.
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -49,8 +49,8 @@ export interface PasswordLine extends PasswordContext {
 export type Shown = Pick<KnownOfUser, 'shownPassword' | 'shownKey'>;
 
 /**
- * Asks the client for its password and checks the answer. Nothing goes to the upstream, and AuthenticationOk is not sent:
- * that comes when the upstream has let the client in.
+ * Asks the client for its password and checks the answer. Nothing goes to the upstream, and AuthenticationOk is not
+ * sent: that comes when the upstream has let the client in.
  *
  * @param socket the client's, paused, read by nobody else until this resolves
  * @throws GatehouseError `password-authentication-failed`, `password-exchange-invalid`,

@@ -1,5 +1,5 @@
-// The step of a connection that the gate itself answers: it has been admitted by a rule, and now has to be in one of the
-// console's lists (contract §14).
+// The step of a connection that the gate itself answers: it has been admitted by a rule, and now has to be in one of
+// the console's lists (contract §14).
 
 import { randomBytes } from 'node:crypto';
 import { toText, type ByteString } from '../base/bytestring.ts';
@@ -13,7 +13,9 @@ import type { ConsoleRole, ConsoleVisitor, ProcessState } from './process-state.
 import { tooMany } from './quota.ts';
 import { logAuthorized, logConsoleAction } from './report.ts';
 
-/** Consoles of one process at one time. Each may have an engine of its own, so they are not for an application's pool. */
+/**
+ * Consoles of one process at one time. Each may have an engine of its own, so they are not for an application's pool.
+ */
 const MAX_CONSOLES = 20;
 
 const CANCEL_KEY_BYTES = 4;
@@ -22,7 +24,8 @@ const CANCEL_KEY_BYTES = 4;
  * Serves a console to its end.
  *
  * @param admission what the rules have said; the session is listed by now where they ask for no password
- * @throws GatehouseError `console-password-impossible`, `console-denied`, `console-protocol-violation`, `too-many-connections`, or the life's reason
+ * @throws GatehouseError `console-password-impossible`, `console-denied`, `console-protocol-violation`,
+ *   `too-many-connections`, or the life's reason
  */
 export async function serveConsole(
   connection: Connection,

@@ -1,4 +1,4 @@
-// How a dial of the upstream fails: the code, and for the operator a hint on what the system's error most often means.
+// How a dial of the upstream fails: the code, and a hint for the operator on what the system's error most often means.
 
 import type { Settings } from '../config/schema.ts';
 import { fixedAnswer } from '../base/codes.ts';
@@ -11,7 +11,7 @@ const COULD_NOT_CONNECT = fixedAnswer('upstream-unreachable').message;
 /** What a failed dial is told as; a GatehouseError stays what it is. */
 export function toGatehouseError(cause: unknown, settings: Settings['upstream']): GatehouseError {
   if (cause instanceof GatehouseError) return cause;
-  // ECONNREFUSED is another case. After a reset the server had accepted and closed before the connect event.
+  // ECONNREFUSED is not this. A reset means that the server had accepted and closed before our `connect` event.
   return errnoOf(cause) === 'ECONNRESET' ? closedEarly(cause) : unreachable(cause, settings);
 }
 

@@ -12,7 +12,9 @@ import { destroyOnAbort, EndSignal, withSignal, reasonOf } from './end-signal.ts
 import { thisGate, timedOut, toGatehouseError } from './dial-errors.ts';
 import { socketPath, UpstreamNames } from './upstream-address.ts';
 
-/** A Unix socket whose queue is full is tried again after this long, in milliseconds, doubled up to the second value. */
+/**
+ * A Unix socket whose queue is full is tried again after this long, in milliseconds, doubled up to the second value.
+ */
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 100;
 
@@ -22,10 +24,12 @@ const SHORTEST_ATTEMPT_MS = 10;
 /** Reads from every upstream of this process land here; its content is gone when the reader returns. */
 const SLAB = Buffer.allocUnsafeSlow(65_536);
 
-/** An upstream connection; `receive` belongs to whoever owns the current phase. */
+/** An upstream connection. The step that has it sets `receive`. */
 export interface UpstreamLink {
   readonly socket: Socket;
-  /** Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread. */
+  /**
+   * Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread.
+   */
   readonly knowsReset: boolean;
   receive: (length: number, slab: Buffer) => boolean;
   /** Stops the connect timeout: the upstream has answered. */
@@ -44,7 +48,9 @@ export interface DialOptions {
   readonly onread?: OnReadOpts;
 }
 
-/** A connection that stands. Its timeout goes on until `answered` is called, and destroys the socket when it is over. */
+/**
+ * A connection that stands. Its timeout goes on until `answered` is called, and destroys the socket when it is over.
+ */
 export interface Dialed {
   readonly socket: Socket;
   /** Stops the timeout: the upstream has answered. */
@@ -64,7 +70,7 @@ export class Dialer {
     this.#listeners = listeners;
   }
 
-  /** Takes over settings that were loaded: asks for the host's addresses, gives open connections their keep-alive. */
+  /** Takes over loaded settings: asks for the host's addresses and gives open connections their keep-alive. */
   load(settings: DialSettings): void {
     this.#names.load(settings.upstream.host);
     for (const socket of this.#open) keepAlive(socket, settings);
@@ -125,7 +131,7 @@ export class Dialer {
     } catch (cause) {
       if (cause instanceof GatehouseError && cause.code === 'upstream-is-this-gate') throw cause;
       const changed = this.#names.changedSince(upstream.host, addresses);
-      // Whether or not there is time to wait for the answer, the next dial has it.
+      // The next dial has the answer, even where this one has no time to wait for it.
       const others = signal.aborted ? null : await withSignal(changed, signal).catch(() => null);
       if (others === null) throw cause;
       return await this.#openAny(others, attempt);
@@ -141,7 +147,7 @@ export class Dialer {
       host,
       port,
       lookup: (_host, _options, callback) => callback(null, all),
-      // An address that answers slowly is not given up for the next one after a quarter of a second.
+      // Node would try the next address after a quarter of a second, however slowly this one answers.
       autoSelectFamilyAttemptTimeout: Math.max(
         SHORTEST_ATTEMPT_MS,
         Math.floor(connectTimeoutMs / Math.max(1, all.length)),
@@ -152,7 +158,7 @@ export class Dialer {
 
 interface Attempt {
   readonly settings: DialSettings;
-  /** Ends every wait: by time, or because whoever wants the connection is gone. */
+  /** Ends every wait: by time, or because the connection is no longer wanted. */
   readonly life: EndSignal;
   readonly onread?: OnReadOpts;
   /** Whether it waits for room in the queue of a Unix socket. */
@@ -160,8 +166,8 @@ interface Attempt {
 }
 
 /**
- * Connects to a Unix socket. Where its queue is full the system answers EAGAIN at once; libpq, which blocks there, waits
- * until there is room.
+ * Connects to a Unix socket. Where its queue is full the system answers EAGAIN at once; libpq, which blocks there,
+ * waits until there is room.
  */
 async function openPath(path: string, attempt: Attempt): Promise<Socket> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
@@ -171,7 +177,7 @@ async function openPath(path: string, attempt: Attempt): Promise<Socket> {
       if (errnoOf(cause) !== 'EAGAIN') throw cause;
     }
     attempt.isQueueFull = true;
-    // Not all at the same moment.
+    // Sessions that wait must not all try at the same moment.
     await withSignal(sleep(pauseMs * (0.5 + Math.random() / 2)), attempt.life.signal);
   }
 }
@@ -182,11 +188,12 @@ async function open(
 ): Promise<Socket> {
   life.signal.throwIfAborted();
   const socket = connect({ ...where, allowHalfOpen: true, noDelay: true, ...(onread ? { onread } : {}) });
-  // Between two owners an error has nobody else to hear it; the `destroyed` flag tells the next one.
+  // Between two steps nothing else listens for an error, which would end the process. The next step looks at
+  // `destroyed`.
   socket.on('error', ignore);
   const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
   socket.once('connect', resolve).once('error', reject);
-  // Stays: the time goes on until the upstream has answered.
+  // This stays: the timeout runs until the upstream has answered.
   destroyOnAbort(socket, life.signal);
   await connected;
   socket.off('error', reject);
@@ -225,15 +232,15 @@ export async function dialUpstream(
 
 function ignore(): void {}
 
-/** A link's `receive` between two owners: what comes waits in the kernel. */
+/** A link's `receive` between two steps: what comes waits in the kernel. */
 export function readNoMore(): boolean {
   return false;
 }
 
 /**
- * A server that ends a session in the middle of a COPY says why and is gone; the next write to it fails, and in Node a
- * failed write ends the socket with all that has not been read of it. So no write fails here: the end of the connection
- * is found by reading, behind the server's last byte, as libpq does it.
+ * Makes no write fail. A server that ends a session in the middle of a COPY says why and closes. The next write to it
+ * fails, and Node then destroys the socket with all that has not been read from it. So the end is found by reading,
+ * after the server's last byte, as libpq does it.
  */
 function outliveFailedWrites(socket: Socket): void {
   /* oxlint-disable no-underscore-dangle -- node:stream's names for what a stream is made of */
@@ -247,7 +254,9 @@ function outliveFailedWrites(socket: Socket): void {
 
 type Written = (error?: Error | null) => void;
 
-/** A stream hands the same callback to all its writes: what is made of it is made once, not once a chunk. */
+/**
+ * A stream passes the same callback to all its writes, so the wrapper around it is made once and not for each chunk.
+ */
 function withoutError(): (callback: Written) => Written {
   let last: Written | null = null;
   let made: Written = ignore;

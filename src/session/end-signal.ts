@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
 
-/** Ends a connection's waits: by time, by eviction, by an administrator. The first reason stands. */
+/** Ends all waits of a connection: by time, by eviction, by an administrator. The first reason stands. */
 export class EndSignal {
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | null = null;
@@ -39,28 +39,28 @@ export class EndSignal {
 }
 
 /**
- * Ends the connection when its client closes or is lost. Nothing is taken from the client: what it has sent stays in the
- * socket's buffer, which reads no more than its high-water mark.
+ * Ends the connection when its client closes or is lost. Nothing is taken from the client: what it has sent stays in
+ * the socket's buffer, which reads no more than its high-water mark.
  *
- * @param client read by nobody else so long
+ * @param client no other code reads it until the watch is stopped
  * @returns stops watching
  */
 export function endWhenGone(client: Socket, life: EndSignal): () => void {
   const onGone = (): void => life.end(new GatehouseError('client-gave-up'));
-  // Lets a stream that has ended say so; takes nothing.
+  // Makes a stream that has ended report it, and takes nothing.
   const onReadable = (): void => void client.read(0);
   client.on('readable', onReadable).on('end', onGone).on('close', onGone);
   if (client.destroyed || client.readableEnded) onGone();
   return () => void client.off('readable', onReadable).off('end', onGone).off('close', onGone);
 }
 
-/** Why a lifeline's signal was aborted. */
+/** Why an EndSignal's signal was aborted. */
 export function reasonOf(signal: AbortSignal): GatehouseError {
   const reason: unknown = signal.reason;
   return reason instanceof GatehouseError ? reason : new GatehouseError('internal-error', { cause: reason });
 }
 
-/** Waits for `promise` or the signal, whichever is first; the loser's outcome is let go. */
+/** Waits for `promise` or the signal, whichever is first. The other's outcome is ignored. */
 export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;

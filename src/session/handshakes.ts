@@ -1,17 +1,23 @@
-// max_handshakes: the connections that have yet to prove themselves. When there is one too many, somebody goes: first
-// whoever is silent, then whoever takes more than the share of an address (contract §7.20, §7.34).
+// max_handshakes: the connections that have yet to prove themselves. When there is one too many, one is dropped: first
+// a silent one, then one whose address has more than its share (contract §7.20, §7.34).
 
 import { GatehouseError } from '../base/errors.ts';
 import type { EndSignal } from './end-signal.ts';
 
-/** A client that has kept us waiting for this long goes before any other, in milliseconds: several slow round trips. */
+/**
+ * A client that has kept the gate waiting for this long is dropped before any other. In milliseconds: several slow
+ * round trips.
+ */
 const PATIENCE_MS = 2_000;
 
-/** Whose turn it is: who waits for the client may be silent, who waits for the gate or the upstream is not. */
+/**
+ * Whom the connection waits for. Where that is the client, it may be silent; where it is the gate or the upstream, it
+ * is not.
+ */
 type Turn = 'client' | 'gate';
 
 interface Waiting {
-  /** Whose share it takes: an address, of IPv6 the /64. */
+  /** The address whose share it takes; for IPv6 the /64. */
   readonly group: string;
   /** performance.now() at its last step. */
   since: number;
@@ -20,9 +26,9 @@ interface Waiting {
   proven: boolean;
 }
 
-/** Who would go first; several workers' are compared. */
+/** The connection that would be dropped first. Several workers compare theirs. */
 export interface Candidate {
-  /** The lower, the sooner. */
+  /** The lowest is dropped first. */
   readonly rank: number;
   /** For how long it has made no progress, in milliseconds. */
   readonly silentMs: number;
@@ -30,7 +36,7 @@ export interface Candidate {
 
 /** The process's unproven connections. */
 export class Handshakes {
-  /** The one longest without progress first: taking an entry out of a Map and in again moves it to the end. */
+  /** In the order of their last progress: an entry that is taken out of a Map and set again stands at its end. */
   readonly #waiting = new Map<EndSignal, Waiting>();
   readonly #groups = new Map<string, number>();
   readonly #onChange: () => void;
@@ -46,7 +52,7 @@ export class Handshakes {
     return this.#waiting.size;
   }
 
-  /** Takes a new connection in. Where `limit` (0 = none) is passed, somebody goes within a turn of the event loop. */
+  /** Takes in a new connection. Beyond `limit` (0 = none), one is dropped within a turn of the event loop. */
   enter(life: EndSignal, limit: number, group = ''): void {
     this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven: false });
     this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
@@ -54,14 +60,14 @@ export class Handshakes {
     this.#onChange();
     if (limit === 0 || this.#waiting.size <= limit || this.#checking) return;
     this.#checking = true;
-    // Not at once: many are accepted in a row, and what they have sent already is read only after that.
+    // Not at once. Many are accepted in a row, and only after that is read what they have sent already.
     setImmediate(() => {
       this.#checking = false;
       while (this.#limit > 0 && this.#waiting.size > this.#limit && this.evict(evicted()));
     });
   }
 
-  /** Ends the connection that has to go first; false = there is none. */
+  /** Drops the first candidate; false = there is none. */
   evict(reason: GatehouseError): boolean {
     const [life] = this.#first() ?? [];
     if (life === undefined) return false;
@@ -70,14 +76,14 @@ export class Handshakes {
     return true;
   }
 
-  /** Who would go first, or null. */
+  /** The connection that would be dropped first, or null. */
   get candidate(): Candidate | null {
     const [, waiting, rank] = this.#first() ?? [];
     if (waiting === undefined || rank === undefined) return null;
     return { rank, silentMs: performance.now() - waiting.since };
   }
 
-  /** A step is done: a packet, TLS, a certificate. Single bytes are no progress. */
+  /** Notes that a step is done: a packet, TLS, a certificate. A single byte does not count as progress. */
   progress(life: EndSignal, { turn = 'client', proven }: { turn?: Turn; proven?: boolean } = {}): void {
     const waiting = this.#waiting.get(life);
     if (waiting === undefined) return;
@@ -118,8 +124,8 @@ export class Handshakes {
   }
 
   /**
-   * SECURITY: silent and slow strangers go first, or they would keep clients out. A client that makes progress, whose
-   * address takes no more than its share, is not dropped for a stranger that came later.
+   * SECURITY: silent and slow strangers are dropped first, or they would keep clients out. A client that makes progress
+   * and whose address has at most its share is not dropped for a stranger that came later.
    */
   #rank({ group, since, turn, proven }: Waiting, now: number, share: number): number {
     if (turn === 'gate') return 4;

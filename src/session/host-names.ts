@@ -1,5 +1,5 @@
-// What a rule may want to know of the network: the client's host name, looked up only when a rule asks for it, and
-// this host's own addresses. Names come from the resolver the host is set up with, as PostgreSQL's do.
+// What a rule may ask about the network: the client's host name, which is looked up only when a rule asks for it, and
+// this host's own addresses. Names come from the host's own resolver, as PostgreSQL's do.
 
 import { ADDRCONFIG, V4MAPPED } from 'node:dns';
 import { lookup, lookupService } from 'node:dns/promises';
@@ -9,7 +9,7 @@ import { parseNumericAddress } from '../rules/address.ts';
 import type { Facts, HostName, InterfaceAddress, IpAddress } from '../rules/types.ts';
 import { LookUps } from './look-ups.ts';
 
-/** Every question to the resolver about a client, of this process: its threads are the process's. */
+/** All questions to the resolver about clients. One object, since the threads are the process's. */
 const lookUps = new LookUps<readonly string[]>();
 
 /**

@@ -1,5 +1,5 @@
-// Holds the upstream's login to what the deciding line of pg_hba.conf demands. Without it a line that says scram-sha-256
-// would let a client in whom the upstream asks for nothing.
+// Holds the upstream's login to what the deciding line of pg_hba.conf demands. Without it a line that says
+// scram-sha-256 would let a client in whom the upstream asks for nothing.
 
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';

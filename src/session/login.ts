@@ -1,6 +1,6 @@
-// The login at the upstream. It reads both sides: every message of the upstream before the client sees it, so that
-// nothing weaker than the deciding line demands gets through, and of the client only the answers that the upstream has
-// asked for, so that nobody speaks to the upstream who has proved nothing.
+// The login at the upstream. It reads every message of the upstream before the client sees it: nothing weaker than the
+// deciding line demands may get through. Of the client it reads only the answers that the upstream has asked for: a
+// client that has proved nothing must not speak to the upstream.
 
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
@@ -25,7 +25,7 @@ const NOTHING = Buffer.alloc(0);
 
 /** The client as the login needs it. */
 export interface LoginClient {
-  /** Paused, and read by nobody else until the login is over. */
+  /** Paused, and read by no other code until the login is over. */
   readonly socket: Socket;
   /** The TCP socket under `socket`, or `socket` itself where the client speaks no TLS. */
   readonly raw: Socket;
@@ -61,7 +61,8 @@ export interface Login {
 /**
  * Sends the startup and relays the upstream's answers, each checked first, until ReadyForQuery. Of the client the
  * upstream gets one `p` message for each request that wants an answer (contract §7.33). Everything else that the client
- * sends stays in its socket. The link then holds what comes next until its `receive` is replaced and its socket resumed.
+ * sends stays in its socket. The link then holds what comes next until its `receive` is replaced and its socket
+ * resumed.
  *
  * With `answers` the client sees no request of the upstream's, and is asked for nothing.
  *
@@ -177,9 +178,9 @@ class LoginExchange {
     }
   }
 
-  /** SECURITY: the client learns that it is in only when it has its place among the sessions, or that there is none. */
+  /** SECURITY: tells the client that it is in only once it has its place among the sessions. There may be none left. */
   async #authenticated(part: LoginPart): Promise<void> {
-    // An upstream that has not waited for the answer gets it as whatever it is after the login.
+    // An upstream that has not waited for the answer gets it after the login, as a message of the session.
     this.#answers.forgo();
     this.#isHeld = true;
     try {
@@ -218,7 +219,8 @@ class LoginExchange {
     this.#guard.check(message, this.#answers.owed > 0);
     const { answers } = this.#options;
     if (message.kind === 'authentication' && message.code === authentication.ok) answers?.finish();
-    // SECURITY: an error that answers the gate's own secret is for the log: the client has sent nothing that it is about.
+    // SECURITY: an error that answers the gate's own secret is for the log: the client has sent nothing that it is
+    // about.
     if (message.kind === 'error' && answers?.hasSpoken === true && !this.#guard.isAuthenticated) {
       throw loginRefused(message);
     }

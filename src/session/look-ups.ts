@@ -1,13 +1,16 @@
-// Questions to the resolver for clients that nobody has admitted yet. Each blocks one of the few threads that files,
-// passwords and names share, for as long as a silent name server takes, so they are few, shared, and kept for a while.
+// Questions to the resolver about clients that no rule has admitted yet. Each blocks one of the few threads that files,
+// passwords and names share, for as long as a silent name server takes. So they are few and shared, and answers are
+// kept.
 
 import { GatehouseError } from '../base/errors.ts';
 import { withSignal } from './end-signal.ts';
 
-/** Questions at one time. libuv gives names two of its four threads; more would only wait there. */
+/** The most questions at one time. libuv gives names two of its four threads, and more would only wait there. */
 const AT_ONCE = 2;
 
-/** A zone that has taken longer than this, in milliseconds, is slow for `SLOW_FOR_MS`; all slow zones share one place. */
+/**
+ * A zone that has taken longer than this, in milliseconds, is slow for `SLOW_FOR_MS`; all slow zones share one place.
+ */
 const SLOW_MS = 1_000;
 const SLOW_FOR_MS = 60_000;
 const MOST_SLOW_ZONES = 1_024;
@@ -32,7 +35,7 @@ interface Question<T> {
   waiting: number;
 }
 
-/** Asks, of one kind of question; one object for a process. */
+/** Asks one kind of question. A process has one object for each kind. */
 export class LookUps<T> {
   /** Asked or about to be asked, by key. */
   readonly #open = new Map<string, Question<T>>();
@@ -51,12 +54,12 @@ export class LookUps<T> {
   }
 
   /**
-   * The answer to a question; one that is kept, or that another connection waits for already, is asked once for all.
+   * Answers a question: from what is kept, together with connections that already wait for it, or by asking.
    *
    * @param key tells questions apart
    * @param zone whose name servers decide how long it takes: one question of a zone at a time, so that a dead one holds
    *   one thread at most
-   * @param signal ends the wait; a question that nobody waits for any more is not asked
+   * @param signal ends the wait. A question that no connection waits for is not asked
    * @throws the signal's reason; GatehouseError `host-name-timeout` where the resolver does not come back
    */
   async get(key: string, zone: string, ask: () => Promise<T>, signal: AbortSignal): Promise<Answer<T>> {
@@ -75,7 +78,7 @@ export class LookUps<T> {
 
   #enqueue(key: string, zone: string, ask: () => Promise<T>): Question<T> {
     const question = { key, zone, ask, answer: Promise.withResolvers<Answer<T>>(), waiting: 0 };
-    // Whether anybody still waits when it fails is another matter.
+    // It may fail when no connection waits for it any more.
     question.answer.promise.catch(() => {});
     this.#open.set(key, question);
     this.#queue.push(question);
@@ -99,7 +102,7 @@ export class LookUps<T> {
     }
   }
 
-  /** SECURITY: without this the clients of one dead zone hold every thread, and nobody else gets an answer. */
+  /** SECURITY: without this the clients of one dead zone hold every thread, and no other client gets an answer. */
   #mayAsk({ zone }: Question<T>): boolean {
     const asking = [...this.#asking].map((question) => question.zone);
     return !asking.includes(zone) && !(this.#isSlow(zone) && asking.some((other) => this.#isSlow(other)));
@@ -110,7 +113,7 @@ export class LookUps<T> {
     const begin = performance.now();
     const slow = setTimeout(() => this.#markSlow(question.zone), this.#slowMs);
     const late = setTimeout(() => question.answer.reject(tooLate()), DEADLINE_MS);
-    // A look-up that hangs is no reason for a gate that shuts down to stay.
+    // A look-up that hangs must not keep a gate from shutting down.
     slow.unref();
     late.unref();
     const answer = await question.ask().then(
@@ -119,7 +122,7 @@ export class LookUps<T> {
     );
     clearTimeout(slow);
     clearTimeout(late);
-    // Timers may have been held up.
+    // The timer may be late.
     if (performance.now() - begin >= this.#slowMs) this.#markSlow(question.zone);
     this.#asking.delete(question);
     this.#open.delete(question.key);

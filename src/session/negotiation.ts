@@ -1,5 +1,5 @@
-// The beginning of a connection: clear text or TLS, asked for or begun directly, up to the client's first packet. The part
-// of connection.ts that composes these steps.
+// The beginning of a connection: clear text or TLS, asked for or begun directly, up to the client's first packet. The
+// part of connection.ts that composes these steps.
 
 import { ByteReader } from '../base/byte-reader.ts';
 import { GatehouseError } from '../base/errors.ts';

@@ -8,7 +8,10 @@ import type { EndSignal } from './end-signal.ts';
 /** How often the clock ticks, in milliseconds. */
 const TICK_MS = 10;
 
-/** Less than this between two looks, in milliseconds, is what a few ordinary handshakes cost, and is nobody's. */
+/**
+ * Less processor time than this between two looks, in milliseconds, is what a few ordinary handshakes cost: it is not
+ * charged.
+ */
 const ORDINARY_MS = 10;
 
 /** What a handshake may cost, in milliseconds, for its address to be allowed more of them at one time. */
@@ -17,16 +20,19 @@ const USUAL_MS = 50;
 /** An address whose failed openings have cost more than this, in milliseconds, is refused (contract §7.35). */
 const MAX_COST_MS = 250;
 
-/** For how many times what it has cost an address is refused. */
+/** An address is refused for this many times what it has cost. */
 const PENANCE = 10;
 
 /**
- * The most that one sent byte can cost, in milliseconds: twice what RSA-3072 keys with exponents of 3,072 bits do on a
- * slow machine. Work of the gate itself that falls into the same tick is so never put on a client of ordinary size.
+ * The most that one sent byte can cost, in milliseconds: twice what RSA-3072 keys with exponents of 3,072 bits cost on
+ * a slow machine. Without this limit, work of the gate in the same tick would be charged to a client of ordinary size.
  */
 const MAX_COST_PER_BYTE_MS = 0.04;
 
-/** SECURITY: addresses that are remembered; the one that was charged first is forgotten for one too many. */
+/**
+ * SECURITY: the most addresses that are remembered. One more makes the gate forget the one that was charged longest
+ * ago.
+ */
 const MAX_ADDRESSES = 4096;
 
 /**
@@ -47,7 +53,7 @@ interface Opening {
   stepAt: number;
   maxStepBytes: number;
   costMs: number;
-  /** Its handshake is over: what is charged from here on ends it alone. */
+  /** Its handshake is over. What it is charged after that ends it alone. */
   established: boolean;
 }
 
@@ -59,13 +65,13 @@ interface Debt {
 }
 
 export interface OpeningWatchOptions {
-  /** An address has been charged, for whoever shares what is known. */
+  /** Called when an address has been charged, so that other processes can know it too. */
   readonly onCharge?: (address: string, ms: number) => void;
   /** Processor time of this thread, in milliseconds. */
   readonly processorMs?: () => number;
 }
 
-/** All openings of a process, and what the addresses owe that have failed. */
+/** All openings of a process, and what addresses owe for openings that failed. */
 export class OpeningWatch {
   readonly #openings = new Map<EndSignal, Opening>();
   readonly #debts = new Map<string, Debt>();
@@ -79,7 +85,7 @@ export class OpeningWatch {
     this.#processorMs = processorMs;
   }
 
-  /** Whether connections of this address are refused as soon as they are accepted. Loopback is no exception. */
+  /** Whether connections of this address are refused as soon as they are accepted, loopback included. */
   refuses(address: string): boolean {
     const debt = this.#debts.get(address);
     if (debt === undefined) return false;
@@ -88,7 +94,7 @@ export class OpeningWatch {
     return debt.ms > 0 && debt.refused;
   }
 
-  /** Watches a connection from here on, until `end`. */
+  /** Watches a connection until `end`. */
   begin(life: EndSignal, address: string, received: () => number): void {
     const seen = received();
     this.#openings.set(life, {
@@ -106,7 +112,7 @@ export class OpeningWatch {
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
-  /** A step of the opening is done; the next one may take so many bytes. */
+  /** Notes that a step of the opening is done. The next one may take `maxStepBytes`. */
   step(life: EndSignal, maxStepBytes = MAX_STEP_BYTES): void {
     const opening = this.#openings.get(life);
     if (opening === undefined) return;
@@ -115,10 +121,11 @@ export class OpeningWatch {
   }
 
   /**
-   * The handshake is over, which is where it has cost: looks at once, before the next socket is read.
+   * Notes that the handshake is over. That is where it costs, so it is measured at once, before the next socket is
+   * read.
    *
    * @param failed its certificate does not verify
-   * @returns whether it has cost no more than is usual
+   * @returns whether it has cost at most what is usual
    */
   handshakeDone(life: EndSignal, failed: boolean): boolean {
     this.#look();
@@ -130,7 +137,7 @@ export class OpeningWatch {
     return isUsual;
   }
 
-  /** Forgets a connection; one that has failed is charged for what it has cost. */
+  /** Forgets a connection. One that has failed is charged for what it has cost. */
   end(life: EndSignal, failed: boolean): void {
     const opening = this.#openings.get(life);
     if (opening === undefined) return;
@@ -148,7 +155,7 @@ export class OpeningWatch {
     payBack(debt);
     debt.ms = Math.max(0, debt.ms) + ms;
     debt.refused ||= debt.ms > MAX_COST_MS;
-    // The last one charged is the last one forgotten.
+    // Set again, so that the address charged last is forgotten last.
     this.#debts.delete(address);
     this.#debts.set(address, debt);
     const [oldest] = this.#debts.keys();
@@ -160,7 +167,7 @@ export class OpeningWatch {
     this.#lastMs = this.#processorMs();
     for (const opening of this.#openings.values()) {
       opening.seen = opening.received();
-      // SECURITY: KeyUpdates are no data, so nothing else limits how many of them come, and each is answered.
+      // SECURITY: KeyUpdates are not data. Nothing else limits how many of them a client sends, and each is answered.
       if (opening.seen - opening.stepAt > opening.maxStepBytes) {
         this.#charge(opening);
         opening.life.end(new GatehouseError('opening-too-large'));
@@ -168,7 +175,10 @@ export class OpeningWatch {
     }
   }
 
-  /** Puts the time since the last look on those who have sent something in it, by how much they have sent in all. */
+  /**
+   * Charges the time since the last look to those who have sent something in it, in proportion to all that they have
+   * sent.
+   */
   #look(): void {
     const spentMs = this.#processorMs() - this.#lastMs;
     if (spentMs < ORDINARY_MS) return;
@@ -180,7 +190,8 @@ export class OpeningWatch {
       const share = (spentMs * opening.seen) / bytes;
       opening.costMs += Math.min(share, opening.seen * MAX_COST_PER_BYTE_MS);
     }
-    // SECURITY: an opening that alone costs that much has failed; one that is kept unfinished is charged all the same.
+    // SECURITY: an opening that costs that much alone has failed. Otherwise one that is kept unfinished would pay
+    // nothing.
     for (const opening of active) {
       if (opening.costMs <= MAX_COST_MS) continue;
       this.#charge(opening);
@@ -195,14 +206,14 @@ export class OpeningWatch {
     this.charged(address, costMs);
     this.#onCharge(address, costMs);
     if (!this.refuses(address)) return;
-    // SECURITY: one such handshake at a time for each address. The others would cost as much, one after the other.
+    // SECURITY: ends the address's other handshakes too. They would cost as much, one after the other.
     for (const other of this.#openings.values())
       if (other !== opening && other.address === address && !other.established)
         other.life.end(tooExpensive());
   }
 }
 
-/** The refusal of an address; nothing is said to it. */
+/** The refusal of an address, which is told nothing. */
 export function tooExpensive(): GatehouseError {
   return new GatehouseError('handshake-too-expensive');
 }

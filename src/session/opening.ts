@@ -13,21 +13,21 @@ import { MAX_STARTUP_PACKET_LENGTH, MIN_STARTUP_PACKET_LENGTH } from '../protoco
 import { errorWords } from '../tls/material/load-problem.ts';
 import type { ByteReader } from '../base/byte-reader.ts';
 
-/** What the client opens with. `startup` stands for every other code: the version is judged by startup.ts. */
+/** What the client opens with. `startup` is every other code: startup.ts judges the version. */
 export type Opening =
   | { readonly kind: 'ssl-request' }
   | { readonly kind: 'gss-request' }
   | ({ readonly kind: 'cancel' } & CancelKey)
   | { readonly kind: 'startup'; readonly code: number; readonly body: Buffer };
 
-/** What is still open to a connection: TLS and GSSAPI may each be asked for once (semantics §1.7). */
+/** What a connection may still ask for: TLS and GSSAPI once each (semantics §1.7). */
 export interface OpeningState {
   sslDone: boolean;
   gssDone: boolean;
 }
 
 /**
- * Waits for the connection's first byte and tells direct TLS from everything else; takes nothing.
+ * Waits for the connection's first byte and tells direct TLS from everything else. Takes no byte.
  *
  * @throws GatehouseError `no-startup-packet`, or the signal's reason
  */
@@ -74,8 +74,8 @@ export async function readOpening(reader: ByteReader, state: OpeningState): Prom
 }
 
 /**
- * SECURITY: whatever came behind a request that was answered `N` was sent before the client could know the answer,
- * perhaps by somebody in between (CVE-2021-23214). It is never read as the client's own.
+ * SECURITY: bytes after a request that was answered `N` were sent before the client could know the answer, perhaps by
+ * somebody in between (CVE-2021-23214). They are never read as the client's own.
  *
  * @throws GatehouseError `plaintext-after-ssl-request` or `plaintext-after-gss-request`
  */
@@ -92,7 +92,7 @@ function incomplete(): GatehouseError {
   return new GatehouseError('incomplete-startup-packet', { message: 'incomplete startup packet' });
 }
 
-/** Told apart from a client that leaves: a record that TLS does not take, as somebody in between would forge it. */
+/** A record that TLS refuses, as somebody in between would forge it; null where the client has just left. */
 function brokenRecord({ error }: ByteReader): GatehouseError | null {
   const isTls = error !== null && 'code' in error && String(error.code).startsWith('ERR_SSL_');
   if (!isTls) return null;

@@ -1,5 +1,5 @@
-// The step between the rules' verdict and the upstream where auth_file is set: a password line is decided here, and what
-// is known of the user is kept for the upstream's own question (contract §12).
+// The step between the rules' verdict and the upstream where auth_file is set: a password line is decided here, and
+// what is known of the user is kept for the upstream's own question (contract §12).
 
 import { isDeepStrictEqual } from 'node:util';
 import { serverEndPoint } from '../auth/end-point.ts';
@@ -72,8 +72,8 @@ export async function provePassword(
 }
 
 /**
- * What the upstream can be answered with; null where its questions are relayed to the client, as for a user who is not in
- * auth_file or has no password there, and for a line whose password is the upstream's to check.
+ * What the upstream can be answered with; null where its questions are relayed to the client, as for a user who is not
+ * in auth_file or has no password there, and for a line whose password is the upstream's to check.
  */
 export function knownOfUser(
   user: ByteString,

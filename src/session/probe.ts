@@ -1,5 +1,5 @@
 // Whether the upstream is alive: an SSLRequest and the one byte that every PostgreSQL answers it with. A bare connect
-// says less, for the kernel takes connections for a stopped postmaster too, and PostgreSQL 10 logs each as an incomplete
+// says less: the kernel takes connections for a stopped postmaster too, and PostgreSQL 10 logs each as an incomplete
 // startup packet. A StartupMessage would fill the log of every version (contract §7.15).
 
 import { once } from 'node:events';
@@ -34,15 +34,15 @@ export async function upstreamAnswers(
 }
 
 /**
- * A server that has said `S` logs a connection that ends there. So the handshake is made, and the connection closed
- * where a startup packet would come, which no version logs. Nothing is sent through it, so nobody has to be verified.
+ * Makes the handshake, and closes where a startup packet would come: no version logs that, but each logs a connection
+ * that ends right after `S`. Nothing is sent inside TLS, so the server's certificate need not be verified.
  */
 async function finishTls(socket: Socket): Promise<void> {
   const secure = connectTls({ socket, rejectUnauthorized: false });
   const closed = new Promise<void>((resolve) => void secure.once('close', resolve));
   secure.on('error', () => secure.destroy());
   secure.once('secureConnect', () => {
-    // What the server sends after the handshake must be read: closing over it would be a reset, which is logged.
+    // Reads what the server sends after the handshake. Closing with it unread would be a reset, which the server logs.
     secure.resume();
     secure.end();
   });

@@ -1,5 +1,5 @@
 // What one process's connections share: the snapshot in force, the tables of connections and sessions, the log and the
-// metrics. Made by gate-process.ts, handed to every connection.
+// metrics. server/serving-process.ts makes it and hands it to every connection.
 
 import type { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { Socket } from 'node:net';
@@ -49,8 +49,8 @@ export interface ProcessState {
   readonly strangers: Strangers;
   readonly sessions: Sessions;
   /**
-   * Lists an admitted session. SECURITY: one that was decided on by a state that is no longer in force has missed the
-   * judging of the sessions by the new state, and is judged now.
+   * Lists an admitted session. SECURITY: where the state that decided is no longer in force, the reload has not seen
+   * the session, so the new state judges it now.
    *
    * @param decidedBy the state that the decision was made by
    */
@@ -69,10 +69,10 @@ export interface ProcessState {
   readonly nextConsolePid: () => Promise<number>;
   /** Ends the statement of the console with this key, in this process or another; false = there is none. */
   readonly cancelConsole: (pid: number, key: Buffer) => Promise<boolean>;
-  /** The state in force. It changes with a reload, so nobody holds on to it across a wait before the decision. */
+  /** The state in force. A reload changes it: before the decision no step may keep it across a wait. */
   readonly snapshot: () => Snapshot;
   /** New clients are told 57P03. */
   readonly draining: () => boolean;
-  /** A name for a connection that no other of this process has. */
+  /** A new name for a connection, which no other connection of this process has. */
   readonly nextId: () => string;
 }

@@ -1,5 +1,5 @@
 // max_connections and max_connections_per_address: how many admitted sessions there may be. With several workers the
-// limits are global, so the counting is behind an interface.
+// limits are global, so an interface hides who counts.
 
 import { GatehouseError } from '../base/errors.ts';
 
@@ -14,7 +14,7 @@ export type Exhausted = 'too-many-connections' | 'too-many-connections-per-addre
 
 /** Counts admitted sessions. */
 export interface Quota {
-  /** Looks whether there is room for one more from `address`; takes nothing. */
+  /** Says whether there is room for one more from `address`, and takes nothing. */
   check(address: string, limits: SessionLimits): Promise<Exhausted | null>;
   /** Takes a place for a session from `address` where there is room. */
   take(address: string, limits: SessionLimits): Promise<Exhausted | null>;

@@ -1,4 +1,4 @@
-// The end of a connection that is not to be: one ErrorResponse, flushed, then the close.
+// The end of a refused connection: one ErrorResponse, flushed, then the close.
 
 import type { Socket } from 'node:net';
 import { fromText } from '../base/bytestring.ts';
@@ -25,10 +25,10 @@ export function errorResponse(error: GatehouseError): Buffer | null {
 
 /**
  * Sends `answer`, closes the sending side and waits until the client has closed too. What it still sends is read
- * and dropped: closing over unread bytes would make the kernel send a reset, which can swallow the answer.
+ * and dropped: if bytes were left unread, the kernel would send a reset, which can swallow the answer.
  *
- * @param client raw or TLS socket, read by nobody else; destroyed when this returns
- * @param signal ends the wait at once, unless it was what brought the end about
+ * @param client raw or TLS socket that no other code reads; destroyed when this returns
+ * @param signal ends the wait at once, unless it is why the connection ends
  */
 export async function sendAndClose(
   client: Socket,
@@ -93,8 +93,8 @@ function untold({ file, line }: HbaRecord): string {
 }
 
 /**
- * The refusal of a handshake that was made with certificates that are no longer in force (contract §7.32). A client
- * that comes again meets those that are.
+ * The refusal of a handshake made with certificates that are no longer in force (contract §7.32). A client that
+ * connects again gets the new ones.
  */
 export function staleHandshake(
   hello: ClientHelloFacts | null,

@@ -11,19 +11,19 @@ import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 import type { TlsSession } from '../tls/types.ts';
 
-/** The sender of a connection from proxy_networks, where it has spoken for a client. */
+/** The sender of a connection from proxy_networks; nulls where it has spoken for itself. */
 export interface ProxySender {
   readonly address: string | null;
   readonly port: number | null;
 }
 
-/** All that is known of a connection so far; filled in as its life goes on. */
+/** All that is known of a connection so far. Each step fills in its part. */
 export interface ConnectionLog {
   readonly id: string;
   /** The client's numeric address, IPv4-mapped ones un-mapped, and port. At first those of the socket's other end. */
   host: string;
   port: number;
-  /** Who has declared them, with nulls where the sender has spoken for itself; null where nobody had to. */
+  /** The sender, where it is in proxy_networks; null where it is not. */
   proxy: ProxySender | null;
   /** performance.now() at accept. */
   readonly acceptedAt: number;
@@ -94,7 +94,7 @@ export interface RelayedBytes {
   readonly out: number;
 }
 
-/** What has passed so far. The sockets count anyway, so the hot loop need not. */
+/** What has passed so far. The sockets count already, so the hot loop does not. */
 export function relayedBytes({
   upstream,
 }: {
@@ -103,7 +103,9 @@ export function relayedBytes({
   return { in: upstream?.socket.bytesWritten ?? 0, out: upstream?.socket.bytesRead ?? 0 };
 }
 
-/** Closing line and counters of a connection that ended as it should. `end` = a cancel request, or how the relay ended. */
+/**
+ * Closing line and counters of a connection that ended as it should. `end` = a cancel request, or how the relay ended.
+ */
 export function reportEnd(
   gate: ProcessState,
   known: ConnectionLog,
@@ -156,8 +158,8 @@ export function reportFailure(
 }
 
 /**
- * The line and the count of a client that had reset its connection before it was accepted. The kernel knows its address no
- * more; whoever makes such connections by the thousand shows in the count.
+ * The line and the count of a client that had reset its connection before it was accepted. The kernel has forgotten its
+ * address. The count shows anyone who makes such connections by the thousand.
  */
 export function reportGone(gate: ProcessState): void {
   const code = 'no-startup-packet';

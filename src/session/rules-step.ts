@@ -7,13 +7,13 @@ import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import { inSlices } from '../base/slices.ts';
 import { lookUpHostName } from './host-names.ts';
 
-/** Each look-up is asked for once; more would be a defect of the rules, and must not become a loop. */
+/** The rules ask for each look-up once. More would be a defect of theirs, and must not become a loop. */
 const MAX_LOOK_UPS = 2;
 
 /**
  * @param signal ends a look-up, or a decision that takes several slices; its reason is what is then thrown
- * @param watch called before a look-up; what it returns is called after it. Whoever has a client watches it so long:
- *   without that a client that has gone would be looked up all the same
+ * @param watch called before a look-up; what it returns is called after it. A caller with a client watches it
+ *   meanwhile: otherwise the gate would look up a client that has gone
  * @returns the verdict, and the facts with what was looked up
  */
 export async function judge(

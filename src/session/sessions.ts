@@ -17,7 +17,7 @@ export interface Session {
   readonly applicationName: ByteString;
   readonly clientAddress: string;
   readonly clientPort: number;
-  /** The load balancer that has declared them; null where the client has connected itself. */
+  /** The load balancer that has declared the client; null where the client has connected itself. */
   readonly proxyAddress: string | null;
   readonly proxyPort: number | null;
   readonly startedAt: Date;
@@ -106,7 +106,7 @@ export class Sessions {
     return this.#byId.get(id);
   }
 
-  /** Lists an admitted session from here on. */
+  /** Lists an admitted session. */
   add(session: Session): void {
     this.#byId.set(session.id, session);
     if (session.console === null) this.#relayed++;
@@ -120,8 +120,8 @@ export class Sessions {
   }
 
   /**
-   * SECURITY: a cancel request goes on only with the key of a session that is relayed here. A search over all
-   * sessions, since requests are rare and a table of keys would be one more thing to keep right.
+   * SECURITY: a cancel request goes on only with the key of a session that is relayed here. It searches all sessions:
+   * requests are rare, and a table of keys would be one more thing to keep right.
    */
   hasCancelKey(pid: number, key: Buffer): boolean {
     const session = this.#withCancelKey(pid, key);
@@ -150,7 +150,10 @@ export class Sessions {
   }
 }
 
-/** SECURITY: how long it takes says nothing of how much of a guess is right, as with PostgreSQL 18. */
+/**
+ * SECURITY: takes the same time for every guess, as in PostgreSQL 18. Otherwise the time would tell how much of it is
+ * right.
+ */
 function isSameKey(ours: Buffer, theirs: Buffer): boolean {
   return ours.length === theirs.length && timingSafeEqual(ours, theirs);
 }

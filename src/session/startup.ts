@@ -1,5 +1,5 @@
-// The StartupMessage: judges the protocol version, decodes the parameters and answers NegotiateProtocolVersion in
-// the upstream's stead, which may be too old to (semantics §1.12 to §1.17).
+// The StartupMessage: judges the protocol version, decodes the parameters and answers NegotiateProtocolVersion. The
+// upstream may be too old to answer that itself (semantics §1.12 to §1.17).
 
 import { fromText, toBytes } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
@@ -34,7 +34,7 @@ export function acceptStartup(code: number, body: Buffer, send: (bytes: Buffer) 
 }
 
 /**
- * What a client asks for whose StartupMessage has these parameters.
+ * What a client asks for, by the parameters of its StartupMessage.
  *
  * @param parameters names and values, by turns
  * @throws GatehouseError with what such a client is refused with

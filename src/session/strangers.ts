@@ -39,20 +39,20 @@ export class Strangers {
     this.watch.begin(life, block, received);
   }
 
-  /** A packet of the opening has come. */
+  /** Notes that a packet of the opening has come. */
   progress(life: EndSignal): void {
     this.handshakes.progress(life);
     this.watch.step(life);
   }
 
-  /** The startup packet has come: the rules and the upstream are next, and nobody waits for the client. */
+  /** Notes that the startup packet has come. The rules and the upstream are next: nothing waits for the client. */
   working(life: EndSignal): void {
     this.handshakes.progress(life, { turn: 'gate' });
     this.watch.step(life);
   }
 
   /**
-   * Runs a TLS handshake when it is its address's turn.
+   * Runs a TLS handshake when its address has a turn.
    *
    * @param accept calls `ready` once the ClientHello is there, and goes on when that has resolved
    * @throws what `accept` throws, or the life's reason
@@ -78,7 +78,7 @@ export class Strangers {
     }
   }
 
-  /** The connection is a session now, or over. Nothing happens where it is not here. */
+  /** Notes that the connection is a session now, or over. Does nothing where it is not known. */
   leave(life: EndSignal, { failed }: { readonly failed: boolean }): void {
     this.handshakes.leave(life);
     this.watch.end(life, failed);

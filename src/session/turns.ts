@@ -1,13 +1,15 @@
-// How many TLS handshakes of one address run at one time. Node reads, verifies and answers the client's whole flight in
-// one go, one socket after the other: what twenty of them cost cannot be stopped between. So an address begins with
-// one, and each handshake that has cost no more than is usual allows one more.
+// How many TLS handshakes of one address run at one time. Node reads, verifies and answers a client's whole flight in
+// one go, one socket after another, and nothing can stop it between twenty of them. So an address begins with one, and
+// each handshake that has cost at most what is usual allows one more.
 
 import { withSignal, type EndSignal } from './end-signal.ts';
 
-/** SECURITY: addresses that are remembered. */
+/** SECURITY: the most addresses that are remembered. */
 const MAX_ADDRESSES = 4096;
 
-/** A handshake holds others up for this long at most, in milliseconds: a slow client must not keep its neighbours out. */
+/**
+ * A handshake holds up others for at most this long, in milliseconds: a slow client must not keep its neighbours out.
+ */
 const LEASE_MS = 250;
 
 interface Address {
@@ -30,7 +32,7 @@ export class Turns {
       try {
         await withSignal(promise, life.signal);
       } catch (error) {
-        // It may have been called already, and then somebody else is to have its turn.
+        // It may have had its turn already. Another handshake gets it then.
         address.waiting.delete(resolve);
         wake(address);
         throw error;
@@ -43,7 +45,7 @@ export class Turns {
     address.running.set(life, timer);
   }
 
-  /** The handshake is over, well or not. `usual` = it has cost no more than is usual; null = nothing is known. */
+  /** Notes that a handshake is over, well or not. `usual` = it has cost at most what is usual; null = not known. */
   done(life: EndSignal, name: string, usual: boolean | null): void {
     const address = this.#addresses.get(name);
     if (address === undefined) return;
@@ -71,7 +73,7 @@ function isIdle({ running, waiting }: Address): boolean {
   return running.size === 0 && waiting.size === 0;
 }
 
-/** Calls as many as may run. */
+/** Starts as many as may run. */
 function wake({ allowed, running, waiting }: Address): void {
   for (const next of [...waiting].slice(0, Math.max(0, allowed - running.size))) {
     waiting.delete(next);

@@ -1,5 +1,6 @@
 // Where the upstream listens: a Unix socket, or the addresses of its host. A name is resolved when the settings are
-// loaded and again when a dial has failed, never for each session: the resolver's few threads may be held by strangers.
+// loaded and again when a dial has failed. It is not resolved for each session: strangers may hold the resolver's
+// threads.
 
 import { lookup } from 'node:dns/promises';
 import type { Settings } from '../config/schema.ts';
@@ -27,12 +28,12 @@ interface Entry {
 export class UpstreamNames {
   #entry: Entry = newEntry('');
 
-  /** Asks for the host's addresses, where they need a resolver; an answer that is known stays until the new one is here. */
+  /** Asks for the host's addresses where that needs a resolver. The last answer stands until the new one has come. */
   load(host: string): void {
     if (host.startsWith('/') || knownAddresses(host) !== null) return;
     const entry = this.#entryOf(host);
     entry.answeredAt = -Infinity;
-    // The first dial that fails asks at once, however fresh this answer is.
+    // The first dial that fails asks at once, even when this answer is fresh.
     void ask(entry).then(() => (entry.answeredAt = -Infinity));
   }
 
@@ -47,7 +48,7 @@ export class UpstreamNames {
   }
 
   /**
-   * After a dial has failed: asks again, and gives the addresses where they are others than those tried.
+   * Asks again after a dial has failed, and returns the addresses where they differ from those tried.
    *
    * @returns null = nothing new
    */
@@ -69,7 +70,7 @@ function newEntry(host: string): Entry {
   return { host, addresses: null, failure: null, answeredAt: -Infinity, asking: null };
 }
 
-/** One question at a time, and none where the last answer is fresh. Never rejects. */
+/** Asks one question at a time, and none where the last answer is fresh. Never rejects. */
 async function ask(entry: Entry): Promise<void> {
   if (performance.now() - entry.answeredAt < ASK_AGAIN_MS) return;
   entry.asking ??= resolve(entry);

@@ -1,4 +1,5 @@
-// The gate's own answers to an upstream that asks for a password (contract §12, login.md §5). The client sees none of it.
+// The gate's own answers to an upstream that asks for a password (contract §12, login.md §5). The client sees none of
+// it.
 
 import { MD5_SALT_LENGTH } from '../auth/md5.ts';
 import { ScramClient } from '../auth/scram-client.ts';
