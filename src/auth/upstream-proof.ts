@@ -36,6 +36,21 @@ export function answerMd5(known: KnownOfUser, salt: Buffer): Answer<ByteString> 
   return missing(known, 'md5');
 }
 
+/**
+ * What the gate can answer for a client that a line has let in, by the names of the methods.
+ *
+ * @param method of the line that has checked the client's password; null = none was checked
+ */
+export function canAnswer(
+  secret: Secret,
+  method: 'password' | 'md5' | 'scram-sha-256' | null,
+): readonly string[] {
+  if (secret.kind === 'plain' || method === 'password')
+    return ['a password in clear', 'md5', 'scram-sha-256'];
+  if (secret.kind === 'md5') return ['md5'];
+  return secret.kind === 'scram' && method !== null ? ['scram-sha-256 with the same secret'] : [];
+}
+
 /** Why a SCRAM exchange need not even begin; null where it can be tried. */
 export function scramObjection(known: KnownOfUser): string | null {
   if (plainPasswordOf(known) !== null || known.shownKey !== null) return null;

@@ -2,7 +2,7 @@
 // be told. Needs no running gate: it loads what serve would load and asks the same rules.
 
 import { Option, type Command } from 'commander';
-import { toText } from '../base/bytestring.ts';
+import { toText, type ByteString } from '../base/bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
@@ -20,6 +20,7 @@ import {
   verifiedNames,
   type ReadCertificate,
 } from './explain-certificate.ts';
+import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
 import { required } from './required.ts';
 
 interface ExplainOptions {
@@ -40,6 +41,13 @@ interface Answer {
   readonly verdict: Admission | Refusal | null;
   readonly considered: readonly Considered[];
   readonly reply: { readonly sqlstate: string; readonly message: string } | null;
+  /** What comes after an admission. */
+  readonly login?: {
+    readonly forecast: LoginForecast;
+    readonly user: ByteString;
+    /** auth_file is set. */
+    readonly usesSecrets: boolean;
+  };
   /** The client is refused without a word, since this line would admit it without TLS. */
   readonly untold?: HbaRecord;
 }
@@ -153,7 +161,11 @@ async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, aske
   const { considered } = explain(book, facts);
   const reply =
     verdict.kind === 'admit' ? null : { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
-  return { certificate, verdict, considered, reply };
+  if (verdict.kind !== 'admit') return { certificate, verdict, considered, reply };
+  const { user } = facts;
+  const { passwords } = snapshot;
+  const login = { forecast: forecastLogin(verdict, user, passwords), user, usesSecrets: passwords !== null };
+  return { certificate, verdict, considered, reply, login };
 }
 
 function asJson(answer: Answer): string {
@@ -169,6 +181,7 @@ function asJson(answer: Answer): string {
     reply,
     map: map === null ? null : { file: map.file, line: map.line },
     certificate: certificate === null ? null : describeCertificate(certificate),
+    ...(answer.login?.usesSecrets === true ? { login: answer.login.forecast } : {}),
     ...(certificate?.outcome.kind === 'not-judged' ? { not_judged: certificate.outcome.reason } : {}),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
@@ -189,7 +202,7 @@ function asText(answer: Answer): string {
   const record = verdict?.record ?? null;
   if (record !== null) lines.push(`${record.file}:${record.line}: decides: ${toText(ruleText(record))}`);
   else if (verdict !== null) lines.push('no line matches');
-  if (verdict?.kind === 'admit') lines.push(...admissionLines(verdict));
+  if (verdict?.kind === 'admit') lines.push(...admissionLines(verdict, answer.login));
   else lines.push(...(verdict?.notes ?? []).map(toText));
   if (untold !== undefined)
     lines.push(`rejected without a word: ${untold.file}:${untold.line} would admit the client without TLS`);
@@ -197,13 +210,12 @@ function asText(answer: Answer): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function admissionLines({ record, mapRecord, demand }: Admission): string[] {
+function admissionLines(admission: Admission, login: Answer['login']): string[] {
+  const { mapRecord } = admission;
   return [
     ...(mapRecord === null
       ? []
       : [`${mapRecord.file}:${mapRecord.line}: maps the certificate's name to the user`]),
-    demand === 'none'
-      ? `admitted: method ${record.method}; the upstream may still ask for a password of its own`
-      : `admitted to the upstream, which must ask for ${demand} or stronger`,
+    ...(login === undefined ? [] : [loginLine(login.forecast, admission, login.user)]),
   ];
 }
