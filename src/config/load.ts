@@ -9,7 +9,8 @@ import type { FileSystem } from '../rules/types.ts';
 import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
-import { groups, isSettingName, olderNames, schema, settingsOf, type Settings } from './schema.ts';
+import { groups, isSettingName, olderNames, schema, type Settings } from './schema.ts';
+import { settingsOf } from './setting-values.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
 import { yamlHint } from './yaml-hints.ts';
 

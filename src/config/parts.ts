@@ -222,7 +222,6 @@ function adminTlsSource(settings: Settings): TlsSource | null {
   if (admin.ssl_cert_file === '') return null;
   return {
     ...settings,
-    ssl: true,
     ssl_cert_file: admin.ssl_cert_file,
     ssl_key_file: admin.ssl_key_file,
     ssl_ca_file: admin.ssl_ca_file,

@@ -325,7 +325,7 @@ type Grouped = {
 };
 
 /** Where the settings were read. */
-interface Origin {
+export interface Origin {
   /** Absolute path of the YAML file. */
   readonly file: string;
   /** Line of the YAML file on which a name stands (`ssl_cert_file`, `upstream.host`); null where it is a default. */
@@ -334,39 +334,6 @@ interface Origin {
 
 /** The value of every setting under the name that the YAML file has for it: `settings.upstream.host`. */
 export interface Settings extends Alone, Grouped, Origin {}
-
-/** The value of one setting by its full name. */
-export function valueOf(settings: Settings, name: SettingName): unknown {
-  return at(settings, name);
-}
-
-/** Settings from a value for each name. */
-export function settingsOf(value: (name: SettingName) => unknown, { file, lineOf }: Origin): Settings {
-  const settings: Record<string, unknown> = { file, lineOf };
-  for (const name of Object.keys(schema).filter(isSettingName)) {
-    const [top, leaf] = split(name);
-    if (leaf === undefined) settings[top] = value(name);
-    else settings[top] = { ...Object(settings[top]), [leaf]: value(name) };
-  }
-  if (!isComplete(settings)) throw new Error('a setting has no value');
-  return settings;
-}
-
-function isComplete(settings: object): settings is Settings {
-  return Object.keys(schema).every((name) => at(settings, name) !== undefined);
-}
-
-function at(settings: object, name: string): unknown {
-  const [top, leaf] = split(name);
-  const value: unknown = Reflect.get(settings, top);
-  return leaf === undefined ? value : Reflect.get(Object(value), leaf);
-}
-
-/** `upstream.host` is `upstream` and `host`. */
-function split(name: string): readonly [top: string, leaf: string | undefined] {
-  const dot = name.indexOf('.');
-  return dot === -1 ? [name, undefined] : [name.slice(0, dot), name.slice(dot + 1)];
-}
 
 /**
  * The settings in their order and sections, as the documentation shows them.

@@ -1,7 +1,8 @@
 // The settings in force as texts: what SHOW and the console's table `settings` answer.
 
 import { toText } from '../base/bytestring.ts';
-import { isSettingName, schema, valueOf, type Settings } from './schema.ts';
+import { isSettingName, schema, type Settings } from './schema.ts';
+import { valueOf } from './setting-values.ts';
 
 /** One setting in force. */
 export interface ShownSetting {

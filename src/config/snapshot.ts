@@ -22,7 +22,8 @@ import {
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
-import { isSettingName, schema, settingsOf, valueOf, type SettingName, type Settings } from './schema.ts';
+import { isSettingName, schema, type SettingName, type Settings } from './schema.ts';
+import { settingsOf, valueOf } from './setting-values.ts';
 import { mockNonceFor, type Passwords } from './secrets.ts';
 import {
   inputsOfMaps,
@@ -49,7 +50,6 @@ export interface Snapshot {
   readonly passwords: Passwords | null;
   /** SHA-256 in hexadecimal over all that was loaded, no private key and no secret of a user included. */
   readonly hash: string;
-  readonly loadedAt: Date;
 }
 
 /** What a reload did. */
@@ -338,7 +338,6 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
             mockNonce: nonce ?? mockNonceFor(tls.value.material),
           },
     hash: sha256([settings, tls, rules, maps].map((part) => part.hash).join('\n')),
-    loadedAt: new Date(),
   });
 }
 

@@ -6,7 +6,8 @@ import { errnoOf } from '../base/system-error.ts';
 import { readRegularFile } from '../base/regular-file.ts';
 import { digestSource } from '../base/sources.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
-import { isSettingName, schema, valueOf, type Settings } from './schema.ts';
+import { isSettingName, schema, type Settings } from './schema.ts';
+import { valueOf } from './setting-values.ts';
 
 /** What a part was loaded by beside the files that it read: settings, and who may read a key. */
 export type Inputs = readonly unknown[];

@@ -34,8 +34,6 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Where clients connect, with real ports. */
   readonly addresses: readonly ListenAddress[];
-  /** The admin listener's URL; null = off. */
-  readonly adminUrl: string | null;
   reload(): Promise<ReloadResult>;
   /** Logs a signal that the gate ignores. */
   ignoreSignal(signal: string): void;
@@ -134,10 +132,6 @@ class Server implements RunningServer {
 
   get addresses(): readonly ListenAddress[] {
     return this.#service.addresses;
-  }
-
-  get adminUrl(): string | null {
-    return this.#admin?.url ?? null;
   }
 
   async #open(): Promise<void> {

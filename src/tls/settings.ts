@@ -4,7 +4,6 @@ export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
 /** The ssl_* settings, with PostgreSQL's names and meanings. Paths are absolute; '' is not set. */
 export interface TlsSettings {
-  readonly ssl: boolean;
   readonly ssl_cert_file: string;
   readonly ssl_key_file: string;
   readonly ssl_ca_file: string;

@@ -69,7 +69,6 @@ export interface ClientHelloFacts {
   /** `TLSv1.3`, … or `0x7f1c` where unknown. */
   readonly versions: readonly string[];
   readonly groups: readonly string[];
-  readonly ciphers: readonly string[];
 }
 
 /** One completed TLS handshake. */

@@ -3,7 +3,7 @@
 
 import { fromBytes, toPrintableAscii } from '../../base/bytestring.ts';
 import type { ClientHelloFacts } from '../types.ts';
-import { cipherNames, groupNames, versionNames } from './tls-names.ts';
+import { groupNames, versionNames } from './tls-names.ts';
 
 const HANDSHAKE_RECORD = 0x16;
 const RECORD_HEADER_BYTES = 5;
@@ -30,10 +30,6 @@ export class ClientHelloCollector {
   /** Everything pushed so far. */
   get received(): Uint8Array {
     return this.#received.bytes;
-  }
-
-  get state(): HelloState {
-    return this.#state;
   }
 
   /** The ClientHello without its header; null unless `whole`. */
@@ -127,7 +123,7 @@ export function decodeClientHello(record: Uint8Array): ClientHelloFacts | null {
   const legacyVersion = hello.uint16();
   hello.take(32); // random
   hello.vector(1); // legacy_session_id
-  const ciphers = numbers(hello.vector(2));
+  hello.vector(2); // cipher_suites
   hello.vector(1); // legacy_compression_methods
   const offered = readExtensions(hello.atEnd ? new Uint8Array() : hello.vector(2));
   if (hello.failed || !hello.atEnd || offered === null) return null;
@@ -137,7 +133,6 @@ export function decodeClientHello(record: Uint8Array): ClientHelloFacts | null {
     // Before TLS 1.3 a client names only the highest version it speaks.
     versions: names(offered.versions ?? [legacyVersion], versionNames),
     groups: names(offered.groups, groupNames),
-    ciphers: names(ciphers, cipherNames),
   };
 }
 

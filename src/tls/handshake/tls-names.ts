@@ -1,5 +1,5 @@
-// Names of what a ClientHello offers by number: IANA's for cipher suites, OpenSSL's (the ones ssl_groups takes) for
-// groups. What is not listed is shown as its number.
+// Names of what a ClientHello offers by number, as OpenSSL spells them: the versions of ssl_min_protocol_version and the
+// groups of ssl_groups. A number that is not listed is shown as a number.
 
 /** ProtocolVersion → name, as ssl_min_protocol_version spells it. */
 export const versionNames: ReadonlyMap<number, string> = new Map([
@@ -37,50 +37,4 @@ export const groupNames: ReadonlyMap<number, string> = new Map([
   [0x11eb, 'SecP256r1MLKEM768'],
   [0x11ec, 'X25519MLKEM768'],
   [0x11ed, 'SecP384r1MLKEM1024'],
-]);
-
-/** CipherSuite → name. */
-export const cipherNames: ReadonlyMap<number, string> = new Map([
-  [0x000a, 'TLS_RSA_WITH_3DES_EDE_CBC_SHA'],
-  [0x0016, 'TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA'],
-  [0x002f, 'TLS_RSA_WITH_AES_128_CBC_SHA'],
-  [0x0033, 'TLS_DHE_RSA_WITH_AES_128_CBC_SHA'],
-  [0x0035, 'TLS_RSA_WITH_AES_256_CBC_SHA'],
-  [0x0039, 'TLS_DHE_RSA_WITH_AES_256_CBC_SHA'],
-  [0x003c, 'TLS_RSA_WITH_AES_128_CBC_SHA256'],
-  [0x003d, 'TLS_RSA_WITH_AES_256_CBC_SHA256'],
-  [0x0067, 'TLS_DHE_RSA_WITH_AES_128_CBC_SHA256'],
-  [0x006b, 'TLS_DHE_RSA_WITH_AES_256_CBC_SHA256'],
-  [0x009c, 'TLS_RSA_WITH_AES_128_GCM_SHA256'],
-  [0x009d, 'TLS_RSA_WITH_AES_256_GCM_SHA384'],
-  [0x009e, 'TLS_DHE_RSA_WITH_AES_128_GCM_SHA256'],
-  [0x009f, 'TLS_DHE_RSA_WITH_AES_256_GCM_SHA384'],
-  [0x00ff, 'TLS_EMPTY_RENEGOTIATION_INFO_SCSV'],
-  [0x1301, 'TLS_AES_128_GCM_SHA256'],
-  [0x1302, 'TLS_AES_256_GCM_SHA384'],
-  [0x1303, 'TLS_CHACHA20_POLY1305_SHA256'],
-  [0x1304, 'TLS_AES_128_CCM_SHA256'],
-  [0x1305, 'TLS_AES_128_CCM_8_SHA256'],
-  [0x5600, 'TLS_FALLBACK_SCSV'],
-  [0xc008, 'TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA'],
-  [0xc009, 'TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA'],
-  [0xc00a, 'TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA'],
-  [0xc012, 'TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA'],
-  [0xc013, 'TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA'],
-  [0xc014, 'TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA'],
-  [0xc023, 'TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256'],
-  [0xc024, 'TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384'],
-  [0xc027, 'TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256'],
-  [0xc028, 'TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384'],
-  [0xc02b, 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'],
-  [0xc02c, 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384'],
-  [0xc02f, 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'],
-  [0xc030, 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384'],
-  [0xc09c, 'TLS_RSA_WITH_AES_128_CCM'],
-  [0xc09d, 'TLS_RSA_WITH_AES_256_CCM'],
-  [0xc0ac, 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM'],
-  [0xc0ad, 'TLS_ECDHE_ECDSA_WITH_AES_256_CCM'],
-  [0xcca8, 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256'],
-  [0xcca9, 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256'],
-  [0xccaa, 'TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256'],
 ]);

@@ -21,7 +21,6 @@ export function tlsSettings(
   overrides: Partial<TlsSettings> = {},
 ): TlsSettings {
   return {
-    ssl: true,
     ssl_cert_file: server.certFile,
     ssl_key_file: server.keyFile,
     ssl_ca_file: '',
