@@ -159,7 +159,7 @@ const tables: Record<string, Table> = {
         });
         return {
           hba: HBA,
-          server: { ...server, key: String(key) },
+          server: { ...server, key },
           config: { ssl_passphrase_command: 'echo wrong' },
         };
       },

@@ -450,7 +450,7 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ['- a', ['1:1 the file must be a map of settings [Write name: value lines.]']],
   ['just words', ['1:1 the file must be a map of settings [Write name: value lines.]']],
   ['port: 1\n---\nport: 2', ['2:1 the file holds more than one YAML document']],
-  ['upstream:\n\tport: 1', ['2:1 Tabs are not allowed as indentation']],
+  ['upstream:\n\tport: 1', ['2:1 Tabs are not allowed as indentation [Indent with spaces.]']],
   ['port: 1\nssl', ['2:1 Implicit map keys need to be followed by map values']],
   ['port: !far 1', ['1:7 Unresolved tag: !far']],
   ['port: *x', ['1:7 no anchor "x" stands before its alias']],

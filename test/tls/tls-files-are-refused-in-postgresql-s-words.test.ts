@@ -3,6 +3,7 @@
 
 import type { TlsSettings } from '../../src/tls/settings.ts';
 import { writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { test } from 'tap';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
 import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/certificates/tls.ts';
@@ -20,6 +21,8 @@ interface Case {
 const GROUPS_HINT =
   'Ensure that each group name is spelled correctly and supported by the installed version of OpenSSL.';
 
+const OTHER_KEY = 'The key belongs to none of the certificates in "ssl_cert_file".';
+
 /** In PostgreSQL's order: each case also has what the ones behind it complain of. */
 const cases: readonly Case[] = [
   {
@@ -36,6 +39,7 @@ const cases: readonly Case[] = [
     key: 'ssl_cert_file',
     settings: (_, server) => ({ ssl_cert_file: server.keyFile }),
     message: 'could not load server certificate file "DIR/server-1.key": no start line',
+    hint: 'The file holds a private key and no certificate: certificate and key are perhaps swapped.',
   },
   {
     key: 'ssl_cert_file',
@@ -58,6 +62,7 @@ const cases: readonly Case[] = [
     key: 'ssl_key_file',
     settings: (authority) => ({ ssl_key_file: authority.write('open.key', 'no key either') }),
     message: 'private key file "DIR/open.key" has group or world access',
+    hint: `The gate runs as user "${userInfo().username}" (uid ${process.geteuid?.()}): let the file belong to it, with mode 0600 (chown ${userInfo().username} "DIR/open.key").`,
     detail:
       'File must have permissions u=rw (0600) or less if owned by the database user, or permissions u=rw,g=r (0640) or less if owned by root.',
   },
@@ -70,11 +75,13 @@ const cases: readonly Case[] = [
     key: 'ssl_key_file',
     settings: (authority) => ({ ssl_key_file: authority.server().keyFile }),
     message: 'could not load private key file "DIR/server-2.key": key values mismatch',
+    hint: OTHER_KEY,
   },
   {
     key: 'ssl_key_file',
     settings: (authority) => ({ ssl_key_file: authority.server({ keyType: 'rsa' }).keyFile }),
     message: 'check of private key failed: no certificate assigned',
+    hint: OTHER_KEY,
   },
   {
     key: 'ssl_min_protocol_version',
@@ -127,6 +134,7 @@ const cases: readonly Case[] = [
     key: 'ssl_ca_file',
     settings: (authority) => ({ ssl_ca_file: authority.write('empty.crt', '') }),
     message: 'could not load root certificate file "DIR/empty.crt": no certificate or crl found',
+    hint: 'The file is empty.',
   },
   {
     // Node would take the good half, and no client of the other CA would get in.
@@ -182,7 +190,7 @@ await test('each thing that can be wrong', async (t) => {
       file: YAML_FILE,
       message: message.replaceAll('DIR', authority.directory),
       ...(detail === undefined ? {} : { detail }),
-      ...(hint === undefined ? {} : { hint }),
+      ...(hint === undefined ? {} : { hint: hint.replaceAll('DIR', authority.directory) }),
     };
     t.strictSame(await loadingProblem(tls, { lines: { [key]: 7 } }), expected, message);
   }

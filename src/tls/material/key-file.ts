@@ -90,5 +90,6 @@ export function assertPrivate(path: string, status: KeyFileStatus, refuse: Refus
   const objection = keyFileObjection(path, status, effectiveUid, kind);
   if (objection === null) return;
   const { message, ...extra } = objection;
-  throw refuse(message, { ...extra, ...userHint(path) });
+  const isFile = (status.mode & FILE_TYPE) === REGULAR_FILE;
+  throw refuse(message, { ...extra, ...(isFile ? userHint(path) : {}) });
 }
