@@ -334,11 +334,14 @@ async function parked(around: Surroundings): Promise<void> {
   const place = pick(around, ['bare', 'after S', 'after TLS'] as const);
   const raw = connect({ host: '127.0.0.1', port: around.port() });
   raw.on('error', () => {});
+  // Listened for from the first moment: a socket that is gone already would say so to nobody.
+  const gone = new Promise<never>((_, reject) => raw.once('close', () => reject(new Error(CLOSED))));
+  gone.catch(() => {});
   const early = world.visit(user);
   try {
     if (place === 'bare') await pause(PARKED_MS * random());
     raw.write(sslRequest());
-    await answered(raw);
+    await Promise.race([answered(raw), gone]);
     if (place === 'after S') await pause(PARKED_MS * random());
     const { certificates, caCert } = around;
     const socket = connectTls({
@@ -348,9 +351,9 @@ async function parked(around: Surroundings): Promise<void> {
       ...pem(certificates[user]),
     });
     socket.on('error', () => {});
-    await opened(socket);
+    await Promise.race([opened(socket), gone]);
     if (place === 'after TLS') await pause(PARKED_MS * random());
-    await finishParked(around, socket, early, place);
+    await Promise.race([finishParked(around, socket, early, place), gone]);
     socket.destroy();
   } catch (error) {
     // A handshake with a revoked certificate ends here, and so does whatever met a fault.
