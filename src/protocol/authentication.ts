@@ -56,9 +56,11 @@ function decodeMechanisms(list: Buffer): ByteString[] {
   const mechanisms: ByteString[] = [];
   try {
     for (let name = reader.string(); name !== ''; name = reader.string()) mechanisms.push(name);
+    // SECURITY: after its end another reader might find mechanisms that are weaker than those that were judged.
+    reader.end();
   } catch (error) {
     if (!(error instanceof MessageFormatError)) throw error;
-    throw violation('a list of SASL mechanisms without an end', error);
+    throw violation('a malformed list of SASL mechanisms', error);
   }
   return mechanisms;
 }

@@ -54,6 +54,7 @@ await test('faults', (t) => {
     message('R', 'abc'),
     message('R', Buffer.concat([int32(10), Buffer.from('SCRAM-SHA-256')])),
     message('R', Buffer.concat([int32(10), Buffer.from('SCRAM-SHA-256\0')])),
+    message('R', Buffer.concat([int32(10), Buffer.from('SCRAM-SHA-256\0\0PLAIN\0\0')])),
     message('K', int32(1)),
     message('Z', ''),
     message('Z', 'II'),
