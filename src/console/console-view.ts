@@ -13,6 +13,9 @@ export interface ConsoleSession {
   readonly application_name: string;
   readonly client_addr: string;
   readonly client_port: number;
+  /** Who has sent a PROXY header; null without one. */
+  readonly proxy_addr: string | null;
+  readonly proxy_port: number | null;
   /** ISO 8601. */
   readonly backend_start: string;
   readonly state: string;
