@@ -204,7 +204,7 @@ async function attemptRead<T>(read: () => Promise<T>): Promise<Read<T>> {
   }
 }
 
-/** SECURITY: what nobody has read is no empty file: a rule that refuses may stand in it. */
+/** SECURITY: a file that nobody has read is not an empty one. A rule that refuses may stand in it. */
 function valueOf<T>(path: string, read: Read<T> | undefined): T {
   if (read === undefined) throw new Error(`${path} was not read before it was needed`);
   if ('error' in read) throw read.error;

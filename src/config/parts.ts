@@ -104,7 +104,7 @@ export async function attemptRules(
   });
   const line = lineOf('hba_file');
   if (rules.ok || line === null) return rules;
-  // What is wrong with the whole file, there being none for one, is told where the file is named.
+  // A problem of the whole file, such as a missing one, is reported on the line that names the file.
   const problems = rules.problems.map((problem) =>
     problem.file === hbaFile && problem.line === null ? { ...problem, file, line } : problem,
   );
@@ -206,7 +206,7 @@ export async function attemptTls(
   }
 }
 
-/** A part that has not been read again is told of as if it had been: what was far off may be near by now. */
+/** The warnings of a part that was not read again, by the clock of now: a certificate may have come near its end. */
 export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
   if (!part.ok) return part;
   const { material, admin } = part.value;
@@ -215,7 +215,7 @@ export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
 
 /**
  * The admin listener's TLS, where it has one: files of its own, and everything else, revocation lists too, as for the
- * clients. What is wrong is told at the lines of `admin.ssl_*`.
+ * clients. Problems are reported at the lines of `admin.ssl_*`.
  */
 function adminTlsSource(settings: Settings): TlsSource | null {
   const { admin, lineOf } = settings;

@@ -114,7 +114,7 @@ function hexValue(match: RegExpExecArray): number {
   return mantissa * 2 ** (Number(match[4] ?? 0) - 4 * fraction.length);
 }
 
-/** `value` given in the unit that `text` begins with, in the base unit; null = no such unit, or more behind it. */
+/** `value` given in the unit that `text` begins with, in the base unit; null = no such unit, or something after it. */
 function convert(value: number, text: string, base: Unit): number | null {
   const name = text.replace(/[ \t\n\v\f\r]+$/, '');
   const index = timeUnits.findIndex((unit) => unit.name === name);

@@ -53,7 +53,7 @@ export interface YamlText {
 /** An alias may be used, but not to write a small file that means a huge one: a value counts wherever it is meant. */
 const MAX_ALIASES = 100;
 const MAX_VALUES = 300_000;
-/** Syntax errors that are told of one file; a megabyte of brackets has a million. */
+/** At most this many syntax errors of one file are reported. A megabyte of brackets has a million. */
 const MAX_ERRORS = 1_000;
 /** Deeper than any setting goes, shallow enough for recursion. */
 const MAX_DEPTH = 10;

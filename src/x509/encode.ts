@@ -2,7 +2,7 @@
 
 import { tags } from './der.ts';
 
-/** An element of the given identifier octet whose contents are the parts, one behind the other. */
+/** An element of the given identifier octet whose contents are the parts, one after the other. */
 export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const contents = Buffer.concat(parts);
   return Buffer.concat([Buffer.from([tag]), lengthOctets(contents.length), contents]);

@@ -72,7 +72,7 @@ function readIdentity(der: Uint8Array, fingerprint: string): ClientIdentity {
       issuerName: formatForStatistics(certificate.issuer),
     });
     const cn = commonName(certificate.subject);
-    // SECURITY: `postgres\0.example` must not pass for `postgres` in anything behind this gate that ends strings at NUL.
+    // SECURITY: `postgres\0.example` must not pass for `postgres` in anything after this gate that ends strings at NUL.
     if (cn?.includes('\0') === true) throw nulInCommonName();
     const names = namesOf(cn, facts.subjectDn, certificate.altNames);
     const identity: ClientIdentity = { [verified]: true, names, facts };
@@ -218,7 +218,7 @@ const altNameTypes: ReadonlyMap<number, keyof AltNames> = new Map([
   [0x86, 'uri'],
 ]);
 
-/** Entries by type, raw bytes. An entry that is empty or holds a NUL is no name and left out (contract §3). */
+/** Entries by type, raw bytes. An entry that is empty or holds a NUL does not count as a name (contract §3). */
 function readAltNames(value: DerReader): AltNames {
   const entries = value.enter(tags.sequence);
   value.finish();

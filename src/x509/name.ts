@@ -67,7 +67,7 @@ function bitStringBytes([unused = 8, ...octets]: Uint8Array): ByteString {
 
 /**
  * The form of X509_NAME_print_ex with XN_FLAG_RFC2253 (semantics §2.12): reverse order, `,` and `+`, pure ASCII.
- * Empty for an empty name. Throws DerError for a value that is no valid string of its type.
+ * Empty for an empty name. Throws DerError for a value that is not a valid string of its type.
  */
 export function formatRfc2253(name: DistinguishedName): string {
   return name
@@ -147,13 +147,13 @@ function formatValue(attribute: Attribute, escape: EscapeNonAscii): ByteString {
 /**
  * A string's UTF-8 bytes. One-byte types are taken as Latin-1, as OpenSSL takes them.
  * @param tag of a string type
- * Throws DerError when it is no valid string of its type.
+ * Throws DerError when it is not a valid string of its type.
  */
 export function utf8Form(value: Uint8Array, tag: number): ByteString {
   const width = bytesPerCharacter.get(tag);
   if (width === undefined) throw new DerError('no character string');
   if (width === 0) {
-    // SECURITY: here and below, as in OpenSSL, what is no text has no name, so that no two readers can differ on it.
+    // SECURITY: here and below, as in OpenSSL, bytes that are not text have no name. Two readers can then not differ on it.
     if (!isUtf8(value)) throw new DerError('string is no UTF-8');
     return fromBytes(value);
   }

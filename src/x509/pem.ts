@@ -196,7 +196,7 @@ function* readBody(
 function decodeBase64(text: string): Buffer {
   const dash = text.indexOf('-');
   const data = (dash === -1 ? text : text.slice(0, dash)).replaceAll(/[ \t\r]/g, '');
-  // SECURITY: Node's own decoder passes over what is no base64, so that two readers would see different bytes.
+  // SECURITY: Node's own decoder skips what is not base64. Two readers would then see different bytes.
   if (data.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(data)) throw new PemError('bad base64 decode');
   return Buffer.from(data, 'base64');
 }

@@ -111,7 +111,7 @@ const MAX_LIST = 128;
  * The offers of a ClientHello.
  *
  * @param record the TLS record, or the several, that hold it, from the connection's first byte on
- * @returns null when that is no complete and well-formed ClientHello; it never throws
+ * @returns null when that is not a complete, well-formed ClientHello. It never throws
  */
 export function decodeClientHello(record: Uint8Array): ClientHelloFacts | null {
   const collector = new ClientHelloCollector();

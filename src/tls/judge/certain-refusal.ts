@@ -1,12 +1,12 @@
 // What can be said against a client's chain without asking the time: that no root of ssl_ca_file vouches for it any
-// more, or that a list of its issuer's names it. It is meant to be generous: what is not certain is no objection.
+// more, or that a list of its issuer's names it. It is meant to be generous: what is not certain does not count.
 
 import { X509Certificate } from 'node:crypto';
 import { DerError, DerReader, tags } from '../../x509/der.ts';
 import { latin1, readSignedList, type SignedList } from '../../x509/signed-list.ts';
 import type { TlsMaterial } from '../types.ts';
 
-/** Signatures that are checked for one chain. A bundle that would need more is no ground for certainty. */
+/** Signatures that are checked for one chain. A bundle that needs more makes nothing certain. */
 const MAX_SIGNATURES = 500;
 
 /** Node's names of the two certain errors. */

@@ -26,7 +26,7 @@ export async function readDhParameters(
   });
   const der = parametersBlock(content, refuse);
   const { prime, generator } = decodeParameters(der, refuse);
-  // SECURITY: a composite modulus makes discrete logarithms easy for whoever knows its factors.
+  // SECURITY: a composite modulus makes discrete logarithms easy for anyone who knows its factors.
   if (prime < 0n || !(await isPrime(prime))) throw refuse('invalid DH parameters: p is not prime');
   // SECURITY: 0, 1 and -1 make every shared secret one of two numbers. PostgreSQL takes them with a safe prime.
   if (generator <= 1n || generator >= prime - 1n) {

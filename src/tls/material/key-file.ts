@@ -34,7 +34,7 @@ export function keyFileObjection(
   if ((status.mode & FILE_TYPE) !== REGULAR_FILE) {
     return { message: `${kind} "${path}" is not a regular file` };
   }
-  // SECURITY: whoever owns the file could open it to others, or put another key in its place.
+  // SECURITY: the file's owner could open it to others, or put another key in its place.
   if (status.uid !== effectiveUid && status.uid !== 0) {
     return { message: `${kind} "${path}" must be owned by the database user or root` };
   }
