@@ -156,3 +156,74 @@ await test('at log_level trace', async (t) => {
   for (const [name, secret] of Object.entries(hidden))
     t.notOk(gate.stdout.includes(secret) || gate.stderr.includes(secret), name);
 });
+
+await test('secrets of auth_file, at log_level trace', async (t) => {
+  const salted = (byte: number) => Buffer.alloc(32, byte).toString('base64');
+  const scram = `SCRAM-SHA-256$4096:${salted(1).slice(0, 24)}$${salted(2)}:${salted(3)}`;
+  const kept = { plain: 'staple-of-plain', md5: `md5${'5eC4'.toLowerCase().repeat(8)}`, scram };
+  const sent: string[] = [];
+  const upstream = await scriptedUpstream(t, async (connection) => {
+    const { parameters } = await connection.readStartup();
+    await (parameters['application_name'] === 'scram'
+      ? connection.send(authenticationSasl())
+      : connection.send(authenticationMd5Password()));
+    sent.push((await connection.readMessage()).body.toString('latin1'));
+    if (parameters['application_name'] === 'scram') {
+      const nonce = /r=([^,]+)$/.exec(sent.at(-1) ?? '')?.[1] ?? '';
+      await connection.send(authentication(11, Buffer.from(`r=${nonce}x,s=c2FsdHlzYWx0,i=4096`)));
+      sent.push((await connection.readMessage()).body.toString('latin1'));
+      await connection.send(authentication(12, Buffer.from(secrets.serverProof)));
+    } else await connection.acceptLogin({ pid: PID, key: KEY });
+    await connection.stall();
+    connection.halfClose();
+  });
+  const gate = await startGate(t, {
+    hba: 'hostssl trust all all trust\nhostssl password all all password\nhostssl all all all scram-sha-256\n',
+    upstream,
+    config: { log_level: 'trace', auth_file: 'userlist.txt' },
+    files: {
+      'userlist.txt': Object.entries(kept)
+        .map(([user, secret]) => `"${user}" "${secret}"\n`)
+        .join(''),
+    },
+  });
+  const play = async (user: string, database: string, how: string, replies: readonly Buffer[]) => {
+    const client = await visit(t, gate);
+    await client.openTls();
+    const login = client.login({ user, database, application_name: how });
+    for (const reply of replies) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      client.socket.once('data', () => resolve());
+      await promise;
+      await client.send(reply);
+    }
+    await login.catch(() => null);
+    client.destroy();
+    await client.ending();
+  };
+  await play('plain', 'trust', 'md5', []);
+  await play('plain', 'trust', 'scram', []);
+  await play('md5', 'trust', 'md5', []);
+  await play('scram', 'trust', 'md5', []);
+  await play('plain', 'password', 'md5', [passwordMessage(kept.plain)]);
+  await play('plain', 'password', 'md5', [passwordMessage(secrets.password)]);
+  await play('nobody', 'password', 'md5', [passwordMessage(secrets.password)]);
+  await play('scram', 'scram', 'md5', [saslInitial, message('p', Buffer.from(secrets.saslFinal))]);
+  t.equal(sent.length, 5, 'the secrets were used');
+  const hidden = [
+    ...Object.values(kept),
+    ...scram.split(/[$:]/).slice(2),
+    ...Object.values(secrets),
+    ...sent.map((answer) => answer.replaceAll('\0', '')).filter((answer) => answer !== ''),
+    ...sent.flatMap((answer) => /r=[^,]+|p=.+/.exec(answer) ?? []),
+    'battery',
+    '"type":"Buffer"',
+  ];
+  const { body: metrics } = await gate.admin('/metrics');
+  for (const secret of hidden) {
+    t.notOk(
+      [gate.stdout, gate.stderr, metrics].some((text) => text.includes(secret)),
+      secret,
+    );
+  }
+});
