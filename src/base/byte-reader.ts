@@ -1,9 +1,9 @@
-// Reading an exact number of bytes from a socket, and handing back what was read too much. Used before the relay
-// only, on the raw socket and again on the TLS socket above it.
+// Reads an exact number of bytes from a socket and gives back the bytes beyond them. It is used before the relay only, on
+// the raw socket and then on the TLS socket above it.
 
 import type { Socket } from 'node:net';
 
-/** Reads exactly as much as is asked for; what arrived beyond it stays here until `release` hands it back. */
+/** Reads exactly as much as is asked for. Bytes beyond that stay here until `release` gives them back. */
 export class ByteReader {
   readonly #socket: Socket;
   readonly #signal: AbortSignal;
@@ -33,7 +33,7 @@ export class ByteReader {
     return this.#pending.length;
   }
 
-  /** What broke the stream off; null where the peer has just closed it, or has not. */
+  /** The error that ended the stream. Null where the peer has closed it in order, or where it is open. */
   get error(): Error | null {
     return this.#error;
   }
@@ -57,7 +57,7 @@ export class ByteReader {
     return this.#pending.subarray(0, length);
   }
 
-  /** Stops reading and puts what was not asked for back into the socket, for its next reader. */
+  /** Stops reading and puts the bytes that nobody asked for back into the socket, for its next reader. */
   release(): void {
     this.#socket.off('readable', this.#onEvent);
     this.#socket.off('end', this.#onEnd);
@@ -74,7 +74,7 @@ export class ByteReader {
   async #fill(length: number): Promise<void> {
     for (;;) {
       this.#signal.throwIfAborted();
-      // Only what is asked for is drained, so a peer that sends without end fills its own buffers, not ours.
+      // Drain only when more is asked for. A peer that sends without end then fills its own buffers, not ours.
       if (this.#pending.length < length) this.#drain();
       if (this.#pending.length >= length || this.#ended) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -102,7 +102,7 @@ export class ByteReader {
   };
 }
 
-/** A socket without an encoding, as all are here, reads buffers. */
+/** Every socket here has no encoding, so it reads buffers. */
 function nextChunk(socket: Socket): Buffer | null {
   const chunk: unknown = socket.read();
   return chunk instanceof Buffer ? chunk : null;

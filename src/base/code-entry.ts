@@ -1,17 +1,17 @@
-// What the registry of codes says of each: the form of an entry of codes.ts.
+// The form of an entry in the registry of codes (codes.ts).
 
-/** pino's levels as far as the registry uses them. */
+/** The levels of pino that the registry uses. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What belongs to one code. */
 export interface CodeEntry {
-  /** SQLSTATE the client is sent; null where PostgreSQL closes without a word. */
+  /** The SQLSTATE that the client gets. Null where PostgreSQL closes the connection without an error. */
   readonly sqlstate: string | null;
   /** Level of the connection's closing line. */
   readonly level: LogLevel;
   /** One sentence for the operator, the first line under the code's heading in docs/errors.md. */
   readonly means: string;
-  /** The client's text where it is always the same; null where it names something, or the client is told nothing. */
+  /** The client's text where it is always the same. Null where it names something, or where the client gets no error. */
   readonly reply: string | null;
 }
 

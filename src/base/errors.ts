@@ -5,7 +5,7 @@ import { codes, type Code } from './codes.ts';
 
 /** What belongs to one failure beside its code. Texts are byte strings, so that names go back as they came. */
 export interface GatehouseErrorInit {
-  /** The client's M field where the registry has none. With neither the connection is closed without a word. */
+  /** The client's M field where the registry has none. Without either the connection is closed without an error. */
   readonly reply?: ByteString;
   /** The client is told nothing, even where the registry has a text. */
   readonly isSilent?: boolean;

@@ -10,7 +10,7 @@ export interface Place {
   readonly port: number;
 }
 
-/** What `*` in listen_addresses stands for. */
+/** The addresses that `*` in listen_addresses stands for. */
 export const EVERY_ADDRESS = ['0.0.0.0', '::'] as const;
 
 /** The addresses of a host that needs no resolver: a numeric address, or `localhost`. Null = it is a name. */

@@ -1,6 +1,6 @@
 // The right name for a mistyped one. Pure.
 
-/** The candidate that fewest single-character edits turn `word` into; null when none is near enough to be meant. */
+/** The candidate that is the fewest edits of one character away from `word`. Null when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   const limit = Math.max(1, Math.floor(Math.min(word.length, MAX_WORD) / 3));
   if (word.length > MAX_WORD) return null;
@@ -13,7 +13,7 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** Longer than every name there is; keeps the cost of comparing small. */
+/** Longer than every name, so that the cost of comparing stays small. */
 const MAX_WORD = 64;
 
 /** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours each count one. */

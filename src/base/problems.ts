@@ -4,7 +4,7 @@
 export interface Problem {
   /** Absolute path. */
   readonly file: string;
-  /** 1-based; null where the problem is the whole file's. */
+  /** 1-based. Null where the problem is with the whole file. */
   readonly line: number | null;
   readonly column?: number;
   readonly message: string;
@@ -14,10 +14,10 @@ export interface Problem {
   readonly level?: 'warn' | 'error';
 }
 
-/** Thrown by every loader (settings, TLS, rules, maps): nothing was loaded, and these are all the reasons. */
+/** Thrown by every loader (settings, TLS, rules, maps). Nothing was loaded; it has all the reasons. */
 export class LoadError extends Error {
   readonly problems: readonly Problem[];
-  /** Files and directories that were read or looked for, so that a watcher notices when one of them is mended. */
+  /** Files and directories that were read or looked for. The watcher watches them, to notice a repair. */
   readonly files: readonly string[];
   constructor(problems: readonly Problem[], files: readonly string[] = []) {
     super(problems.map(formatProblem).join('\n'));

@@ -1,5 +1,5 @@
-// How every file that the configuration names is read: a regular file only, opened without waiting, up to a limit,
-// within a deadline, and off the event loop.
+// Reads every file that the configuration names. It takes regular files only, opens them without waiting, and has a limit
+// of size and of time. It never blocks the event loop.
 //
 // A read of a dead network mount cannot be interrupted: it holds a thread of libuv's pool until the kernel gives up.
 // So reads follow one another. One that is overdue is left to itself, and everything in the same directory fails at
@@ -12,15 +12,15 @@ import { dirname, join, resolve, sep } from 'node:path';
 /** A larger file is refused as EFBIG. A revocation list of a million entries has some 50 MB. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** What reading one file or directory may take, in milliseconds. */
+/** The longest time that one read may take, in milliseconds. */
 const READ_DEADLINE_MS = 10_000;
 
 /** Threads of libuv's pool where UV_THREADPOOL_SIZE does not say. */
 const DEFAULT_POOL = 4;
-/** Threads of the pool that overdue reads never get: name look-ups and a read that works need them. */
+/** Threads of the pool that overdue reads never take: name look-ups and other reads need them. */
 const KEPT_THREADS = 2;
 
-/** Linux's makedev(1, 3), the null device: what stands for an empty file. */
+/** Linux's makedev(1, 3), the null device. It counts as an empty file. */
 const NULL_DEVICE = 0x103;
 
 /** Without O_NONBLOCK opening a FIFO waits for a writer; with O_NOCTTY no terminal becomes this process's own. */
@@ -104,7 +104,7 @@ function assertReadable(path: string, stats: Stats, { judge, limit = MAX_FILE_BY
   judge?.(stats);
   if (stats.isDirectory()) throw failure(path, 'EISDIR');
   const isNull = stats.isCharacterDevice() && stats.rdev === NULL_DEVICE;
-  // SECURITY: a FIFO, a terminal or a device never ends, or not before someone else wishes.
+  // SECURITY: reading a FIFO, a terminal or a device may never end.
   if (!stats.isFile() && !isNull) throw failure(path, 'EFTYPE', 'not a regular file');
   if (stats.size > limit) throw failure(path, 'EFBIG');
 }
@@ -145,7 +145,7 @@ async function readToEnd(
       const { bytesRead } = await file.read(chunk, filled, room - filled, null);
       if (bytesRead === 0) break;
       filled += bytesRead;
-      // Counted while reading too: a file that grows has no honest size.
+      // Count while reading, too: the size of a file that grows is wrong by the end.
       if (total + filled > limit) throw failure(path, 'EFBIG');
     }
     total += filled;
@@ -160,7 +160,7 @@ interface Job {
   directory: string;
 }
 
-/** What has not come back in time, and is left to itself. */
+/** Reads that are overdue. They go on without a reader. */
 const overdue = new Set<Job>();
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -187,7 +187,7 @@ async function withinDeadline<T>(
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       overdue.add(job);
-      // Nobody wants what it comes back with any more.
+      // Its result is not used: the caller has been given ETIMEDOUT.
       void reading.catch(() => undefined).finally(() => overdue.delete(job));
       reject(failure(path, 'ETIMEDOUT', `no answer within ${deadlineMs / 1000} s`));
     }, deadlineMs);

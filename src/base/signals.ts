@@ -1,9 +1,9 @@
-// Signals from the first moment on. This file imports nothing of the program, so that the bin and a worker can load it
-// before everything else: a signal that nobody listens for ends the process there and then.
+// Handles signals from the first moment. This file imports nothing of the program, so that the bin and a worker can load
+// it before everything else. Without a listener a signal would end the process at once.
 
 import { readFileSync } from 'node:fs';
 
-/** What the gate does on each signal whose default would end the process, or open Node's debugger (SIGUSR1). */
+/** The gate's answer to each signal whose default would end the process, or open Node's debugger (SIGUSR1). */
 const MEANINGS = {
   SIGHUP: 'reload',
   SIGTERM: 'drain',
@@ -36,7 +36,7 @@ export interface Received {
 
 type Handler = (received: Received) => void;
 
-/** Those that came before anybody wanted them. */
+/** Signals that came before followSignals() was called. */
 const held: Received[] = [];
 let handler: Handler | null = null;
 let listening = false;
@@ -46,7 +46,7 @@ export function holdSignals(): void {
   if (listening) return;
   listening = true;
   for (const [signal, meaning] of entriesOf(MEANINGS)) {
-    // V8's own profiler lives by this one.
+    // V8's profiler needs this one.
     if (signal === 'SIGPROF' && isProfiled()) continue;
     process.on(signal, () => {
       if (handler === null) held.push({ signal, meaning });

@@ -1,4 +1,4 @@
-// Runs long work in slices, so that a thread that relays sessions never works on anything else for long.
+// Runs long work in slices, so that it never holds up the sessions that the same thread relays.
 
 import { setImmediate } from 'node:timers';
 import type { Steps } from './steps.ts';

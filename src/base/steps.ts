@@ -1,5 +1,4 @@
-// Long work that can be done piece by piece: a generator that yields wherever it may be interrupted. Whoever runs it
-// decides whether others have their turn in between.
+// Long work as a generator that yields where it may be interrupted. The caller decides whether other work runs in between.
 
 /** Work that yields nothing but the chance to pause, and returns its result. */
 export type Steps<T> = Generator<void, T, void>;

@@ -3,7 +3,7 @@
 
 import { messageOf } from './errors.ts';
 
-/** By errno's name: what opening, reading, writing, binding and connecting meet. */
+/** By errno's name: the errors of opening, reading, writing, binding and connecting. */
 export const systemErrors: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
   EADDRINUSE: 'Address already in use',
@@ -44,7 +44,7 @@ export function errnoOf(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
-/** What went wrong in PostgreSQL's words, or in the error's own where it is not one of the system's. */
+/** An error in PostgreSQL's words, or in its own where it is not one of the system's. */
 export function systemMessage(error: unknown): string {
   return systemErrors[errnoOf(error) ?? ''] ?? messageOf(error);
 }

@@ -1,6 +1,6 @@
-// Waiting with an end.
+// Waits that end.
 
-/** Waits for `promise` or `ms` milliseconds, or until what `onStart` was given is called, whichever is first. */
+/** Waits for `promise`, for `ms` milliseconds, or for the call of the function that `onStart` gets: the first of them. */
 export async function withTimeout(
   promise: Promise<unknown>,
   ms: number,

@@ -1,5 +1,5 @@
-// How a command ends: with the exit status that its action returns, or with one line on stderr and the status of
-// the error that it threw.
+// Ends a command with the exit status that its action returns. Where the action throws, one line goes to stderr and the
+// status is that of the error.
 
 import { LoadError } from '../base/problems.ts';
 import { hasOverdueReads } from '../base/regular-file.ts';
@@ -7,7 +7,7 @@ import { hasOverdueReads } from '../base/regular-file.ts';
 /** Exit statuses (contract §1). */
 export const exitStatus = { fine: 0, failed: 1, usage: 2 } as const;
 
-/** A command that cannot do what was asked; the message is for the person who typed it. */
+/** A command that failed. The message is for the person who typed it. */
 export class CommandError extends Error {
   readonly status: number;
   constructor(message: string, status: number = exitStatus.failed) {

@@ -44,8 +44,8 @@ async function find(config: string): Promise<Findings> {
     const { snapshot, warnings } = await loadSnapshot(config);
     const advice = advise(snapshot, new Date());
     return {
-      errors: [...warnings.filter(isGrave), ...advice.errors],
-      warnings: [...warnings.filter((warning) => !isGrave(warning)), ...advice.warnings],
+      errors: [...warnings.filter(letsNobodyIn), ...advice.errors],
+      warnings: [...warnings.filter((warning) => !letsNobodyIn(warning)), ...advice.warnings],
       admitting: { lines: advice.admitting, of: advice.lines },
     };
   } catch (error) {
@@ -54,8 +54,8 @@ async function find(config: string): Promise<Findings> {
   }
 }
 
-/** It loads, and clients do not get in. */
-function isGrave({ level }: Problem): boolean {
+/** Whether a warning is about a file that loads and lets no client in. */
+function letsNobodyIn({ level }: Problem): boolean {
   return level === 'error';
 }
 
@@ -69,7 +69,7 @@ function asText(config: string, { errors, warnings, admitting }: Findings, ok: b
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** The last line: an operator who reads nothing else sees here that nobody can get in. */
+/** The last line says whether anyone can get in, for an operator who reads nothing else. */
 function summary({ lines, of }: { readonly lines: number; readonly of: number }): string {
   return `${lines} of ${of} ${of === 1 ? 'line' : 'lines'} of pg_hba.conf can admit anybody`;
 }
@@ -79,7 +79,7 @@ function asJson({ errors, warnings }: Findings, ok: boolean): string {
   return `${JSON.stringify(report, null, 2)}\n`;
 }
 
-/** Every field is there, null where there is nothing to say. */
+/** Every field is there. Null = none. */
 function jsonRow({ file, line, message, hint }: Problem): Record<string, unknown> {
   return { file, line, message, hint: hint ?? null };
 }

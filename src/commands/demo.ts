@@ -69,7 +69,7 @@ function endingSignal(): { readonly signal: AbortSignal; ignore(): void } {
   };
 }
 
-/** More than a few people at one psql prompt each. */
+/** More sessions than a few people with psql need. */
 const UPSTREAM_CONNECTIONS = 16;
 
 /** PostgreSQL as WebAssembly on a loopback port of its own; it speaks no TLS and asks for no password. */
@@ -197,7 +197,7 @@ async function isFree(address: string, wanted: number): Promise<boolean> {
   try {
     await once(probe, 'listening');
   } catch (error) {
-    // An address that this machine does not have is in nobody's way.
+    // An address that this machine does not have is not in use.
     return !(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE');
   }
   probe.close();

@@ -13,13 +13,13 @@ import { CommandError } from './action.ts';
 
 export interface ReadCertificate {
   readonly facts: CertificateFacts;
-  /** For show, verified or not; null where there is none or it cannot be read. */
+  /** To show, verified or not. Null where there is none, or where it cannot be read. */
   readonly commonName: string | null;
   readonly outcome:
     | { readonly kind: 'verified'; readonly names: CertificateNames }
     /** Why it does not verify, in OpenSSL's words. */
     | { readonly kind: 'refused'; readonly reason: string }
-    /** Why nobody can say. */
+    /** Why it could not be judged. */
     | { readonly kind: 'not-judged'; readonly reason: string };
 }
 
@@ -91,7 +91,7 @@ function describeNames(certificate: ReadCertificate): Record<string, unknown> {
   };
 }
 
-/** For a person: what it says, and what was found of it. */
+/** For a person: the certificate's facts and the result. */
 export function certificateLines(certificate: ReadCertificate): string[] {
   const { facts, commonName, outcome } = certificate;
   const names = verifiedNames(certificate);

@@ -48,7 +48,7 @@ interface Answer {
     /** auth_file is set. */
     readonly usesSecrets: boolean;
   };
-  /** The client is refused without a word, since this line would admit it without TLS. */
+  /** The client is refused without an error, because this line would admit it without TLS. */
   readonly untold?: HbaRecord;
 }
 
@@ -109,7 +109,7 @@ async function run(options: ExplainOptions): Promise<number> {
   return statusOf(verdictWord(answer), options.expect);
 }
 
-/** What could not be judged is no verdict, whatever is expected. */
+/** Where something could not be judged no expectation is met. */
 function statusOf(verdict: ReturnType<typeof verdictWord>, expected: ExplainOptions['expect']): number {
   if (verdict === 'not-judged') return exitStatus.failed;
   return expected === undefined || verdict === expected ? exitStatus.fine : exitStatus.failed;
@@ -187,7 +187,7 @@ function asJson(answer: Answer): string {
   return `${JSON.stringify(report, null, 2)}\n`;
 }
 
-/** `not-judged` where what decides could not be found out. */
+/** `not-judged` where a fact that decides could not be found out. */
 function verdictWord({ certificate, verdict, reply }: Answer): 'admit' | 'reject' | 'not-judged' {
   if (certificate?.outcome.kind === 'not-judged' && reply === null) return 'not-judged';
   return verdict?.kind === 'admit' ? 'admit' : 'reject';

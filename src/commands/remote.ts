@@ -154,7 +154,7 @@ function reason(error: unknown): string {
   if (error.name === 'TimeoutError' || error.name === 'AbortError') {
     return `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`;
   }
-  // For a name with several addresses Node reports the failures together: the first tells enough.
+  // For a name with several addresses Node reports all failures together. The first is enough.
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
   return systemMessage(error);
 }
@@ -196,7 +196,7 @@ const columns: readonly (readonly [string, (row: object) => string])[] = [
   ['STATE', stateText],
 ];
 
-/** The state, and what a reload has found against the session. */
+/** The state, and whether a reload would refuse the session. */
 function stateText(row: object): string {
   const state = shown(field(row, 'state'));
   const judgement = shown(field(row, 'judgement'));

@@ -65,21 +65,21 @@ export class Workers implements ClientService {
    * @throws LoadError where the gate cannot listen; Error when a worker does not start
    */
   static async start(options: WorkersOptions): Promise<Workers> {
-    const fleet = new Workers(options);
+    const workers = new Workers(options);
     const { settings, rules } = options.config.current;
     options.metrics.rules(rules.records);
     // Bind the port alone once. The workers' sockets let any process of this user share the port, so a second gate
     // would not be refused but get every other client.
     const probe = await openListeners({ settings, log: options.log }, (raw) => raw.destroy());
-    fleet.#addresses = probe.addresses;
+    workers.#addresses = probe.addresses;
     await probe.close();
     try {
-      await Promise.all(Array.from({ length: settings.workers }, () => fleet.#startWorker()));
+      await Promise.all(Array.from({ length: settings.workers }, () => workers.#startWorker()));
     } catch (error) {
-      await fleet.finish();
+      await workers.finish();
       throw error;
     }
-    return fleet;
+    return workers;
   }
 
   get addresses(): readonly ListenAddress[] {
