@@ -57,7 +57,11 @@ export function readSettings(file: string, fs: FileSystem): ReadSettings {
   for (const { message, at } of problems) found.fail(message, yamlHint(text, at), at);
   if (root.kind === 'map') found.addTopLevel(root.entries);
   else if (root.kind !== 'empty')
-    found.fail('the file must be a map of settings', yamlHint(text, root.at) ?? 'Write name: value lines.', root.at);
+    found.fail(
+      'the file must be a map of settings',
+      yamlHint(text, root.at) ?? 'Write name: value lines.',
+      root.at,
+    );
   const settings = assemble(found);
   checkUpstream(settings, found);
   checkAdmin(settings, found);
