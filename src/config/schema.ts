@@ -1,6 +1,5 @@
-// THE list of settings (contract §2): their names, kinds, ranges, defaults and documentation. The type Settings, the
-// loader, the sample config/gatehouse.yaml and docs/configuration.md are all made from it, so none can differ from
-// another. A new setting is one entry here.
+// The list of settings (contract §2). The type Settings, the loader, config/gatehouse.yaml and docs/configuration.md are
+// all made from it, so none can differ from another. A new setting is one entry here.
 
 import {
   adminListen,
