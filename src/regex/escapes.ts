@@ -4,13 +4,13 @@ import type { ByteString } from '../base/bytestring.ts';
 import { PatternError, regerror } from './error.ts';
 import type { RegexToken } from './lexer.ts';
 
-/** An escape as a token, and how many characters behind the backslash it takes. */
+/** An escape as a token, and how many characters after the backslash it takes. */
 export interface Escape {
   readonly token: RegexToken;
   readonly length: number;
 }
 
-/** PostgreSQL's CHR_MAX: a larger code is no character. */
+/** PostgreSQL's CHR_MAX: a larger code is not a character. */
 const MAX_CODE = 0x7ffffffe;
 /** `\xhhh…` takes any number of digits up to this. */
 const MAX_DIGITS = 255;
@@ -48,7 +48,7 @@ const simple: ReadonlyMap<string, RegexToken> = new Map<string, RegexToken>([
 ]);
 
 /**
- * Reads the escape at `at`, which is just behind a backslash and not the end.
+ * Reads the escape at `at`, which is just after a backslash and not the end.
  * @param groupCount how many capturing parentheses have been opened: tells `\12` the group from `\12` the newline.
  * @throws PatternError for an escape that does not exist.
  */

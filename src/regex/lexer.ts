@@ -216,7 +216,7 @@ export class Lexer {
     }
   }
 
-  /** Whether a quantifier is greedy: only advanced syntax has a `?` behind it that says no. */
+  /** Whether a quantifier is greedy: only advanced syntax has a `?` after it that says no. */
   #greedy(): number {
     return this.options.syntax === 'advanced' && this.#take('?') ? 0 : 1;
   }

@@ -19,7 +19,7 @@ const MAX_TABLES = 500_000;
 /** Up to this many states no automaton can reach any of the limits. */
 const SMALL = 64;
 
-/** From the boundary before the first byte to the one behind the last. */
+/** From the boundary before the first byte to the one after the last. */
 export interface Span {
   readonly from: number;
   readonly to: number;

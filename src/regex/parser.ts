@@ -21,7 +21,7 @@ import type { Atom, Branch, Constraint, Piece, Regex, SimpleConstraint, Syntax }
 const MAX_REPETITIONS = 255;
 /** Parentheses within parentheses; PostgreSQL ends where its stack does. */
 const MAX_DEPTH = 100;
-/** Atoms and constraints in one expression, and groups: so many divisions may be nested in each other. */
+/** Atoms and constraints in one expression, and groups: this many divisions may be nested in each other. */
 const MAX_PIECES = 2000;
 const MAX_GROUPS = 100;
 /** Lookaround constraints in one expression: each doubles the contexts that a boundary can stand in. */
@@ -114,7 +114,7 @@ class Parser {
     return pieces;
   }
 
-  /** A constraint takes no quantifier: one behind it finds nothing to repeat. */
+  /** A constraint takes no quantifier: one after it finds nothing to repeat. */
   #parsePiece(inLookaround: boolean): Piece {
     if (++this.#pieces > MAX_PIECES) throw new PatternError(regerror.tooComplex);
     const constraint = this.#parseConstraint();

@@ -4,7 +4,7 @@
 /** Set of states as words of 32 bits. */
 export type StateSet = Int32Array;
 
-/** The step from the states before a boundary to those behind it (or, backward, the other way round). */
+/** The step from the states before a boundary to those after it (or, backward, the other way round). */
 export class Table {
   readonly #forward: boolean;
   readonly #words: number;

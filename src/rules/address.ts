@@ -6,7 +6,7 @@ import type { AddressSpec, InterfaceAddress, IpAddress } from './types.ts';
 
 /** Largest last part of an inet_aton address by the number of parts before it. */
 const LAST_PART_LIMIT = [0xffffffff, 0xffffff, 0xffff, 0xff] as const;
-/** IFNAMSIZ-1: a longer name is no interface. */
+/** IFNAMSIZ-1: a longer name is not an interface. */
 const MAX_INTERFACE_NAME = 15;
 
 /**
@@ -96,7 +96,7 @@ function parseDottedQuad(text: string): number[] | null {
 }
 
 /**
- * The mask for the text behind an address's `/`, or null when it is no valid length: strtol over the whole
+ * The mask for the text after an address's `/`, or null when it is not a valid length: strtol over the whole
  * text, so that `+8`, `08` and leading white space count (semantics §4.6).
  */
 export function parseCidrLength(text: string, family: 4 | 6): Uint8Array | null {
@@ -174,7 +174,7 @@ export interface ClientAddress {
 
 /**
  * The address of a socket's peer; an IPv4-mapped one (`::ffff:a.b.c.d`, seen when the gate listens on `::`)
- * becomes the IPv4 address it is, as PostgreSQL sees it (semantics §5.2). Null when the text is no address.
+ * becomes the IPv4 address it is, as PostgreSQL sees it (semantics §5.2). Null when the text is not an address.
  */
 export function clientAddress(text: string): ClientAddress | null {
   const address = parseNumericAddress(text);

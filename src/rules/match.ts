@@ -112,7 +112,7 @@ function matchHostName(
   if (hostName.state === 'unknown') return 'reverse';
   if (hostName.state === 'unresolvable' || !hostNameMatches(name, hostName.name)) return 'address';
   if (hostName.forward.state === 'unknown') return 'forward';
-  // SECURITY: whoever owns the client's address range decides its reverse name; only the forward look-up binds it.
+  // SECURITY: the owner of the client's address range decides its reverse name; only the forward look-up binds it.
   return hostName.forward.state === 'resolved' &&
     hostName.forward.addresses.some((a) => isSameAddress(a, address))
     ? 'match'

@@ -97,7 +97,7 @@ export class Scanner {
     this.#line = line;
   }
 
-  /** True when a comma stood directly behind the last token: the next one belongs to the same field (T7). */
+  /** True when a comma stood directly after the last token: the next one belongs to the same field (T7). */
   get endedInComma(): boolean {
     return this.#endedInComma;
   }

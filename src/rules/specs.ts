@@ -12,7 +12,7 @@ import type { DatabaseSpec, Token, UserSpec } from './types.ts';
 export class PatternCache {
   readonly #patterns = new Map<ByteString, Pattern>();
 
-  /** Throws BadLine with PostgreSQL's text when `source` is no regular expression. */
+  /** Throws BadLine with PostgreSQL's text when `source` is not a regular expression. */
   compile(source: ByteString): Pattern {
     let pattern = this.#patterns.get(source);
     if (pattern === undefined) {
@@ -33,7 +33,7 @@ export function isKeyword(token: Token, keyword: string): boolean {
   return !token.quoted && token.text === keyword;
 }
 
-/** Null for a token that is no regular expression. Quoting does not matter: it is how commas get in (§4.4). */
+/** Null for a token that is not a regular expression. Quoting does not matter: it is how commas get in (§4.4). */
 export function parsePattern(token: Token, patterns: PatternCache): Pattern | null {
   return token.text.startsWith('/') ? patterns.compile(token.text.slice(1)) : null;
 }

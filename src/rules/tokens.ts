@@ -20,7 +20,7 @@ const MIN_FILE_BYTES = 1024;
 const MAX_TOKENS = 1_000_000;
 /** Lines whose `include` or `@file` cannot be followed: a file that includes itself a few times has millions. */
 const MAX_UNREADABLE = 1_000;
-/** A line may hold a million tokens: after so many of them the reading may be interrupted. */
+/** A line may hold a million tokens: after this many of them the reading may be interrupted. */
 const TOKENS_A_STEP = 256;
 /** Errors of one load. */
 const MAX_PROBLEMS = 10_000;
