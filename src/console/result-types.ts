@@ -33,6 +33,7 @@ const COLUMN_TYPES: Readonly<Record<string, PgType>> = {
   line: 'int4',
   rule_line: 'int4',
   client_port: 'int4',
+  proxy_port: 'int4',
   bits: 'int4',
   hits: 'int8',
   bytes_in: 'int8',
