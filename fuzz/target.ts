@@ -32,6 +32,7 @@ export const targets = {
   pattern: async () => (await import('./targets/pattern.ts')).patternTarget(),
   der: async () => (await import('./targets/der.ts')).derTarget(),
   admin: async () => (await import('./targets/admin.ts')).adminTarget(),
+  console: async () => (await import('./targets/console.ts')).consoleTarget(),
   connection: async () => (await import('./targets/connection.ts')).connectionTarget(),
 } satisfies Record<string, () => Promise<Target>>;
 
