@@ -14,6 +14,20 @@ export interface Mutation {
 
 export const mutations: readonly Mutation[] = [
   {
+    file: 'console/executor.ts',
+    removes: 'the difference between admin_users and stats_users',
+    from: "if (this.#context.role() !== 'admin') throw",
+    to: "if (this.#context.role() === 'none') throw",
+    tests: ['console/a-stats-user-looks-and-changes-nothing.test.ts'],
+  },
+  {
+    file: 'session/console-step.ts',
+    removes: 'the lists of the users of the console',
+    from: "if (roleOf(gate, startup.user) === 'none') throw",
+    to: "if (startup.user === '') throw",
+    tests: ['console/a-stats-user-looks-and-changes-nothing.test.ts'],
+  },
+  {
     file: 'tls/judge/certificate-judge.ts',
     removes: 'the proof that the judging handshake has the CAs of ssl_ca_file',
     from: 'if (namesOneOf(wire.written, material.authorities)) return',

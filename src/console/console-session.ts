@@ -302,6 +302,7 @@ export class ConsoleSession {
     const tag = wasFailed && statement.kind === 'commit' ? 'ROLLBACK' : outcome.tag;
     const counted = statement.kind === 'copy' ? `COPY ${count}` : tag === 'SELECT' ? `SELECT ${count}` : tag;
     this.#write(encodeCommandComplete(counted));
+    outcome.afterwards?.();
   }
 
   #ready(): void {

@@ -33,6 +33,8 @@ export interface Outcome {
   /** Without the number of rows, which SELECT adds. */
   readonly tag: string;
   readonly notices: readonly Notice[];
+  /** Done once the client has been answered: it may end the console. */
+  readonly afterwards?: () => void;
 }
 
 export interface Notice {
@@ -88,8 +90,10 @@ export class Executor {
       case 'shutdown':
         this.#demandAdmin('SHUTDOWN');
         this.#context.onAction('SHUTDOWN WAIT_FOR_CLIENTS');
-        await this.#context.view.drain();
-        return tagOnly('SHUTDOWN');
+        return {
+          ...tagOnly('SHUTDOWN'),
+          afterwards: () => void this.#context.view.drain().catch(() => undefined),
+        };
       default:
         return statement satisfies never;
     }
