@@ -157,8 +157,12 @@ await test('at log_level trace', async (t) => {
     t.notOk(gate.stdout.includes(secret) || gate.stderr.includes(secret), name);
 });
 
+/** A key of 32 bytes as a SCRAM secret writes it. */
+function salted(byte: number): string {
+  return Buffer.alloc(32, byte).toString('base64');
+}
+
 await test('secrets of auth_file, at log_level trace', async (t) => {
-  const salted = (byte: number) => Buffer.alloc(32, byte).toString('base64');
   const scram = `SCRAM-SHA-256$4096:${salted(1).slice(0, 24)}$${salted(2)}:${salted(3)}`;
   const kept = { plain: 'staple-of-plain', md5: `md5${'5eC4'.toLowerCase().repeat(8)}`, scram };
   const sent: string[] = [];

@@ -52,10 +52,11 @@ await test('each secret before each line', async (t) => {
   });
   const config = join(authority.directory, 'gatehouse.yaml');
   const explain = async (user: string, database: string, ...more: string[]) =>
-    await runProgram([
-      ...['explain', '--config', config, '--user', user, '--database', database, '--address', '10.0.0.1'],
-      ...more,
-    ]);
+    await runProgram(
+      ['explain', '--config', config, '--user', user, '--database', database, '--address', '10.0.0.1'].concat(
+        more,
+      ),
+    );
   await Promise.all(
     TABLE.map(async ([user, line, expected]) => {
       const { stdout, stderr } = await explain(user, line, '--json');

@@ -64,16 +64,16 @@ await test('both ways', needs('psql'), async (t) => {
 });
 
 await test('md5, plain and what is refused', async (t) => {
-  t.match(await secret('pass\n', 'al', '--md5'), { code: 0, stdout: /^"al" "md5[0-9a-f]{32}"\n$/ });
-  t.match(await secret('pa"ss', 'a"l', '--plain'), { code: 0, stdout: '"a""l" "pa""ss"\n' });
-  t.match(await secret('\n', 'al'), { code: 1, stdout: '', stderr: /the password is empty/ });
-  t.match(await secret('', 'al'), { code: 1, stdout: '', stderr: /the password is empty/ });
-  t.match(await secret('x', 'al', '--md5', '--plain'), { code: 2, stdout: '' });
-  t.match(await secret('x', 'al', '--scram', '--md5'), { code: 2, stdout: '' });
-  t.match(await secret('x', 'al', '--iterations', '0'), { code: 2, stdout: '' });
-  t.match(await secret('x', 'al', '--md5', '--iterations', '5000'), { code: 2, stdout: '' });
-  t.match(await secret('x', 'a'.repeat(64)), { code: 2, stdout: '' });
-  t.match(await secret(`md5${'0'.repeat(32)}`, 'al', '--plain'), { code: 1, stdout: '' });
+  t.match(await runSecret('pass\n', 'al', '--md5'), { code: 0, stdout: /^"al" "md5[0-9a-f]{32}"\n$/ });
+  t.match(await runSecret('pa"ss', 'a"l', '--plain'), { code: 0, stdout: '"a""l" "pa""ss"\n' });
+  t.match(await runSecret('\n', 'al'), { code: 1, stdout: '', stderr: /the password is empty/ });
+  t.match(await runSecret('', 'al'), { code: 1, stdout: '', stderr: /the password is empty/ });
+  t.match(await runSecret('x', 'al', '--md5', '--plain'), { code: 2, stdout: '' });
+  t.match(await runSecret('x', 'al', '--scram', '--md5'), { code: 2, stdout: '' });
+  t.match(await runSecret('x', 'al', '--iterations', '0'), { code: 2, stdout: '' });
+  t.match(await runSecret('x', 'al', '--md5', '--iterations', '5000'), { code: 2, stdout: '' });
+  t.match(await runSecret('x', 'a'.repeat(64)), { code: 2, stdout: '' });
+  t.match(await runSecret(`md5${'0'.repeat(32)}`, 'al', '--plain'), { code: 1, stdout: '' });
 });
 
 await test('a terminal is asked twice and shows nothing', needs('python3'), async (t) => {
@@ -110,6 +110,6 @@ run([b'\\x03'])
   t.match(stopped, /^1 .*no password was given/);
 });
 
-async function secret(input: string, ...args: string[]): Promise<Finished> {
+async function runSecret(input: string, ...args: string[]): Promise<Finished> {
   return await runProgram(['secret', ...args], { input });
 }

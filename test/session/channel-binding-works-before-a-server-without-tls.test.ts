@@ -38,12 +38,12 @@ const CERTIFICATES: Readonly<Record<string, { readonly args: readonly string[]; 
     Ed448: { args: ['-newkey', 'ed448'], binds: false },
   };
 
-await test('each kind of certificate', needs('psql', 'openssl'), async (t) => {
+await test('each kind of certificate', needs('psql', 'openssl'), async (all) => {
   await using server = await startPostgres({ version: 10, hba: HBA.md5 });
   await server.createUser('alice', { password: PASSWORD, encryption: 'md5' });
-  const authority = testAuthority(t);
+  const authority = testAuthority(all);
   for (const [name, { args, binds }] of Object.entries(CERTIFICATES)) {
-    await t.test(name, async (t) => {
+    await all.test(name, async (t) => {
       const gate = await startGate(t, {
         authority,
         server: selfSigned(temporaryDirectory(t), args),
