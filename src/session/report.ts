@@ -117,7 +117,7 @@ export function reportEnd(
     gate.metrics.connectionEnded('cancel-request');
     return;
   }
-  gate.metrics.connectionEnded(end === 'console' ? 'console' : 'relayed');
+  gate.metrics.connectionEnded('relayed');
   countRelay(gate, known, bytes);
   if (!logDisconnections) return;
   const user = toText(known.startup?.user ?? '');

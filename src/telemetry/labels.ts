@@ -5,12 +5,12 @@ import { codes } from '../base/codes.ts';
 import type { Code } from '../base/codes.ts';
 
 /** How a connection ended: relayed, answered by the console, or one code of errors.ts. */
-export type Outcome = 'relayed' | 'console' | Code;
+export type Outcome = 'relayed' | Code;
 
 /** What became of a CancelRequest (contract §7.12). */
 export type CancelOutcome = (typeof cancelOutcomes)[number];
 
-export const outcomes: readonly string[] = ['relayed', 'console', ...Object.keys(codes)];
+export const outcomes: readonly string[] = ['relayed', ...Object.keys(codes)];
 export const cancelOutcomes = ['forwarded', 'unknown-key', 'refused', 'upstream-failed'] as const;
 export const directions = ['to_client', 'to_upstream'] as const;
 export const reloadResults = ['success', 'failure'] as const;

@@ -85,18 +85,22 @@ export class Talk {
       createInterface({ input: this.#child.stderr }).on('line', (line) => this.#lines.push(line));
   }
 
-  /** Sends a statement; returns the lines up to and without the marker that follows it. */
+  /**
+   * Sends a statement; returns the lines of its answer. A marker follows it on each of psql's two outputs, since nothing
+   * orders what comes on one by what comes on the other.
+   */
   async ask(statement: string): Promise<readonly string[]> {
     const from = this.#lines.items.length;
-    const marker = `-- ${from} --`;
-    this.#child.stdin.write(`${statement}\n\\echo '${marker}'\n`);
-    await this.#lines.next(
-      (line) => line === marker,
-      () => `psql to answer ${statement}`,
-      { from },
-    );
-    const lines = this.#lines.items.slice(from);
-    return lines.slice(0, lines.indexOf(marker));
+    const markers = [`-- ${from} out --`, `-- ${from} err --`];
+    this.#child.stdin.write(`${statement}\n\\echo '${markers[0]}'\n\\warn '${markers[1]}'\n`);
+    for (const marker of markers) {
+      await this.#lines.next(
+        (line) => line === marker,
+        () => `psql to answer ${statement}`,
+        { from },
+      );
+    }
+    return this.#lines.items.slice(from).filter((line) => !markers.includes(line));
   }
 
   /** Sends without waiting. */
