@@ -4,7 +4,7 @@ import { getCiphers } from 'node:tls';
 import { codes } from '../base/codes.ts';
 import type { Code } from '../base/codes.ts';
 
-/** How a connection ended: relayed, answered by the console, or one code of errors.ts. */
+/** How a connection ended: relayed, or answered by the console; or one code of codes.ts. */
 export type Outcome = 'relayed' | Code;
 
 /** What became of a CancelRequest (contract §7.12). */
