@@ -111,7 +111,7 @@ await test('a Unix socket is refused, and says what is wanted', async (t) => {
   t.match(await gate.exited, { code: 1 });
   t.match(
     gate.stderr,
-    /could not listen on the socket that was passed as descriptor 3: it is no TCP socket\n/,
+    /could not listen on the socket that was passed as descriptor 3: it is not a TCP socket\n/,
   );
   t.match(gate.stderr, /HINT: The service manager must pass listening TCP sockets only/);
 });

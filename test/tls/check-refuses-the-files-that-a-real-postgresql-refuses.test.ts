@@ -17,6 +17,9 @@ function reasonOf(output: string): string | null {
   return /could not load [^\n]*: ([^\n"]*)/.exec(output)?.[1]?.trim() ?? null;
 }
 
+/** Files that load and leave no CA with a list: its own CA is passed over, or there is no list at all. */
+const REFUSING_ALL = ['text before BEGIN on its line', 'a certificate for a list'];
+
 // Debian ships the server beside pgbench.
 await test('13 files', { ...needs('pgbench'), timeout: 120_000 }, async (t) => {
   const bin = dirname(toolPath('pgbench'));
@@ -73,7 +76,10 @@ await test('13 files', { ...needs('pgbench'), timeout: 120_000 }, async (t) => {
     const expected = reasonOf(server.stderr);
     t.match(server.stderr, expected === null ? /nowhere/ : /could not load/, name);
     t.equal(reasonOf(checked.stdout + checked.stderr), expected, name);
-    t.equal(checked.code, expected === null ? 0 : 1, name);
+    // PostgreSQL starts with files by which every client is refused; check says so, and that is an error.
+    const refusesAll = REFUSING_ALL.includes(name);
+    if (refusesAll) t.match(checked.stdout, /revocation list/, name);
+    t.equal(checked.code, expected === null && !refusesAll ? 0 : 1, name);
     chownSync(join(directory, 'server.key'), process.getuid?.() ?? 0, process.getgid?.() ?? 0);
   }
 });

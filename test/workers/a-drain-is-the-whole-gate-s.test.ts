@@ -3,6 +3,7 @@
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
+import { until } from '../session/clients.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 await test('a drain waits for every worker and tells new clients in all of them', async (t) => {
@@ -12,11 +13,22 @@ await test('a drain waits for every worker and tells new clients in all of them'
   t.equal((await staying.login({ user: 'u', database: 'd' })).error, null);
   gate.signal('SIGTERM');
   await gate.waitForLog({ msg: 'received smart shutdown request' });
-  for (let attempt = 0; attempt < 8; attempt++) {
-    const client = await connectRaw(t, gate.port);
-    const { error } = await client.login({ user: 'u', database: 'd' });
-    t.match(error, { C: '57P03' });
-  }
+  const answers = async (): Promise<(string | undefined)[]> => {
+    const codes: (string | undefined)[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const client = await connectRaw(t, gate.port);
+      codes.push((await client.login({ user: 'u', database: 'd' })).error?.['C']);
+      client.destroy();
+    }
+    return codes;
+  };
+  // The first process has written that line before its workers have heard of the drain.
+  await until('every worker has been told', async () => (await answers()).every((code) => code === '57P03'));
+  t.strictSame(
+    await answers(),
+    Array.from({ length: 8 }, () => '57P03'),
+    'and none lets anybody in any more',
+  );
   t.equal((await gate.admin('/readyz')).status, 503);
   staying.destroy();
   t.match(await gate.exited, { code: 0 });
