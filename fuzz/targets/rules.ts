@@ -41,7 +41,7 @@ const CONNECTIONS: readonly Facts[] = [
   factsOf({ user: 'caf\xc3\xa9', address: '::1', certificate: { cn: null, dn: 'O=Example' } }),
 ];
 
-const EMPTY_MAPS: IdentMaps = { file: IDENT_FILE, records: [], files: [], warnings: [] };
+const EMPTY_MAPS: IdentMaps = { file: IDENT_FILE, records: [], warnings: [] };
 
 const HBA_SEEDS = [
   'hostssl all all 0.0.0.0/0 cert map=m\nhost app alice,+ops 10.0.0.0/8 scram-sha-256\nhost all all all reject\n',

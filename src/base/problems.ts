@@ -17,13 +17,10 @@ export interface Problem {
 /** Thrown by every loader (settings, TLS, rules, maps). Nothing was loaded; it has all the reasons. */
 export class LoadError extends Error {
   readonly problems: readonly Problem[];
-  /** Files and directories that were read or looked for. The watcher watches them, to notice a repair. */
-  readonly files: readonly string[];
-  constructor(problems: readonly Problem[], files: readonly string[] = []) {
+  constructor(problems: readonly Problem[]) {
     super(problems.map(formatProblem).join('\n'));
     this.name = 'LoadError';
     this.problems = problems;
-    this.files = files;
   }
 }
 

@@ -114,9 +114,6 @@ export async function loadSnapshot(configFile: string): Promise<LoadedConfigurat
   return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded, inputs };
 }
 
-/** Called after each swap; the reload is not over before it has resolved. */
-export type ChangeListener = (snapshot: Snapshot, result: ReloadResult) => void | Promise<void>;
-
 /** The snapshot in force, and the only one who replaces it. */
 export class ConfigHolder {
   #current: Snapshot;
@@ -125,7 +122,6 @@ export class ConfigHolder {
   /** Before the settings that need a restart are put back. */
   #settingsAsRead: LoadedPart<Settings>;
   #sources: Sources;
-  readonly #listeners = new Set<ChangeListener>();
   #running: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | null = null;
 
@@ -151,17 +147,11 @@ export class ConfigHolder {
     return this.#sources;
   }
 
-  /** Calls `listener` after each swap, until the returned function is called. */
-  onChange(listener: ChangeListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
   /**
-   * Reads everything again. Reloads follow one another; whoever asks while one is running gets the next, which has
-   * not read anything yet, together with all others who wait.
+   * Reads everything again. Reloads run one after another. Anyone who asks while one is running shares the next, which
+   * has not read anything yet, with all others who wait.
    *
-   * @returns what was reloaded and what was not; rejects only when a listener does
+   * @returns what was reloaded and what was not
    */
   reload(): Promise<ReloadResult> {
     if (this.#waiting !== null) return this.#waiting;
@@ -199,7 +189,6 @@ export class ConfigHolder {
       maps: attempts.maps.ok ? attempts.maps : this.#parts.maps,
     };
     this.#current = snapshotOf(this.#parts);
-    for (const listener of this.#listeners) await listener(this.#current, result);
     return result;
   }
 

@@ -39,16 +39,16 @@ export function loadHba(file: string, fs: FileSystem, options: HbaOptions): HbaR
 
 /** The same as work that may be interrupted. */
 export function* loadHbaInSteps(file: string, fs: FileSystem, options: HbaOptions): Steps<HbaRules> {
-  const { entries, files, warnings } = yield* readLinesInSteps(file, fs);
+  const { entries, warnings } = yield* readLinesInSteps(file, fs);
   const patterns = new PatternCache();
   const { records, problems } = yield* parseRecords(entries, (line) => hinted(line, patterns));
   // SECURITY: never go on with the lines that could be read; a reject line may be among the others.
-  if (problems.length > 0) throw new LoadError(problems, files);
+  if (problems.length > 0) throw new LoadError(problems);
   if (records.length === 0) {
     const message = `configuration file "${file}" contains no entries`;
-    throw new LoadError([{ file, line: null, message }], files);
+    throw new LoadError([{ file, line: null, message }]);
   }
-  return { file, records, files, warnings: [...warnings, ...(yield* findWarnings(records, options))] };
+  return { file, records, warnings: [...warnings, ...(yield* findWarnings(records, options))] };
 }
 
 /** A record as one line, for people: the raw logical line without its margins. */

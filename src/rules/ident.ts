@@ -19,17 +19,17 @@ export function loadIdent(file: string, fs: FileSystem, roles?: Roles): IdentMap
 
 /** The same as work that may be interrupted. */
 export function* loadIdentInSteps(file: string, fs: FileSystem, roles?: Roles): Steps<IdentMaps> {
-  const { entries, files, warnings, missing } = yield* readLinesInSteps(file, fs);
-  if (missing) return { file, records: [], files, warnings: [] };
+  const { entries, warnings, missing } = yield* readLinesInSteps(file, fs);
+  if (missing) return { file, records: [], warnings: [] };
   const patterns = new PatternCache();
   const { records, problems } = yield* parseRecords(entries, (line) => parseIdentLine(line, patterns));
-  if (problems.length > 0) throw new LoadError(problems, files);
+  if (problems.length > 0) throw new LoadError(problems);
   const roleWarnings = records.flatMap((record) =>
     roles === undefined || record.databaseUser.kind !== 'member'
       ? []
       : warnOfUsers(record, [record.databaseUser], roles),
   );
-  return { file, records, files, warnings: [...warnings, ...roleWarnings] };
+  return { file, records, warnings: [...warnings, ...roleWarnings] };
 }
 
 /** Map, system user, database user; further fields mean nothing (semantics §7.1). */
@@ -41,7 +41,6 @@ function parseIdentLine(line: Line, patterns: PatternCache): IdentRecord {
   return {
     file: line.file,
     line: line.line,
-    raw: line.raw,
     map: map.text,
     systemUser:
       systemPattern === null

@@ -31,8 +31,6 @@ export type Entry = { readonly line: Line } | { readonly problem: Problem };
 /** A rule file as records. */
 export interface TokenizedFile {
   readonly entries: readonly Entry[];
-  /** Files read or looked for, and directories listed: what a watcher must keep an eye on. */
-  readonly files: readonly string[];
   /** Files that include_if_exists did not find. */
   readonly warnings: readonly Problem[];
   /** The file itself does not exist. */
@@ -100,7 +98,6 @@ class Reader {
   readonly #warnings: Problem[] = [];
   /** Contents by path: a file that is named twice is read once, so that one load sees one state of it. */
   readonly #contents = new Map<string, ByteString>();
-  readonly #watched = new Set<string>();
   #bytes = 0;
   #tokens = 0;
   #unreadable = 0;
@@ -119,13 +116,12 @@ class Reader {
       this.#entries.push({ problem: { file, line, message: error.message } });
       missing = error.cause !== undefined && errnoOf(error.cause) === 'ENOENT';
     }
-    return { entries: this.#entries, files: [...this.#watched], warnings: this.#warnings, missing };
+    return { entries: this.#entries, warnings: this.#warnings, missing };
   }
 
   /** The contents of a file at a depth of inclusion; BadLine with PostgreSQL's text when it cannot be had. */
   #open(file: string, depth: number): ByteString {
     if (depth > MAX_DEPTH) throw new BadLine(`could not open file "${file}": maximum nesting depth exceeded`);
-    this.#watched.add(file);
     let content = this.#contents.get(file);
     if (content === undefined) {
       try {
@@ -238,7 +234,6 @@ class Reader {
     // An empty name would mean the naming file's own directory, and that file again.
     if (/^[ \t\r\n]*$/.test(name)) throw new BadLine(`empty configuration directory name: "${toText(name)}"`);
     const directory = this.#fs.resolve(place.file, toText(name));
-    this.#watched.add(directory);
     for (const file of this.#configurationFiles(directory)) {
       try {
         yield* this.#includeFile(this.#fs.resolve(place.file, `${toText(name)}/${file}`), depth, entries);

@@ -100,7 +100,6 @@ export interface HbaRecord extends Place {
 }
 
 export interface IdentRecord extends Place {
-  readonly raw: ByteString;
   readonly map: ByteString;
   readonly systemUser:
     | { readonly kind: 'pattern'; readonly pattern: Pattern }
@@ -108,11 +107,10 @@ export interface IdentRecord extends Place {
   readonly databaseUser: UserSpec;
 }
 
-/** A loaded pg_hba.conf. `files` = every file read (includes and @files), for the watcher. */
+/** A loaded pg_hba.conf. */
 export interface HbaRules {
   readonly file: string;
   readonly records: readonly HbaRecord[];
-  readonly files: readonly string[];
   readonly warnings: readonly Problem[];
 }
 
@@ -120,7 +118,6 @@ export interface HbaRules {
 export interface IdentMaps {
   readonly file: string;
   readonly records: readonly IdentRecord[];
-  readonly files: readonly string[];
   readonly warnings: readonly Problem[];
 }
 

@@ -44,7 +44,11 @@ class ManualTimer {
   }
 }
 
-async function setUp(t: Scope, options: Partial<GateFiles> = {}) {
+async function setUp(
+  t: Scope,
+  options: Partial<GateFiles> = {},
+  whileReloading: () => Promise<void> = async () => {},
+) {
   const authority = testAuthority(t);
   const path = (name: string) => join(authority.directory, name);
   const write = (name: string, content: string) => writeFileSync(path(name), content);
@@ -59,7 +63,10 @@ async function setUp(t: Scope, options: Partial<GateFiles> = {}) {
   const results: ReloadResult[] = [];
   const watcher = createWatcher(holder, {
     schedule: timer.schedule,
-    onChange: async () => void results.push(await holder.reload()),
+    onChange: async () => {
+      results.push(await holder.reload());
+      await whileReloading();
+    },
   });
   /** Lets the watcher look; tells which parts failed in the reload that it caused, or null for none. */
   const look = async () => {
@@ -209,15 +216,15 @@ void test('the interval and the switch are those of the settings in force', asyn
 });
 
 void test('looks do not overlap, and none follows a stop', async (t) => {
-  const { timer, watcher, write, holder } = await setUp(t);
-  t.ok(timer.isSet);
-  write('pg_hba.conf', `# new\n${HBA}`);
   const entered = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  holder.onChange(async () => {
+  const whileReloading = async () => {
     entered.resolve();
     await release.promise;
-  });
+  };
+  const { timer, watcher, write } = await setUp(t, {}, whileReloading);
+  t.ok(timer.isSet);
+  write('pg_hba.conf', `# new\n${HBA}`);
   const looking = timer.goOff();
   await entered.promise;
   t.notOk(timer.isSet, 'no timer runs while a look does');

@@ -1,5 +1,5 @@
 // `@file`, `include`, `include_if_exists` and `include_dir` (semantics §3, T8 to T11): what is read, in which order,
-// what is wrong with it, and what a watcher is told of.
+// what is wrong with it, and what a watcher must watch.
 
 import { test } from 'tap';
 import { loadHba } from '../../src/rules/hba.ts';
@@ -28,6 +28,22 @@ function filesIn(files: Readonly<Record<string, string>>): FileSystem {
   return memoryFiles(
     Object.fromEntries(Object.entries(files).map(([name, content]) => [`/etc/gate/${name}`, content])),
   );
+}
+
+/** The same, and what the reader asks for goes into `asked`: a watcher watches that. */
+function recording(asked: Set<string>, contents: Readonly<Record<string, string>>): FileSystem {
+  const files = filesIn(contents);
+  return {
+    ...files,
+    readFile(path) {
+      asked.add(path);
+      return files.readFile(path);
+    },
+    listFiles(path) {
+      asked.add(path);
+      return files.listFiles(path);
+    },
+  };
 }
 
 const rule = (database: string) => `host ${database} all all trust\n`;
@@ -199,17 +215,21 @@ await test('a NUL byte is refused: C would end the line there and join the next 
   t.end();
 });
 
-await test('a watcher is told of what was read, listed, and looked for in vain', (t) => {
-  const files = filesIn({
+await test('every file that counts is asked of the file system: read, listed, or looked for in vain', (t) => {
+  const asked = new Set<string>();
+  const files = recording(asked, {
     'pg_hba.conf': `include_if_exists absent\ninclude_dir sub\n${rule('@list')}`,
     'sub/a.conf': '#\n',
     list: 'a\n',
   });
   const watched = ['absent', 'list', 'pg_hba.conf', 'sub', 'sub/a.conf'].map((name) => `/etc/gate/${name}`);
-  t.same(loadHba(HBA_FILE, files, options).files.toSorted(), watched);
-  const broken = filesIn({ 'pg_hba.conf': 'include gone\n' });
-  const refusal = t.throws(() => loadHba(HBA_FILE, broken, options));
-  t.match(refusal, { files: [HBA_FILE, '/etc/gate/gone'] });
-  t.same(loadIdent(IDENT_FILE, memoryFiles({})).files, [IDENT_FILE]);
+  loadHba(HBA_FILE, files, options);
+  t.same([...asked].toSorted(), watched);
+  asked.clear();
+  t.throws(() => loadHba(HBA_FILE, recording(asked, { 'pg_hba.conf': 'include gone\n' }), options));
+  t.same([...asked], [HBA_FILE, '/etc/gate/gone']);
+  asked.clear();
+  loadIdent(IDENT_FILE, recording(asked, {}));
+  t.same([...asked], [IDENT_FILE]);
   t.end();
 });

@@ -18,7 +18,7 @@ const ADDRESSES = ['127.0.0.1', '::1', '10.0.0.5', '192.168.1.7', '172.17.0.2', 
 
 function book(text: string, files: Readonly<Record<string, string>>): RuleBook {
   const hba = loadHba(HBA_FILE, memoryFiles({ ...files, [HBA_FILE]: text }), OPTIONS);
-  return { hba, ident: { file: '', records: [], files: [], warnings: [] }, roles: OPTIONS.roles };
+  return { hba, ident: { file: '', records: [], warnings: [] }, roles: OPTIONS.roles };
 }
 
 await test('migrate', needsRealFiles, (t) => {
