@@ -161,7 +161,7 @@ export const codes = {
   'client-cert-crl-expired': entry(
     '28000',
     'error',
-    'A revocation list is past its nextUpdate, so nobody it speaks for can be verified.',
+    'A revocation list is past its nextUpdate, so no certificate of its issuer can be verified.',
   ),
   'client-cert-nul-in-name': entry('28000', 'warn', "The certificate's common name contains a NUL byte."),
   'client-cert-invalid': entry(
@@ -279,7 +279,7 @@ export const codes = {
   'console-protocol-violation': entry(
     '08P01',
     'info',
-    'A client of the console sent what is no message, or one longer than 1 MiB.',
+    'A client of the console sent something that is not a message, or one longer than 1 MiB.',
   ),
   'shutting-down': entry(
     '57P03',

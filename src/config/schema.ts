@@ -61,11 +61,11 @@ const connections = {
     default: '1000',
     min: 0,
     max: MAX_BACKENDS,
-    doc: 'The most connections at one time that have yet to prove themselves: until AuthenticationOk where a password is asked for, else until a rule admits them. When one more arrives, one of them is dropped: first whoever keeps the gate waiting, then whoever takes more than the share of an address, so that silent strangers keep nobody out. The default fits 1,000 clients that come back at once. 0 is no limit.',
+    doc: 'The most connections at one time that have yet to prove themselves: until AuthenticationOk where a password is asked for, else until a rule admits them. When one more arrives, one of them is dropped: first one that keeps the gate waiting, then one whose address has more than its share. So silent strangers keep nobody out. The default fits 1,000 clients that come back at once. 0 is no limit.',
   }),
   proxy_networks: networks({
     default: "''",
-    doc: "The load balancers that speak the PROXY protocol (version 1 or 2): addresses and CIDR masks, as a YAML list or one text with commas. Every connection from there must begin with its header, cancel requests and health checks too, and the address and port in it are the client's from then on: for the rules, the limits and the log. From every other address a header is refused. List the balancers alone: whoever connects from there can be any client. Empty is none.",
+    doc: "The load balancers that speak the PROXY protocol (version 1 or 2): addresses and CIDR masks, as a YAML list or one text with commas. Every connection from there must begin with its header, cancel requests and health checks too, and the address and port in it are the client's from then on: for the rules, the limits and the log. From every other address a header is refused. List only the balancers: anyone who connects from there can claim any address. Empty is none.",
   }),
   authentication_timeout: duration({
     default: '60s',
@@ -105,7 +105,7 @@ const connections = {
     default: '0',
     min: 0,
     max: 127,
-    doc: "After how many questions without an answer the connection counts as lost. 0 is the system's own value, 9 on most.",
+    doc: "The connection counts as lost after this many questions without an answer. 0 is the system's own value, 9 on most.",
   }),
 };
 
@@ -116,7 +116,7 @@ const tls = {
   }),
   ssl_cert_file: path({
     default: 'server.crt',
-    doc: "The server's certificate in PEM, with the intermediate certificates that lead to its root behind it.",
+    doc: "The server's certificate in PEM, followed by the intermediate certificates that lead to its root.",
   }),
   ssl_key_file: path({
     default: 'server.key',
@@ -140,7 +140,7 @@ const tls = {
   }),
   ssl_tls13_ciphers: string({
     default: "''",
-    doc: "The cipher suites for TLS 1.3, parted by colons. Empty is OpenSSL's default.",
+    doc: "The cipher suites for TLS 1.3, separated by colons. Empty is OpenSSL's default.",
   }),
   ssl_prefer_server_ciphers: boolean({
     default: 'on',
@@ -148,7 +148,7 @@ const tls = {
   }),
   ssl_groups: string({
     default: "'X25519:prime256v1'",
-    doc: 'The groups for the key exchange, best first, parted by colons. `ssl_ecdh_curve` is accepted as its older name; the two together are an error.',
+    doc: 'The groups for the key exchange, best first, separated by colons. `ssl_ecdh_curve` is accepted as its older name; the two together are an error.',
   }),
   ssl_min_protocol_version: oneOf(TLS_VERSIONS, {
     default: 'TLSv1.2',
@@ -195,7 +195,7 @@ const rules = {
   }),
   roles: roles({
     default: '{}',
-    doc: "The direct members of each role, for `+role` and `samerole` in the rules: `{readers: [alice, bob]}`. The gate cannot ask the upstream's catalogue, so what is not written here is a member of nothing.",
+    doc: "The direct members of each role, for `+role` and `samerole` in the rules: `{readers: [alice, bob]}`. The gate cannot ask the upstream's catalogue, so a user who is not written here is a member of no role but the one of its own name.",
   }),
 };
 
@@ -231,7 +231,7 @@ const reload = {
     default: '5s',
     min: 10,
     max: DAY_MS,
-    doc: 'How often the files are looked at.',
+    doc: 'How often the gate looks at the files.',
   }),
   'reload.sessions': oneOf(['keep', 'terminate'], {
     default: 'keep',
@@ -248,7 +248,7 @@ const admin = {
   'admin.ssl_cert_file': path({
     default: "''",
     restart: true,
-    doc: 'The certificate with which the admin listener speaks TLS. It then asks every client, Prometheus too, for a certificate of `admin.ssl_ca_file`, judged as the certificates of database clients are: by the same `ssl_` settings and, where they are set, `ssl_crl_file` and `ssl_crl_dir`. Whoever has one may end sessions. The three settings go together; their files are read again at a reload.',
+    doc: 'The certificate with which the admin listener speaks TLS. It then asks every client, Prometheus too, for a certificate of `admin.ssl_ca_file`, judged as the certificates of database clients are: by the same `ssl_` settings and, where they are set, `ssl_crl_file` and `ssl_crl_dir`. Anyone who has one may end sessions. The three settings go together; their files are read again at a reload.',
   }),
   'admin.ssl_key_file': path({
     default: "''",
