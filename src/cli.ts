@@ -60,7 +60,7 @@ function refuseUnknownCommand(word: string | undefined): void {
 }
 
 /**
- * Commander knows a flag by its spelling only: a word too many, or the word for what the flag takes, is no slip of the
+ * Commander knows a flag by its spelling only: a word too many, or the word for what the flag takes, is not a slip of the
  * finger to it (`--config-file`, `--directory`, `--file`).
  */
 function withNearestFlag(text: string, command: Command): string {

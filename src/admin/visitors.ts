@@ -1,5 +1,5 @@
-// Who stands at the admin listener: how many there may be, whoever says nothing giving way to whoever comes, and with
-// TLS what a handshake may cost its address, as with the database's clients.
+// The connections of the admin listener. There is a limit; the oldest silent one gives way to a new one. Under TLS an
+// address may spend only so much processor time on failed handshakes, as on the database's port.
 
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';

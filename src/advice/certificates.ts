@@ -1,4 +1,4 @@
-// What is right in form about the TLS files and wrong in fact: a CA file that is no CA, a server certificate that
+// What is right in form about the TLS files and wrong in fact: a CA file that is not a CA, a server certificate that
 // clients refuse, a revocation list whose age refuses everybody.
 
 import { X509Certificate } from 'node:crypto';
@@ -109,7 +109,7 @@ function authorityWarnings(authority: X509Certificate, file: string): Problem[] 
     {
       file,
       line: null,
-      message: `certificate "${authority.subject.replaceAll('\n', ', ')}" of "ssl_ca_file" is no certificate authority, so it vouches for nobody`,
+      message: `certificate "${authority.subject.replaceAll('\n', ', ')}" of "ssl_ca_file" is not a certificate authority, so it vouches for nobody`,
       hint: 'Name the certificate of the authority that issues the client certificates, not a certificate that it has issued.',
     },
   ];

@@ -96,7 +96,7 @@ function addressNameWarnings(record: HbaRecord, address: AddressSpec): Problem[]
   const meant = name === '*' || name === 'any' ? 'all' : nearestKeyword(name);
   const isAddress = /^[0-9.]+$|^\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?$/.test(name);
   if (meant === null && !isAddress) return [];
-  const hint = meant === null ? 'It is no valid address.' : `Perhaps you meant ${meant}.`;
+  const hint = meant === null ? 'It is not a valid address.' : `Perhaps you meant ${meant}.`;
   return [problemAt(record, `"${name}" in the address column is read as a host name`, hint)];
 }
 

@@ -6,7 +6,7 @@ import { fromText, toBytes, type ByteString } from '../base/bytestring.ts';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Normalizes a password. A password that is no UTF-8, that becomes empty or that SASLprep forbids stays as it is: a
+ * Normalizes a password. A password that is not UTF-8, that becomes empty or that SASLprep forbids stays as it is: a
  * refusal here would lock out a user whom PostgreSQL lets in (login.md §6).
  *
  * @param password as the client or the file gave it, in bytes

@@ -6,7 +6,7 @@ import { GatehouseError } from '../base/errors.ts';
 import { decodeBase64 } from './base64.ts';
 import { hmac, sha256, xor, type ScramKeys } from './scram-keys.ts';
 
-/** More than this an upstream may not ask for: PBKDF2 would hold a core for whoever plays the upstream. */
+/** More than this an upstream may not ask for: PBKDF2 would hold a core for anyone who plays the upstream. */
 const MAX_ITERATIONS = 100_000;
 
 /** Longest nonce that is taken. */
@@ -86,7 +86,7 @@ export class ScramClient {
   verify(serverFinal: ByteString): void {
     const signature = serverFinal.startsWith('v=') ? decodeBase64(serverFinal.slice(2)) : null;
     const expected = this.#expected;
-    // SECURITY: whoever answers in the server's place does not know its key.
+    // SECURITY: anyone who answers in the server's place does not know its key.
     if (expected === null || signature?.length !== expected.length || !timingSafeEqual(signature, expected)) {
       throw untrusted('the upstream server did not prove that it knows the secret');
     }

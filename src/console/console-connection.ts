@@ -28,7 +28,7 @@ export interface ConsoleConnectionOptions extends Omit<ConsoleContext, 'onAction
 }
 
 export class ConsoleConnection {
-  /** Resolves when the client has left or `end` was called. Rejects with MessageFormatError for what is no message. */
+  /** Resolves when the client has left or `end` was called. Rejects with MessageFormatError for anything that is not a message. */
   readonly over: Promise<void>;
   readonly #client: Socket;
   readonly #options: ConsoleConnectionOptions;
@@ -106,7 +106,7 @@ export class ConsoleConnection {
       const header = await reader.read(HEADER_BYTES);
       if (header.length < HEADER_BYTES) return null;
       const length = header.readUInt32BE(1);
-      // SECURITY: what comes after a length that cannot be is no message any more, and a long one is never waited for.
+      // SECURITY: what follows an impossible length is not a message, and a long one is never waited for.
       if (length < 4 || length > MAX_MESSAGE_BYTES) throw new MessageFormatError('invalid message length');
       const body = await reader.read(length - 4);
       return body.length < length - 4 ? null : { type: header.toString('latin1', 0, 1), body };

@@ -39,7 +39,7 @@ export interface ConsoleSession {
   /** RFC 2253, as GET /sessions has it. */
   readonly client_dn_rfc2253: string | null;
   readonly issuer_dn_rfc2253: string | null;
-  /** A console, which is no session of the upstream's. */
+  /** A console, which is not a session of the upstream's. */
   readonly is_console: boolean;
   readonly replication: boolean;
 }

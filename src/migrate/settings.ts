@@ -38,7 +38,7 @@ export function migrateSettings(
   const note = (line: number, reason: string): void =>
     void notes.push({ file: file ?? '', line, reason, serious: false });
   const port = Number(conf.get('port')?.value ?? DEFAULT_PORT);
-  const behind = upstreamPort ?? port + 1;
+  const after = upstreamPort ?? port + 1;
   const lines = [`port: ${port}`];
   const files: string[] = [];
   const ssl = conf.get('ssl');
@@ -61,9 +61,9 @@ export function migrateSettings(
     'ident_file: pg_ident.conf',
     'upstream:',
     '  host: 127.0.0.1',
-    `  port: ${behind}`,
+    `  port: ${after}`,
   );
-  return { text: `${lines.join('\n')}\n`, notes, port, upstreamPort: behind, sslOff, files };
+  return { text: `${lines.join('\n')}\n`, notes, port, upstreamPort: after, sslOff, files };
 }
 
 function isTaken(name: string): boolean {

@@ -18,7 +18,7 @@ export function upstreamHba(kept: readonly KeptLine[]): {
   const texts: ByteString[] = [];
   const notes: Note[] = [];
   for (const { record, text } of kept) {
-    // Who is refused is refused by the gate; here the line would refuse everybody who comes through it.
+    // The gate itself refuses these clients. Here the line would refuse everybody who comes through the gate.
     if (record.method === 'reject') continue;
     const fields = fieldsOf(text);
     const who = `host\t${written(fields[1])}\t${written(fields[2])}\t${GATE}`;

@@ -122,7 +122,7 @@ export function createAuthority(request: AuthorityRequest): Authority {
 
 /**
  * The authority of a certificate and key that were written earlier.
- * Throws Error when either is no PEM or when they do not belong together.
+ * Throws Error when either is not PEM or when they do not belong together.
  */
 export function loadAuthority(certificatePem: string, keyPem: string): Authority {
   const certificate = new X509Certificate(certificatePem);

@@ -13,7 +13,7 @@ export function parseIndex(text: string): readonly IndexEntry[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => {
     const entry = parseEntry(line);
-    if (entry === null) throw new Error(`line ${index + 1} is no entry`);
+    if (entry === null) throw new Error(`line ${index + 1} is not an entry`);
     return entry;
   });
 }

@@ -71,7 +71,7 @@ function addressBytes(address: string): Buffer {
     case 6:
       return Buffer.from(hextets(address));
     default:
-      throw new RangeError(`"${address}" is no IP address`);
+      throw new RangeError(`"${address}" is not an IP address`);
   }
 }
 

@@ -48,7 +48,7 @@ export class Constraints {
   readonly atStartOnly: number = 0;
   readonly #count: number;
   readonly #lookarounds: readonly Lookaround[];
-  /** By what is before and behind a boundary: the simple constraints that hold there. */
+  /** By what is before and after a boundary: the simple constraints that hold there. */
   readonly #simple: number[] = Array.from({ length: SIDES * SIDES }, () => 0);
 
   /** @throws PatternError when a lookaround is too complex. */
@@ -94,9 +94,9 @@ export class Constraints {
     const holding = new Uint16Array(bytes.length + 1);
     let before = EDGE;
     for (let at = 0; at <= bytes.length; at++) {
-      const behind = at === bytes.length ? EDGE : sideOf[bytes.charCodeAt(at)]!;
-      holding[at] = this.#simple[before * SIDES + behind]!;
-      before = behind;
+      const after = at === bytes.length ? EDGE : sideOf[bytes.charCodeAt(at)]!;
+      holding[at] = this.#simple[before * SIDES + after]!;
+      before = after;
     }
     const subject = new Subject(bytes, holding);
     // A lookaround's own constraints have lower numbers and are settled before it.
@@ -113,26 +113,26 @@ export class Constraints {
   }
 }
 
-function holdsBetween(name: SimpleConstraint, before: Side, behind: Side, newlineAnchors: boolean): boolean {
+function holdsBetween(name: SimpleConstraint, before: Side, after: Side, newlineAnchors: boolean): boolean {
   const wordBefore = before === WORD;
-  const wordBehind = behind === WORD;
+  const wordAfter = after === WORD;
   switch (name) {
     case 'line-start':
       return before === EDGE || (newlineAnchors && before === LINE_BREAK);
     case 'line-end':
-      return behind === EDGE || (newlineAnchors && behind === LINE_BREAK);
+      return after === EDGE || (newlineAnchors && after === LINE_BREAK);
     case 'string-start':
       return before === EDGE;
     case 'string-end':
-      return behind === EDGE;
+      return after === EDGE;
     case 'word-start':
-      return !wordBefore && wordBehind;
+      return !wordBefore && wordAfter;
     case 'word-end':
-      return wordBefore && !wordBehind;
+      return wordBefore && !wordAfter;
     case 'word-edge':
-      return wordBefore !== wordBehind;
+      return wordBefore !== wordAfter;
     case 'not-word-edge':
-      return wordBefore === wordBehind;
+      return wordBefore === wordAfter;
     default:
       return name satisfies never;
   }

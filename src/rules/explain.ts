@@ -94,7 +94,7 @@ function describeAddress({ address }: HbaRecord, facts: Facts): string {
     case 'all':
       return `${client} does not match`;
     case 'samehost':
-      return `${client} is no address of this host`;
+      return `${client} is not an address of this host`;
     case 'samenet':
       return `${client} is in no subnet of this host`;
     case 'mask':

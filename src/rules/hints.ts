@@ -97,7 +97,7 @@ function clientCertHint(value: string): string {
 
 function addressHint(value: string): string | undefined {
   return /^[0-9.]+\//.test(value)
-    ? 'It is no valid address, so it is read as a host name.'
+    ? 'It is not a valid address, so it is read as a host name.'
     : 'A host name takes no mask.';
 }
 

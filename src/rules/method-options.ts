@@ -117,7 +117,7 @@ function setFromUrl(own: OwnOptions, url: ByteString): void {
   const parts =
     /^([A-Za-z]+):\/\/([^/?]*)(?:\/([^?]*)(?:\?([^?]*)(?:\?([^?]*)(?:\?([^?]*)(?:\?.*)?)?)?)?)?$/s.exec(url);
   if (parts === null || !/^ldap[sic]?$/i.test(parts[1] ?? '')) {
-    throw new BadLine(`could not parse LDAP URL "${toText(url)}": it is no LDAP URL`);
+    throw new BadLine(`could not parse LDAP URL "${toText(url)}": it is not an LDAP URL`);
   }
   const [, scheme = '', server = '', base, attribute, , filter] = parts;
   if (!/^ldaps?$/i.test(scheme))

@@ -273,7 +273,7 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
   });
   if (known.tls?.certificate.state === 'verified') {
     const { notAfter } = known.tls.certificate.identity.facts;
-    // It may have expired since the handshake, or the clock has jumped; a sum that falls is no counter.
+    // It may have expired since the handshake, or the clock has jumped; a sum that falls is not a counter.
     gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.

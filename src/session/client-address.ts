@@ -90,7 +90,7 @@ function declaredClient(
   const { address } = declared;
   // SECURITY: a line for 127.0.0.1 is meant for this machine. Only a load balancer that runs here may speak for it.
   if (isNobodys(address) && !isLoopback(sender)) {
-    throw invalid(`it declares ${formatAddress(address)}, which is no client's address`);
+    throw invalid(`it declares ${formatAddress(address)}, which cannot be a client's address`);
   }
   return { address, port, text: formatAddress(address) };
 }

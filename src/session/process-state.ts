@@ -34,7 +34,7 @@ export interface ConsoleVisitor {
 
 /** A console that is being served. */
 export interface ConsoleService {
-  /** Resolves when the client has left, or after `end`. Rejects with MessageFormatError for what is no protocol. */
+  /** Resolves when the client has left, or after `end`. Rejects with MessageFormatError for anything that is not the protocol. */
   readonly over: Promise<void>;
   readonly status: BackendStatus;
   /** Ends the statement that runs with 57014. */

@@ -38,7 +38,7 @@ export interface DerElement {
   readonly start: number;
   /** Where the contents begin. */
   readonly contentStart: number;
-  /** Behind the contents. */
+  /** After the contents. */
   readonly end: number;
 }
 

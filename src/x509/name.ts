@@ -54,7 +54,7 @@ export function commonName(name: DistinguishedName): ByteString | null {
   const first = name.flat().find((attribute) => attribute.oid === COMMON_NAME);
   if (first === undefined) return null;
   if (first.tag === tags.bitString) return bitStringBytes(first.value);
-  if (!bytesPerCharacter.has(first.tag)) throw new DerError('common name is no character string');
+  if (!bytesPerCharacter.has(first.tag)) throw new DerError('common name is not a character string');
   return fromBytes(first.value);
 }
 
@@ -154,17 +154,18 @@ export function utf8Form(value: Uint8Array, tag: number): ByteString {
   if (width === undefined) throw new DerError('no character string');
   if (width === 0) {
     // SECURITY: here and below, as in OpenSSL, bytes that are not text have no name. Two readers can then not differ on it.
-    if (!isUtf8(value)) throw new DerError('string is no UTF-8');
+    if (!isUtf8(value)) throw new DerError('string is not UTF-8');
     return fromBytes(value);
   }
   if (width === 1) return fromText(fromBytes(value));
-  if (value.length % width !== 0) throw new DerError('string length is no multiple of its character width');
+  if (value.length % width !== 0)
+    throw new DerError('string length is not a multiple of its character width');
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   let text = '';
   for (let offset = 0; offset < value.length; offset += width) {
     const codePoint = width === 2 ? view.getUint16(offset) : view.getUint32(offset);
     if (codePoint > 0x10_ffff || (codePoint >= 0xd800 && codePoint < 0xe000)) {
-      throw new DerError('string holds what is no Unicode character');
+      throw new DerError('string holds something that is not a Unicode character');
     }
     text += String.fromCodePoint(codePoint);
   }

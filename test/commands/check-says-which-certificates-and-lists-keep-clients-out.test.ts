@@ -1,4 +1,4 @@
-// TLS files that load and keep clients out: a CA file that is no CA, a server certificate that clients refuse, an
+// TLS files that load and keep clients out: a CA file that is not a CA, a server certificate that clients refuse, an
 // expired one, a list that is out of force.
 
 import { test } from 'tap';
@@ -13,7 +13,7 @@ await test('what is wrong with a certificate', async (t) => {
     'all is well': [() => ({ hba: HBA }), NONE],
     'a leaf as ssl_ca_file': [
       (authority) => ({ hba: HBA, files: { 'ca.crt': authority.client('alice').cert } }),
-      'ca.crt certificate "CN=alice" of "ssl_ca_file" is no certificate authority, so it vouches for nobody',
+      'ca.crt certificate "CN=alice" of "ssl_ca_file" is not a certificate authority, so it vouches for nobody',
     ],
     'a server certificate for clients': [
       (authority) => ({ hba: HBA, server: authority.server({ extendedKeyUsage: ['clientAuth'] }) }),

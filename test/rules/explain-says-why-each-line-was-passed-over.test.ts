@@ -20,7 +20,7 @@ const table: readonly [rule: string, connection: Connection, why: string][] = [
   ['host all all ::/0 trust', {}, 'address 10.0.0.1 is not in ::/0'],
   ['host all all 2001:DB8:0:0:1::/65 trust', { address: '::1' }, 'address ::1 is not in 2001:db8:0:0:1::/65'],
   ['host all all ::1.2.3.4/97 trust', {}, 'address 10.0.0.1 is not in ::1.2.3.4/97'],
-  ['host all all samehost trust', {}, 'address 10.0.0.1 is no address of this host'],
+  ['host all all samehost trust', {}, 'address 10.0.0.1 is not an address of this host'],
   ['host all all samenet trust', {}, 'address 10.0.0.1 is in no subnet of this host'],
   ['host all all web trust', { hostName: named('db', []) }, 'host name "db" is not "web"'],
   [

@@ -111,7 +111,7 @@ class Paths {
   }
 }
 
-/** The issuer's Name, DER, and the contents of the serial number; nothing that any list holds where it is no DER. */
+/** The issuer's Name, DER, and the contents of the serial number; nothing that any list holds where it is not DER. */
 function namesOf(der: Uint8Array): { readonly issuer: Uint8Array; readonly serial: string } {
   try {
     const body = new DerReader(der).enter(tags.sequence).enter(tags.sequence);

@@ -40,7 +40,7 @@ function validityState({ notBefore, notAfter }: CertificateInUse, now: Date): st
 const CRL_WARNED_MS = 3 * DAY_MS;
 const CRL_WARNED_SHARE = 1 / 3;
 
-/** One warning for each list that has expired at `now`, or will soon: then nobody whom it speaks for gets in. */
+/** One warning for each list that has expired at `now`, or will soon: then no client of its issuer gets in. */
 export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Problem[] {
   return crls.flatMap(({ file, issuer, lastUpdate, nextUpdate }) => {
     if (nextUpdate === null) return [];

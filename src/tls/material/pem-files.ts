@@ -185,7 +185,7 @@ function readListBlock(block: PemBlock): PemList {
     readRevocationList(der);
   } catch (error) {
     if (!(error instanceof DerError)) throw error;
-    // Not strict DER, or a name that we cannot print. SECURITY: only OpenSSL may say that it is no list.
+    // Not strict DER, or a name that we cannot print. SECURITY: only OpenSSL may say that it is not a list.
     assertOpensslReads(der, error);
   }
   return { der, line: block.line };
