@@ -44,7 +44,7 @@ export function isTargetName(name: string): name is TargetName {
   return Object.hasOwn(targets, name);
 }
 
-/** Words for a dictionary, written one behind the other. */
+/** Words for a dictionary, written one after the other. */
 export function tokens(text: string): string[] {
   return text.split('¦');
 }

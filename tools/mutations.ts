@@ -43,7 +43,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'tls/judge/certificate-judge.ts',
-    removes: 'the look for a revocation behind an expiry',
+    removes: 'the look for a revocation after an expiry',
     from: 'if (certain !== null) return',
     to: "if (certain !== null && certain !== 'CERT_REVOKED') return",
     tests: ['tls/time-alone-ends-no-session.test.ts'],
@@ -120,10 +120,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'session/opening.ts',
-    removes: 'the refusal of plaintext behind a request that was answered N (CVE-2021-23214)',
+    removes: 'the refusal of plaintext after a request that was answered N (CVE-2021-23214)',
     from: 'if (reader.surplus === 0) return;',
     to: 'if (reader.surplus >= 0) return;',
-    tests: ['attacks/cve-2021-23214-plaintext-stuffed-behind-a-request-is-never-used.test.ts'],
+    tests: ['attacks/cve-2021-23214-plaintext-stuffed-after-a-request-is-never-used.test.ts'],
   },
   {
     file: 'session/sessions.ts',
@@ -304,7 +304,7 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'rules/hba.ts',
     removes: 'the refusal of a file of which a line could not be read',
-    from: 'if (problems.length > 0) throw new LoadError(problems, files);',
+    from: 'if (problems.length > 0) throw new LoadError(problems);',
     to: '',
     tests: [
       'rules/every-line-is-judged-as-postgresql-18-judges-it.test.ts',

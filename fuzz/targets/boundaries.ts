@@ -77,7 +77,7 @@ function readWhole(bytes: Buffer): Reading {
     const length = bytes.readInt32BE(at + 1);
     if ('QSF'.includes(type)) requests++;
     if (!ASYNCHRONOUS.includes(type)) status = 'active';
-    // A length that cannot be: nothing behind it means anything any more.
+    // A length that cannot be: nothing after it means anything any more.
     if (length < 4)
       return { atBoundary: false, status: 'active', ready: type === 'Z' ? ready + 1 : ready, requests };
     const end = at + 1 + length;

@@ -46,7 +46,7 @@ function mayPass(user: string, database: string, verified: string | null): boole
 
 const KEY = Buffer.from('0badcafe', 'hex');
 
-/** How the client begins, and with which certificate; the rest of the input is what it sends behind that. */
+/** How the client begins, and with which certificate; the rest of the input is what it sends after that. */
 const PATHS = ['plain', 'tls', 'direct'] as const;
 const CERTIFICATES = ['none', 'alice', 'foreign'] as const;
 const ENDS = ['half-close', 'reset'] as const;

@@ -10,7 +10,7 @@ import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.
 import { readPem } from '../../src/x509/pem.ts';
 import { promise, type Target } from '../target.ts';
 
-/** 71 bytes, each of which may be written \xNN, behind three dots. */
+/** 71 bytes, each of which may be written \xNN, after three dots. */
 const MAX_SUBJECT = 3 + 4 * 71;
 
 export function derTarget(): Target {

@@ -120,12 +120,12 @@ export function loginTarget(): Target {
       if (rest === null) return;
       promise(
         admission !== -1 && messages.at(-1)?.type === 'Z',
-        'a login ends with ReadyForQuery behind AuthenticationOk',
+        'a login ends with ReadyForQuery after AuthenticationOk',
       );
       // What lies in later pieces stays with the kernel; what came with the end belongs to the client.
       promise(
         said.subarray(relayed.length, relayed.length + rest.length).equals(rest),
-        'nothing is lost behind it',
+        'nothing is lost after it',
       );
     },
   };
@@ -151,7 +151,7 @@ interface Outcome {
   readonly written: Buffer;
   readonly sent: readonly Buffer[];
   readonly authenticated: number;
-  /** What came behind ReadyForQuery; null when the login failed. */
+  /** What came after ReadyForQuery; null when the login failed. */
   readonly rest: Buffer | null;
 }
 

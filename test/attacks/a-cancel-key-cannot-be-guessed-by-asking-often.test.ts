@@ -269,7 +269,7 @@ await test('the right key, many times, at an upstream that never closes', async 
     const client = await connectRaw(t, gate.port);
     await client.send(cancelRequest(key.pid, key.key));
     clients.push(client);
-    // One behind another, so that it is known who has to go.
+    // One after another, so that it is known who has to go.
     const connection = await upstream.nextConnection();
     t.strictSame(await connection.readCancelRequest(), key);
   }

@@ -121,7 +121,7 @@ await test('who is in stays in, whatever is loaded again', needs(FAKETIME), asyn
   t.equal(
     (await second.login({ user: 'postgres' })).error,
     null,
-    'verified before the end, let in behind it: as in PostgreSQL',
+    'verified before the end, let in after it: as in PostgreSQL',
   );
   const remaining = (await gate.metrics()).value('client_certificate_remaining_seconds_sum');
   t.ok(remaining > 0 && remaining <= HOUR_MS / 2 / SECOND_MS, `no less than nothing is left: ${remaining} s`);
@@ -141,14 +141,14 @@ await test('who is in stays in, whatever is loaded again', needs(FAKETIME), asyn
 
   t.equal(await comeAndGo(t, gate, credentials[0]), LATE.reason);
   gate.rewrite('pg_hba.conf', `# changed\n${hba}`);
-  await everybodyStays('behind its end, new rules', 'certificate has expired');
+  await everybodyStays('after its end, new rules', 'certificate has expired');
   gate.rewrite('ca.crl', authority.crl({ thisUpdate: clock.at(2 * HOUR_MS) }));
-  await everybodyStays('behind its end, a new revocation list', 'certificate has expired');
+  await everybodyStays('after its end, a new revocation list', 'certificate has expired');
   // Both are for the one key that has signed the clients' certificates, and the first of them is over.
   const over = authority.renewed({ notBefore: clock.at(-DAY_MS), notAfter: clock.at(HOUR_MS) });
   const renewed = authority.renewed({ notBefore: clock.at(2 * HOUR_MS), notAfter: clock.at(YEAR_MS) });
   gate.rewrite('ca.crt', over + renewed);
-  await everybodyStays("behind its end, the CA's certificate renewed", 'certificate has expired');
+  await everybodyStays("after its end, the CA's certificate renewed", 'certificate has expired');
   t.equal(await comeAndGo(t, gate, authority.client('postgres')), null, 'as OpenSSL sees it, too');
   clock.set(-6 * HOUR_MS);
   gate.rewrite('ca.crt', authority.cert);

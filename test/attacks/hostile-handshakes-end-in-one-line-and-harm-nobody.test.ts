@@ -116,7 +116,7 @@ async function assertWell(t: Scope & Pick<import('tap').Test, 'equal'>, gate: Ga
   await client.ending();
 }
 
-for (const way of ['direct', 'behind SSLRequest'] as const) {
+for (const way of ['direct', 'after SSLRequest'] as const) {
   await test(`${way}: what is no handshake`, async (t) => {
     const { gate, upstream } = await start(t);
     const before = await idleFdCount(gate);

@@ -29,9 +29,9 @@ const ways: readonly [
   come: (client: Visitor) => Promise<unknown>,
 ][] = [
   ['in clear', 'on', false, async () => undefined],
-  ['in clear, behind GSSENCRequest', 'on', false, (client) => answered(client, gssencRequest(), 'N')],
+  ['in clear, after GSSENCRequest', 'on', false, (client) => answered(client, gssencRequest(), 'N')],
   ['in clear, ssl off', 'off', false, async () => undefined],
-  ['in clear, behind SSLRequest answered N', 'off', false, (client) => answered(client, sslRequest(), 'N')],
+  ['in clear, after SSLRequest answered N', 'off', false, (client) => answered(client, sslRequest(), 'N')],
   [
     'in clear, behind both',
     'off',
@@ -43,7 +43,7 @@ const ways: readonly [
   ],
   ['TLS', 'on', true, (client) => client.openTls()],
   [
-    'TLS, behind GSSENCRequest',
+    'TLS, after GSSENCRequest',
     'on',
     true,
     async (client) => {

@@ -108,7 +108,7 @@ await page.row(
   {
     client: CLIENT,
     server: SERVER,
-    ran: 'channel_binding=prefer and disable with a SCRAM password behind the certificate',
+    ran: 'channel_binding=prefer and disable with a SCRAM password after the certificate',
   },
   needs('psql'),
   async (t) => {

@@ -38,7 +38,7 @@ for (const version of [10, 15, 18] as const) {
     {
       client: '',
       server: `PostgreSQL ${version}`,
-      ran: 'its own trust, password, md5 and scram-sha-256 behind lines of cert, trust, password, md5 and scram-sha-256: the right password, a wrong one, and a method that is too weak',
+      ran: 'its own trust, password, md5 and scram-sha-256 after lines of cert, trust, password, md5 and scram-sha-256: the right password, a wrong one, and a method that is too weak',
     },
     needs('psql'),
     async (t) => {

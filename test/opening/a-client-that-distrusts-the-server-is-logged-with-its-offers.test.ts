@@ -71,7 +71,7 @@ for (const version of ['-tls1_2', '-tls1_3']) {
   });
 }
 
-await test('whatever it does behind its alert', async (t) => {
+await test('whatever it does after its alert', async (t) => {
   const gate = await startGate(t, { hba, upstream });
   // In TLS 1.2 an alert needs no keys yet.
   const hello = await clientHello({ maxVersion: 'TLSv1.2', servername: 'db.test' });

@@ -1,4 +1,4 @@
-// The length word is judged before anything behind it is read: what is no PostgreSQL packet is closed at once and in
+// The length word is judged before anything after it is read: what is no PostgreSQL packet is closed at once and in
 // silence, on every way in (semantics §1.2, §1.11, §1.12).
 
 import { test } from 'tap';

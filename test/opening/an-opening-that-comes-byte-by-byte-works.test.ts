@@ -21,7 +21,7 @@ const openings: Readonly<Record<string, (client: RawClient) => Promise<unknown>>
     await client.read(1);
     await client.openTls();
   },
-  'SSLRequest with the ClientHello behind it': async (client) => {
+  'SSLRequest with the ClientHello after it': async (client) => {
     await client.send(sslRequest());
     await client.read(1);
     await client.startTls({ maxVersion: 'TLSv1.2' });

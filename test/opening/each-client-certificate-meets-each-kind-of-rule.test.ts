@@ -184,7 +184,7 @@ const unverified: readonly UnverifiedCase[] = [
     reason: 'unsuitable certificate purpose',
   },
   {
-    name: 'CVE-2009-4034: a NUL behind the name',
+    name: 'CVE-2009-4034: a NUL after the name',
     client: (authority) => authority.client('alice\0.example.com'),
     code: 'client-cert-nul-in-name',
     reason: 'common name contains embedded null',

@@ -1,4 +1,4 @@
-// Each opening, cut behind each of its bytes: by FIN, by a reset, or with nothing more to come. Whatever the cut, the
+// Each opening, cut after each of its bytes: by FIN, by a reset, or with nothing more to come. Whatever the cut, the
 // gate says once what it saw and lets go of everything (semantics §1.2, §1.3, §1.19).
 
 import { test } from 'tap';

@@ -84,7 +84,7 @@ const places: readonly Place[] = [
     },
   },
   {
-    name: 'behind S',
+    name: 'after S',
     isBegun: true,
     park: async (t, gate, credentials) => {
       const client = await connectRaw(t, gate.port);

@@ -92,9 +92,9 @@ await test('cut or lengthened anywhere it is none, or says no more than it holds
   for (let length = 0; length < message.length; length += 1) {
     const header = Buffer.from([1, 0, length >> 8, length & 0xff]);
     const cut = record(Buffer.concat([header, message.subarray(0, length)]));
-    if (decodeClientHello(cut)?.alpn.includes('postgresql') === true) t.fail(`read behind ${length} bytes`);
+    if (decodeClientHello(cut)?.alpn.includes('postgresql') === true) t.fail(`read past ${length} bytes`);
   }
-  t.pass('nothing was read behind an end');
+  t.pass('nothing was read past an end');
 });
 
 await test('first bytes that are no ClientHello are known for it at once', async (t) => {
@@ -136,7 +136,7 @@ await test('no bytes make it throw', async (t) => {
       decodes(record(Buffer.concat([header, body])));
     }),
   );
-  // The real one, with a few bytes changed behind the headers.
+  // The real one, with a few bytes changed after the headers.
   const changes = fc.array(fc.tuple(fc.nat(real.length - 10), fc.nat(255)), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(changes, (edits) => {

@@ -45,7 +45,7 @@ const table: readonly Row[] = [
   ['a later one does not', 'a"ll" all""\n', ['1: all | all']],
   ['blanks, commas and # may be quoted', '"a, b # c"\n', ['1: <a, b # c>']],
   // T7: lists
-  ['a comma behind a token joins the next', 'a,b c\n', ['1: a,b | c']],
+  ['a comma after a token joins the next', 'a,b c\n', ['1: a,b | c']],
   ['also over a blank', 'a, b c\n', ['1: a,b | c']],
   ['a blank before the comma ends the field', 'a ,b\n', ['1: a | b']],
   ['a comma between blanks is skipped', 'a , b\n', ['1: a | b']],

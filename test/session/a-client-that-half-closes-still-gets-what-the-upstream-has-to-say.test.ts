@@ -1,5 +1,5 @@
 // The client closes its sending side, by close_notify or by FIN; what the upstream still says arrives, whole, and the
-// upstream's end comes behind it.
+// upstream's end comes after it.
 
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';

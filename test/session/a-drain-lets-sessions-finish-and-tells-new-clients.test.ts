@@ -74,7 +74,7 @@ await test('shutdown_timeout ends what has not finished', async (t) => {
 for (const [name, signals] of [
   ['SIGINT does not wait', ['SIGINT']],
   ['a second SIGTERM ends the wait', ['SIGTERM', 'SIGTERM']],
-  ['SIGINT behind SIGTERM ends the wait', ['SIGTERM', 'SIGINT']],
+  ['SIGINT after SIGTERM ends the wait', ['SIGTERM', 'SIGINT']],
 ] as const) {
   await test(name, async (t) => {
     const gate = await startGate(t, { hba: TRUST, upstream: await scriptedUpstream(t, letIn) });

@@ -65,8 +65,8 @@ const cases: readonly Case[] = [
   { how: 'closes at once', script: scripts.close, ...CLOSED },
   { how: 'resets at once', script: scripts.reset, ...CLOSED },
   { how: 'closes in the middle of the startup packet', script: (c) => c.closeAfter(5), ...CLOSED },
-  { how: 'closes behind the startup packet', script: answering(Buffer.alloc(0), 'close'), ...CLOSED },
-  { how: 'resets behind the startup packet', script: answering(Buffer.alloc(0), 'reset'), ...CLOSED },
+  { how: 'closes after the startup packet', script: answering(Buffer.alloc(0), 'close'), ...CLOSED },
+  { how: 'resets after the startup packet', script: answering(Buffer.alloc(0), 'reset'), ...CLOSED },
   { how: 'never says a word', script: answering(Buffer.alloc(0), 'stall'), ...TIMED_OUT },
   {
     how: 'speaks HTTP',

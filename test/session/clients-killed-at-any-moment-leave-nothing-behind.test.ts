@@ -27,7 +27,7 @@ const stages: Record<string, (client: RawClient, reopen: () => Promise<RawClient
     await client.send(sslRequest().subarray(0, 5));
     return client;
   },
-  'behind SSLRequest': async (client) => {
+  'after SSLRequest': async (client) => {
     await client.requestTls();
     return client;
   },

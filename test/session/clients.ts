@@ -75,7 +75,7 @@ export function plainConninfo(gate: Gate): Record<string, string | number> {
   return { host: '127.0.0.1', port: gate.port, user: 'postgres', dbname: 'postgres', sslmode: 'disable' };
 }
 
-/** What a server does that trusts its clients; the script goes on behind it. */
+/** What a server does that trusts its clients; the script goes on after it. */
 export async function letIn(
   connection: UpstreamConnection,
   keyData: { readonly pid?: number; readonly key?: Uint8Array } = {},

@@ -1,4 +1,4 @@
-// Each kind of secret in auth_file, behind each line, before each method of an upstream (contract §12): who gets in, and
+// Each kind of secret in auth_file, for each line, before each method of an upstream (contract §12): who gets in, and
 // what the log says where nothing fits. Real servers and psql.
 
 import { test } from 'tap';

@@ -103,7 +103,7 @@ await test('the startup packet', async (t) => {
   }
 });
 
-await test('what comes right behind the startup packet follows it, and nothing else', async (t) => {
+await test('what comes right after the startup packet follows it, and nothing else', async (t) => {
   const upstream = await scriptedUpstream(t, letIn);
   const gate = await startGate(t, { hba: TRUST, upstream });
   const { client } = await openSession(t, gate);

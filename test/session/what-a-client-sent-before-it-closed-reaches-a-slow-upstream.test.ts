@@ -1,4 +1,4 @@
-// An upstream that has said all it has to say, and a client that closes behind its last byte: what the gate has taken
+// An upstream that has said all it has to say, and a client that closes after its last byte: what the gate has taken
 // from the client and the upstream has not read yet must not go with the client.
 
 import { once } from 'node:events';

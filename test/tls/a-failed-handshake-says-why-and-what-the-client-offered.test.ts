@@ -105,7 +105,7 @@ interface RawCase {
   readonly name: string;
   readonly bytes: string | Buffer;
   readonly expected: Expected;
-  /** The client closes behind its bytes: the gate would wait for more. */
+  /** The client closes after its bytes: the gate would wait for more. */
   readonly thenEnd?: boolean;
 }
 

@@ -30,7 +30,7 @@ function closing(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => socket.once('close', resolve));
 }
 
-await test('the signal ends it with its reason: before a byte, in the ClientHello, behind it', async (t) => {
+await test('the signal ends it with its reason: before a byte, in the ClientHello, after it', async (t) => {
   const whole = await capturedClientHello(t);
   const material = await loadMaterial(tlsSettings(testAuthority(t).server()));
   for (const bytes of [Buffer.alloc(0), whole.subarray(0, 100), whole]) {
@@ -40,7 +40,7 @@ await test('the signal ends it with its reason: before a byte, in the ClientHell
     const closed = closing(client);
     await once(client, 'connect');
     if (bytes.length > 0) client.write(bytes);
-    // Behind the whole ClientHello, when the server has answered; else when its bytes have gone out.
+    // After the whole ClientHello, when the server has answered; else when its bytes have gone out.
     if (bytes === whole) await within(once(client, 'data'), 'the ServerHello');
     const reason = new GatehouseError('authentication-timeout');
     controller.abort(reason);
@@ -111,7 +111,7 @@ await test('a connection that was gone before it was accepted', async (t) => {
   t.equal((await gate.failure()).code, 'tls-eof');
 });
 
-await test('a client that resets behind its handshake closes the session and crashes nothing', async (t) => {
+await test('a client that resets after its handshake closes the session and crashes nothing', async (t) => {
   const authority = testAuthority(t);
   const gate = await gateOf(t, authority);
   // A socket under TLS cannot be reset by Node: one between the client and the gate can.

@@ -80,7 +80,7 @@ await test('secret bits, as OpenSSL counts them', async (t) => {
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-  await test(`${version}: bytes and an end right behind Finished wait for the owner`, async (t) => {
+  await test(`${version}: bytes and an end right after Finished wait for the owner`, async (t) => {
     const authority = testAuthority(t);
     const gate = await gateOf(t, authority);
     const client = new TlsClient(t, gate, { ...presenting(authority.client('alice')), maxVersion: version });

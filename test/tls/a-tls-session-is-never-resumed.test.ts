@@ -15,7 +15,7 @@ interface Server {
   readonly reused: () => Promise<boolean>;
 }
 
-/** The gate; every session says a word, behind which a TLS 1.3 client has its tickets. */
+/** The gate; every session says a word, after which a TLS 1.3 client has its tickets. */
 async function gate(t: Scope, authority: TestAuthority): Promise<Server> {
   const listening: TlsGate = await gateOf(t, authority);
   return {
@@ -51,7 +51,7 @@ async function replayed(t: Scope, server: Server, options: ConnectionOptions): P
   const first = new TlsClient(t, server, options);
   first.socket.on('session', (session: Buffer) => sessions.push(session));
   const [firstReused] = await Promise.all([server.reused(), first.secured()]);
-  await within(once(first.socket, 'data'), 'the word behind the tickets');
+  await within(once(first.socket, 'data'), 'the word after the tickets');
   const last = first.socket.getSession();
   if (last !== undefined) sessions.push(last);
   const verdicts = [firstReused];

@@ -21,7 +21,7 @@ await test('what is taken and what is not', async (t) => {
   const table: readonly (readonly [name: string, content: string, message: string | null])[] = [
     ['a safe prime', parameters(prime, 2n), null],
     ['text around it', `2048 bits\n${parameters(prime, 2n)}\n# end`, null],
-    ['a length behind', pem('DH PARAMETERS', sequence(integer(prime), integer(2n), integer(225n))), null],
+    ['a length after', pem('DH PARAMETERS', sequence(integer(prime), integer(2n), integer(225n))), null],
     ['a composite', parameters(prime - 2n, 2n), 'invalid DH parameters: p is not prime'],
     ['zero', parameters(0n, 2n), 'invalid DH parameters: p is not prime'],
     ['a negative modulus', parameters(-prime, 2n), 'invalid DH parameters: p is not prime'],

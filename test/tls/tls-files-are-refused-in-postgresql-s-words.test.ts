@@ -23,7 +23,7 @@ const GROUPS_HINT =
 
 const OTHER_KEY = 'The key belongs to none of the certificates in "ssl_cert_file".';
 
-/** In PostgreSQL's order: each case also has what the ones behind it complain of. */
+/** In PostgreSQL's order: each case also has what the ones after it complain of. */
 const cases: readonly Case[] = [
   {
     key: 'ssl_cert_file',

@@ -262,7 +262,7 @@ function answerOf(verdict: Verdict, facts: Facts): Answer {
 
 /**
  * The part of both answers that must be equal. The server prints no DETAIL where it refuses before or by the method;
- * it asks for passwords itself, and checks the name behind them: there less can be compared.
+ * it asks for passwords itself, and checks the name after them: there less can be compared.
  */
 export function comparable(
   ours: Answer,

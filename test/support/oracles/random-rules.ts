@@ -286,7 +286,7 @@ function regex(random: Random): string {
     random
       .list(1, 3, () => {
         const text = atom(depth);
-        // A quantifier behind a constraint is an error.
+        // A quantifier after a constraint is an error.
         return /^\\[mMyAZ]$/.test(text) || random.chance(0.6) ? text : `${text}${random.pick(quantifiers)}`;
       })
       .join(random.chance(0.15) ? '|' : '');
