@@ -7,6 +7,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerExplain } from './commands/explain.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPki } from './commands/pki.ts';
+import { registerRefusals } from './commands/refusals.ts';
 import { registerRemote } from './commands/remote.ts';
 import { registerSecret } from './commands/secret.ts';
 import { registerServe } from './commands/serve.ts';
@@ -31,6 +32,7 @@ registerMigrate(program);
 registerDemo(program);
 registerPki(program);
 registerRemote(program);
+registerRefusals(program);
 registerSecret(program);
 for (const command of everyCommand(program)) {
   command

@@ -4,6 +4,7 @@
 import type { SessionRow } from '../session/session-row.ts';
 import type { Problem } from '../base/problems.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
+import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
 /** One pg_hba.conf line in force. */
@@ -61,5 +62,7 @@ export interface GateView {
     readonly crls: readonly CrlInUse[];
   }>;
   rules(): Promise<RuleRows>;
+  /** The last refused and failed connections of all workers, the newest first (contract §17). */
+  refusals(): Promise<readonly RefusalRow[]>;
   status(): Promise<GateStatus>;
 }

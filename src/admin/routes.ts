@@ -46,6 +46,8 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
     return { certificates, crls: crls.map(crlJson) };
   });
 
+  app.get('/refusals', async () => view.refusals());
+
   app.get('/rules', async (_request, reply) =>
     reply.type('application/json; charset=utf-8').send(jsonArray(await view.rules())),
   );

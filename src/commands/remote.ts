@@ -25,7 +25,7 @@ interface AdminTarget {
   readonly socket: { readonly host: string; readonly port: number } | { readonly socketPath: string };
 }
 
-interface RemoteOptions {
+export interface RemoteOptions {
   readonly admin: AdminTarget;
   /** PEM files for a listener with TLS. */
   readonly cert?: string;
@@ -57,7 +57,7 @@ export function registerRemote(program: Command): void {
     .action(action(terminate));
 }
 
-function remote(command: Command): Command {
+export function remote(command: Command): Command {
   return command
     .addOption(
       new Option('--admin <url>', "the gate's admin listener: http(s)://HOST:PORT or unix:/PATH")
@@ -101,7 +101,7 @@ async function terminate(id: string, { json, ...listener }: RemoteOptions): Prom
 }
 
 /** Throws CommandError where no gate answers. */
-async function ask(listener: Listener, method: string, path: string): Promise<Answer> {
+export async function ask(listener: Listener, method: string, path: string): Promise<Answer> {
   const { url } = listener.admin;
   const options = { ...listener.admin.socket, ...credentials(listener) };
   try {
@@ -159,7 +159,7 @@ function reason(error: unknown): string {
   return systemMessage(error);
 }
 
-function refused({ status, value }: Answer): CommandError {
+export function refused({ status, value }: Answer): CommandError {
   const error = field(value, 'error');
   return new CommandError(typeof error === 'string' ? escapeInvisible(error) : `the gate answered ${status}`);
 }
@@ -178,7 +178,7 @@ function problemText(problem: object, prefix = ''): string {
   return lines.join('\n');
 }
 
-const columns: readonly (readonly [string, (row: object) => string])[] = [
+const sessionColumns: readonly (readonly [string, (row: object) => string])[] = [
   ['ID', (row) => shown(field(row, 'id'))],
   ['USER', (row) => shown(field(row, 'user'))],
   ['DATABASE', (row) => shown(field(row, 'database'))],
@@ -204,30 +204,38 @@ function stateText(row: object): string {
 }
 
 function sessionTable(rows: readonly object[]): string {
+  const count = `(${rows.length} ${rows.length === 1 ? 'session' : 'sessions'})`;
+  return [...table(sessionColumns, rows), count].join('\n');
+}
+
+/** Rows as lines, each column as wide as its longest cell, under a line of titles. */
+export function table(
+  columns: readonly (readonly [title: string, read: (row: object) => string])[],
+  rows: readonly object[],
+): readonly string[] {
   const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, read]) => read(row)))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
-  const text = lines.map((line) =>
+  return lines.map((line) =>
     line
       .map((cell, index) => cell.padEnd(widths[index] ?? 0))
       .join('  ')
       .trimEnd(),
   );
-  return [...text, `(${rows.length} ${rows.length === 1 ? 'session' : 'sessions'})`].join('\n');
 }
 
 /** SECURITY: names are the clients' words, and escape sequences in them would be the terminal's commands. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? escapeInvisible(String(value)) : '';
 }
 
 /** A member of a JSON object; null where there is none. */
-function field(value: unknown, name: string): unknown {
+export function field(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
   return Object.getOwnPropertyDescriptor(value, name)?.value ?? null;
 }
 
 /** The objects of a JSON array. Empty where the value is not an array. */
-function records(value: unknown): readonly object[] {
+export function records(value: unknown): readonly object[] {
   return Array.isArray(value) ? value.filter((row) => typeof row === 'object' && row !== null) : [];
 }
 
@@ -248,6 +256,6 @@ function adminTarget(url: string): AdminTarget {
   return { url, tls, socket: { host, port: parsed.port === '' ? (tls ? 443 : 80) : Number(parsed.port) } };
 }
 
-function print(text: string): void {
+export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

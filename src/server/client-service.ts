@@ -2,6 +2,7 @@
 
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { ListenAddress } from './listen.ts';
+import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 
 /** The processes that serve clients. */
@@ -29,6 +30,8 @@ export interface ClientService {
   fullSessions(): Promise<readonly FullSessionRow[]>;
   /** Each process that serves clients, or should. */
   workers(): Promise<readonly WorkerRow[]>;
+  /** The last refused and failed connections of all, the newest first. */
+  refusals(): Promise<readonly RefusalRow[]>;
   /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
   /** Cancels the statement of a session. False = no such session is there, or the upstream could not be reached. */

@@ -83,9 +83,21 @@ async function rowsOf(table: RowTable, view: GateView, service: ClientService): 
         handshakes,
         state,
       ]);
+    case 'refusals':
+      return (await view.refusals()).map((each) => [
+        timestampText(new Date(each.time)),
+        each.code,
+        each.msg,
+        each.host ?? null,
+        each.port ?? null,
+        each.user ?? null,
+        each.database ?? null,
+        each.rule ?? null,
+        each.detail ?? null,
+        each.hint ?? null,
+      ]);
     // Nothing is counted or kept for these yet.
     case 'bans':
-    case 'refusals':
       return [];
     default:
       return table satisfies never;

@@ -56,6 +56,7 @@ export function createGateView(sources: ViewSources): GateView {
       const hits = new Map(counted.map((row) => [`${row.file}:${row.line}`, row.hits]));
       return ruleRows(config.current.rules.records, hits);
     },
+    refusals: async () => await service.refusals(),
     status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
   };
 }

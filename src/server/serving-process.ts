@@ -19,6 +19,7 @@ import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../telemetry/metrics.ts';
+import { Refusals, type RefusalRow } from '../telemetry/refusals.ts';
 import { SessionsJudge } from './rejudge.ts';
 import { serveConnection } from '../session/connection.ts';
 import { Dialer } from '../session/dial.ts';
@@ -63,6 +64,8 @@ export interface SharedState {
   readonly cancelConsole?: (pid: number, key: Buffer) => Promise<boolean>;
   /** A number that no console of any worker has. */
   readonly nextConsolePid?: () => Promise<number>;
+  /** A connection was refused or has failed. */
+  readonly onRefused?: (row: RefusalRow) => void;
   /** The number of unadmitted connections has changed. */
   readonly onHandshakes: () => void;
   /** An address has been charged for a failed opening: the other workers refuse it too. */
@@ -81,6 +84,7 @@ export class ServingProcess implements ClientService {
   /** Accepted connections by their sockets, each until it has ended. */
   readonly #connections = new Map<Socket, Promise<void>>();
   readonly #consolePids = new ConsolePids();
+  readonly #refusals = new Refusals();
   readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
@@ -98,6 +102,7 @@ export class ServingProcess implements ClientService {
     this.#gate = {
       log,
       metrics,
+      refused: shared?.onRefused ?? ((row) => this.#refusals.add(row)),
       strangers: this.strangers,
       sessions: this.live,
       enlist: (session, decidedBy) => {
@@ -165,6 +170,10 @@ export class ServingProcess implements ClientService {
   async workers(): Promise<readonly WorkerRow[]> {
     const handshakes = this.strangers.handshakes.size;
     return [{ pid: process.pid, sessions: this.live.size, handshakes, state: 'serving' }];
+  }
+
+  async refusals(): Promise<readonly RefusalRow[]> {
+    return this.#refusals.list();
   }
 
   async terminate(id: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Logger } from '../telemetry/log.ts';
+import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Dialer } from './dial.ts';
 import type { Quota } from './quota.ts';
@@ -46,6 +47,8 @@ export interface ConsoleService {
 export interface ProcessState {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Keeps the closing line of a connection that was refused or has failed. */
+  readonly refused: (row: RefusalRow) => void;
   readonly strangers: Strangers;
   readonly sessions: Sessions;
   /**

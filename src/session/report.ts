@@ -6,6 +6,7 @@ import { codes } from '../base/codes.ts';
 import type { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
+import { refusalRow } from '../telemetry/refusals.ts';
 import { authenticatedMessage } from '../rules/texts.ts';
 import type { Admission, HbaRecord, Refusal } from '../rules/types.ts';
 import { certificateFields } from './certificate-fields.ts';
@@ -152,9 +153,12 @@ export function reportFailure(
     ...(detail === null ? {} : { detail: toText(detail) }),
     ...(hint === null ? {} : { hint: toText(hint) }),
     ...fields,
-    ...(code === 'internal-error' ? { err: cause } : {}),
   };
-  gate.log[codes[code].level](line, toText(failure.message));
+  const message = toText(failure.message);
+  gate.log[codes[code].level](code === 'internal-error' ? { ...line, err: cause } : line, message);
+  // SECURITY: not the cause of a defect. Its stack is for the log.
+  const row = refusalRow(code, line, message);
+  if (row !== null) gate.refused(row);
 }
 
 /**

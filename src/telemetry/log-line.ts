@@ -22,12 +22,18 @@ export function shortened(line: string, finish: (line: string) => string): strin
     if (fits(shorter)) return shorter;
   }
   // Never reached: no line of the gate has that many fields.
-  const kept = ['level', 'time', 'pid', 'code', 'msg'];
+  const kept = ['level', 'time', 'pid', 'code', 'id', 'host', 'port', 'msg'];
   return finish(
     `${JSON.stringify(object, (key, value: unknown) =>
       key === '' || kept.includes(key) ? cutText(value, CUTS.at(-1) ?? 0) : undefined,
     )}\n`,
   );
+}
+
+/** The same for fields that are kept and not written: a copy whose JSON is as long as a line at most. */
+export function shortenedFields<Fields extends object>(fields: Fields): Fields {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- cut texts are texts still
+  return JSON.parse(shortened(JSON.stringify(fields), (line) => line)) as Fields;
 }
 
 function fits(line: string): boolean {

@@ -117,6 +117,7 @@ export function exampleGate(
         { file: '/etc/gatehouse/pg_hba.conf', line: 4, rule: 'hostssl all all all cert', hits: 12_345 },
         { file: '/etc/gatehouse/pg_hba.conf', line: 5, rule: 'host all all all reject', hits: 0 },
       ],
+      refusals: async () => [],
       status: async () => ({
         version: '0.1.0',
         startedAt: new Date('2026-03-01T11:00:00Z'),

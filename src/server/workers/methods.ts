@@ -4,6 +4,7 @@ import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import type { SentState } from '../../config/handover.ts';
 import type { ListenAddress } from '../listen.ts';
+import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { Candidate } from '../../session/handshakes.ts';
 import type { Exhausted, SessionLimits } from '../../session/quota.ts';
@@ -25,6 +26,8 @@ export interface WorkerMethods {
   ping(): void;
   sessions(): Promise<readonly SessionRow[]>;
   fullSessions(): Promise<readonly FullSessionRow[]>;
+  /** Resolves when the first process has every refusal up to this call. */
+  tellRefusals(): Promise<void>;
   terminate(id: string): Promise<boolean>;
   cancel(id: string): Promise<boolean>;
   metrics(): Promise<MetricsJson>;
@@ -56,6 +59,8 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   handshakes(count: number): void;
   /** The worker has charged this address for a failed opening. */
   charge(address: string, ms: number): void;
+  /** These connections were refused or have failed, the oldest first. */
+  refused(rows: readonly RefusalRow[]): void;
   /** No session is left since `drain`. */
   drained(): void;
   /** Whether a worker other than the one that asks relays a session with this key. */

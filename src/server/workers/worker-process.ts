@@ -7,6 +7,7 @@ import type { ConfigHolder, Parts } from '../../config/snapshot.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
+import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { SessionCount } from '../../session/quota.ts';
 import type { WorkerRow } from '../client-service.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
@@ -47,6 +48,7 @@ export interface WorkerOptions {
   readonly view: () => ConsoleView;
   /** The number of the worker's unadmitted connections has changed. */
   readonly onHandshakes: () => void;
+  readonly onRefused: (rows: readonly RefusalRow[]) => void;
   /** It has charged an address for a failed opening. */
   readonly onCharge: (by: WorkerProcess, address: string, ms: number) => void;
   /** It has not answered for so long that it is killed. */
@@ -94,8 +96,17 @@ export class WorkerProcess {
   #missed = 0;
 
   constructor(child: ChildProcess, options: WorkerOptions) {
-    const { count, hasCancelKey, cancelConsole, nextConsolePid, view, onHandshakes, onCharge, onHung } =
-      options;
+    const {
+      count,
+      hasCancelKey,
+      cancelConsole,
+      nextConsolePid,
+      view,
+      onHandshakes,
+      onRefused,
+      onCharge,
+      onHung,
+    } = options;
     this.#child = child;
     this.#count = count;
     this.#onHung = onHung;
@@ -126,6 +137,7 @@ export class WorkerProcess {
         onHandshakes();
       },
       charge: (address, ms) => onCharge(this, address, ms),
+      refused: onRefused,
       drained: onDrained,
       cancelConsole: async (pid, key) => await cancelConsole(this, pid, key),
       nextConsolePid,

@@ -9,9 +9,11 @@ import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { evicted } from '../../session/handshakes.ts';
+import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { Quota, SessionLimits } from '../../session/quota.ts';
 import { followSignals, type Received } from '../../base/signals.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
+import { RefusalsToTell } from './refusals-to-tell.ts';
 import { Remote } from './rpc.ts';
 
 process.on('disconnect', () => process.exit(1));
@@ -39,6 +41,7 @@ const methods: WorkerMethods = {
   sessions: async () => await running().sessions(),
   fullSessions: async () => await running().fullSessions(),
   cancel: async (id) => await running().cancel(id),
+  tellRefusals: async () => await refusals.told(),
   terminate: async (id) => await running().terminate(id),
   metrics: async () => await metrics.json(),
   ruleHits: async () => await running().ruleHits(),
@@ -65,6 +68,8 @@ const methods: WorkerMethods = {
 
 const primary = new Remote<PrimaryMethods>(process, methods, { reload: RELOAD_MS, otherwise: ANSWER_MS });
 
+const refusals = new RefusalsToTell(async (rows) => await primary.call('refused', rows));
+
 /** What a console of this worker sees: the whole gate, which the first process knows. */
 const view: ConsoleView = {
   version: VERSION,
@@ -88,7 +93,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     config: state,
     log,
     metrics,
-    shared: { quota, hasCancelKey, cancelConsole, nextConsolePid, onHandshakes, onCharge },
+    shared: { quota, hasCancelKey, cancelConsole, nextConsolePid, onRefused, onHandshakes, onCharge },
     view: () => view,
   });
   metrics.bindGauges({
@@ -128,6 +133,10 @@ async function cancelConsole(pid: number, key: Buffer): Promise<boolean> {
 
 async function nextConsolePid(): Promise<number> {
   return await primary.call('nextConsolePid');
+}
+
+function onRefused(row: RefusalRow): void {
+  refusals.add(row);
 }
 
 function onCharge(address: string, ms: number): void {

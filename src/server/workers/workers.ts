@@ -11,6 +11,7 @@ import { messageOf } from '../../base/errors.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
+import { refusalRow, Refusals, type RefusalRow } from '../../telemetry/refusals.ts';
 import { addCounts, countsOf } from '../../telemetry/sum.ts';
 import { SessionCount } from '../../session/quota.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -41,6 +42,7 @@ export class Workers implements ClientService {
   readonly #view: WorkersOptions['view'];
   readonly #consolePids = new ConsolePids();
   readonly #count = new SessionCount();
+  readonly #refusals = new Refusals();
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
   #addresses: readonly ListenAddress[] = [];
@@ -96,6 +98,12 @@ export class Workers implements ClientService {
 
   async workers(): Promise<readonly WorkerRow[]> {
     return [...this.#workers].map((worker) => worker.row);
+  }
+
+  /** What a worker has not told when it dies is lost; all else stays. */
+  async refusals(): Promise<readonly RefusalRow[]> {
+    await this.#askAll((worker) => worker.remote.call('tellRefusals'));
+    return this.#refusals.list();
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -202,6 +210,7 @@ export class Workers implements ClientService {
       nextConsolePid: () => this.#consolePids.next(),
       view: this.#view,
       onHandshakes: () => void this.#limitHandshakes(),
+      onRefused: (rows) => this.#refusals.add(...rows),
       onCharge: (by, address, ms) => {
         for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
       },
@@ -225,10 +234,11 @@ export class Workers implements ClientService {
     if (this.#finishing) return;
     if (worker.startedAt !== null) {
       for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
-      this.#log.error(
-        { code: 'worker-lost', worker: worker.pid, sessions: lost },
-        `server process (PID ${worker.pid}) ${exit}`,
-      );
+      const line = { code: 'worker-lost', worker: worker.pid, sessions: lost } as const;
+      const message = `server process (PID ${worker.pid}) ${exit}`;
+      this.#log.error(line, message);
+      const row = refusalRow('worker-lost', line, message);
+      if (row !== null) this.#refusals.add(row);
       if (performance.now() - worker.startedAt > GOOD_START_MS) this.#restartMs = FIRST_RESTART_MS;
     }
     this.#replaceLater();
