@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** The newest release of each major version that package.json does not name. */
+/** The newest release of each major version that postgres-servers/package.json does not name; for linux-x64. */
 export const MAJORS = {
   'postgres-11': '11.22.1-beta.11',
   'postgres-12': '12.22.0-beta.15',

@@ -1,11 +1,13 @@
 // `npm test`: runs the test files (all, or those named), then says what was left out for want of a tool, whether
 // anything was left behind, and as its very last line the counts. Exit status 0 only when all of it is well.
 
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { THIS_PLATFORM } from '../servers/postgres-platforms.ts';
 import { leftovers } from './leftovers.ts';
+import { filesForPlatform, WHOLE_PLATFORM, type LeftOutFile } from './platform-files.ts';
 import { runTap, type Counts } from './tap-run.ts';
 import { howToGet, readLeftOut, type LeftOut } from './tools.ts';
 
@@ -14,12 +16,13 @@ const GRACE_MS = 5000;
 
 process.exitCode = await main(process.argv.slice(2));
 
-async function main(files: readonly string[]): Promise<number> {
+async function main(wanted: readonly string[]): Promise<number> {
   const obstacle = whyNot();
   if (obstacle !== null) {
     print(obstacle);
     return 1;
   }
+  const { run: files, leftOut } = filesOfThisPlatform(wanted);
   // Short, since Unix sockets go below it and their paths may have 107 bytes; open, since servers run as nobody.
   const run = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   chmodSync(run, 0o755);
@@ -28,11 +31,35 @@ async function main(files: readonly string[]): Promise<number> {
     const { counts, failedFiles, code } = await runTap(files, env, print);
     const clean = await reportLeftovers(run);
     reportLeftOut(readLeftOut(join(run, 'left-out')));
+    reportPlatform(leftOut);
     if (failedFiles.length > 0) print(`\nFailed: ${failedFiles.join(', ')}`);
     return verdict(counts, code, clean);
   } finally {
     rmSync(run, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+/** All of them, and none named: tap finds them itself. Elsewhere those that this platform can run. */
+function filesOfThisPlatform(wanted: readonly string[]): {
+  readonly run: readonly string[];
+  readonly leftOut: readonly LeftOutFile[];
+} {
+  if (THIS_PLATFORM === WHOLE_PLATFORM) return { run: wanted, leftOut: [] };
+  const all =
+    wanted.length > 0
+      ? wanted
+      : globSync('test/**/*.test.ts', { exclude: ['test/support/**', 'test/fixtures/**'] });
+  return filesForPlatform(
+    all.map((file) => resolve(file)),
+    THIS_PLATFORM,
+  );
+}
+
+function reportPlatform(leftOut: readonly LeftOutFile[]): void {
+  for (const { file, wants } of leftOut)
+    print(`  ${relative(process.cwd(), file)}: left out for want of ${wants}`);
+  if (leftOut.length > 0)
+    print(`${leftOut.length} test files were left out: they cannot run on ${THIS_PLATFORM}.`);
 }
 
 /** Prints the last line, and gives the exit status. */

@@ -14,8 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { serverPackage, serversFor, THIS_PLATFORM } from './postgres-platforms.ts';
 
-/** npm ci brings 10, 15 and 18; the others come with `npm run test:majors`, which says where they are. */
+/** npm ci brings 10, 15 and 18 where npm has them for this platform; the others come with `npm run test:majors`, which says where they are. */
 export type PostgresVersion = 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18;
 
 /** Every major version, oldest first. */
@@ -23,7 +24,7 @@ export const POSTGRES_VERSIONS: readonly PostgresVersion[] = [10, 11, 12, 13, 14
 
 /** Whether this version's server is here. */
 export function isInstalled(version: PostgresVersion): boolean {
-  return exists(packageFolder(version));
+  return isWithNpm(version) ? serversFor(THIS_PLATFORM).includes(version) : exists(packageFolder(version));
 }
 
 /** uid and gid of the server: nobody's when the tests run as root, otherwise our own. */
@@ -46,11 +47,13 @@ export function nativeFolder(version: PostgresVersion): string {
 }
 
 function packageFolder(version: PostgresVersion): string {
-  const name = `postgres-${version}`;
-  if (version === 10 || version === 15 || version === 18) {
-    return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
-  }
+  const name = serverPackage(version);
+  if (isWithNpm(version)) return dirname(dirname(fileURLToPath(import.meta.resolve(name))));
   return join(process.env['GATEHOUSE_MAJORS'] ?? '/nonexistent', 'node_modules', name);
+}
+
+function isWithNpm(version: PostgresVersion): boolean {
+  return version === 10 || version === 15 || version === 18;
 }
 
 /**
