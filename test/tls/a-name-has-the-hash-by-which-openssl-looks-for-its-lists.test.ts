@@ -7,7 +7,7 @@ import { DerError } from '../../src/x509/der.ts';
 import { nameHash } from '../../src/x509/name-hash.ts';
 import { opensslOracle } from '../support/oracles/openssl-oracle.ts';
 import { needs } from '../support/run/tools.ts';
-import { name, type AttributeValue, type DistinguishedName } from '../support/certificates/x509.ts';
+import { name, type AttributeValue, type DistinguishedName } from '../support/certificates/names.ts';
 
 const text = fc.string({
   unit: fc.constantFrom(...Array.from('aA zZ9\t\n\v\f\r\0  \u00e9\u00c9\u0130,+@*')),

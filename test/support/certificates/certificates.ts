@@ -7,23 +7,20 @@ import { join } from 'node:path';
 import { nameHash } from '../../../src/x509/name-hash.ts';
 import type { Scope } from '../run/scope.ts';
 import { temporaryDirectory } from '../run/temporary.ts';
+import type { SubjectAltName } from './extensions.ts';
+import { BMP_STRING, name, UTF8_STRING, type AttributeValue, type DistinguishedName } from './names.ts';
 import {
-  BMP_STRING,
   certificate,
   generateKeys,
-  name,
   pem,
   revocationList,
-  UTF8_STRING,
-  type AttributeValue,
-  type DistinguishedName,
   type ExtendedKeyUsage,
   type Issuer,
   type KeyType,
-  type SubjectAltName,
 } from './x509.ts';
 
-export type { DistinguishedName, SubjectAltName } from './x509.ts';
+export type { SubjectAltName } from './extensions.ts';
+export type { DistinguishedName } from './names.ts';
 
 /** A certificate and its key, as PEM texts and as files. */
 export interface Credentials {

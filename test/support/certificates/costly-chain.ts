@@ -3,7 +3,8 @@
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { bitString, boolean, explicit, integer, octetString, oid, sequence, time } from './der.ts';
-import { name, pem } from './x509.ts';
+import { name } from './names.ts';
+import { pem } from './x509.ts';
 
 const KEY_BYTES = 384;
 const SHA256_WITH_RSA = sequence(oid('1.2.840.113549.1.1.11'), Buffer.from([0x05, 0x00]));

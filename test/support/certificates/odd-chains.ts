@@ -1,15 +1,10 @@
 // Client chains and revocation lists put together from odd parts.
 
-import {
-  extensions as ext,
-  keysFor,
-  oddCertificate,
-  purposes,
-  type Keys,
-  type OddEntry,
-} from './odd-certificates.ts';
+import { extensions as ext, purposes } from './extensions.ts';
+import { keysFor, oddCertificate } from './odd-certificates.ts';
 import { issuersLists, listOf } from './odd-lists.ts';
 import { fromNow, POINT, type Parts } from './odd-parts.ts';
+import type { Keys, ListEntry } from './x509.ts';
 
 export interface OddChain {
   readonly parts: Parts;
@@ -224,7 +219,7 @@ class Maker {
   }
 }
 
-function revokes(serial: bigint): OddEntry[] {
+function revokes(serial: bigint): ListEntry[] {
   return [{ serial }];
 }
 
@@ -251,7 +246,7 @@ function leafExtensions(kind: Parts['leaf'], issuer: Link, keys: Keys): Buffer[]
     ...(purpose[kind] ?? [ext.extendedKeyUsage(purposes.clientAuth)]),
     ext.subjectKey(keys),
     ...(authority[kind] ?? [ext.authorityKey(issuer.keys)]),
-    ext.subjectAltDns('host.client.example'),
+    ext.subjectAltName({ dns: ['host.client.example'] }),
     ext.distributionPoint(POINT),
     ...(kind === 'unknown extension' ? [ext.unknown(false)] : []),
     ...(kind === 'unknown critical extension' ? [ext.unknown(true)] : []),

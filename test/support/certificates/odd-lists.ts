@@ -1,10 +1,12 @@
 // The odd revocation lists of one authority.
 
-import { extensions as ext, keysFor, oddList, type OddEntry, type OddList } from './odd-certificates.ts';
+import { extensions as ext } from './extensions.ts';
+import { keysFor, oddList, type OddList } from './odd-certificates.ts';
 import type { Link } from './odd-chains.ts';
+import type { ListEntry } from './x509.ts';
 import { fromNow, POINT, type Parts } from './odd-parts.ts';
 
-const LEAF: OddEntry = { serial: 0x1234n };
+const LEAF: ListEntry = { serial: 0x1234n };
 const SCOPES = ['users', 'authorities', 'attributes', 'some-reasons', 'indirect'] as const;
 
 /** The lists of the authority that has issued the client's certificate. */
