@@ -2,6 +2,7 @@
 // process.exitCode but commands/action.ts.
 
 import { Command, CommanderError } from 'commander';
+import { ABOUT } from './commands/configuration.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerExplain } from './commands/explain.ts';
@@ -18,9 +19,7 @@ import { VERSION } from './base/version.ts';
 const USAGE = 2;
 
 const program = new Command('pg-gatehouse')
-  .description(
-    'Mutual TLS, pg_hba.conf and pg_ident.conf in front of a PostgreSQL server that has none of them.',
-  )
+  .description(ABOUT)
   .version(VERSION, '-V, --version', 'print the version')
   .showSuggestionAfterError()
   .exitOverride();

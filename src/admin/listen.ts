@@ -11,7 +11,7 @@ import { errnoOf, systemMessage } from '../base/system-error.ts';
 import { LoadError } from '../base/problems.ts';
 
 /** The settings that the listener is made from. */
-export type AdminSettings = Pick<Settings, 'file' | 'lineOf'> & {
+export type AdminSettings = Pick<Settings, 'placeOf'> & {
   readonly admin: Pick<Settings['admin'], 'listen'>;
 };
 
@@ -138,10 +138,8 @@ async function isAbandonedSocket(path: string): Promise<boolean> {
 }
 
 function listenError(settings: AdminSettings, message: string, hint?: string, cause?: unknown): LoadError {
-  const line = settings.lineOf('admin.listen');
-  const error = new LoadError([
-    { file: settings.file, line, message, ...(hint === undefined ? {} : { hint }) },
-  ]);
+  const { file, line } = settings.placeOf('admin.listen');
+  const error = new LoadError([{ file, line, message, ...(hint === undefined ? {} : { hint }) }]);
   error.cause = cause;
   return error;
 }

@@ -6,16 +6,16 @@ import type { Settings } from '../config/schema.ts';
 
 /** Advice on the settings of a configuration that loads. */
 export function adviseOnSettings({
-  file,
   upstream,
-  lineOf,
-}: Pick<Settings, 'file' | 'upstream' | 'lineOf'>): readonly Problem[] {
+  placeOf,
+}: Pick<Settings, 'upstream' | 'placeOf'>): readonly Problem[] {
   const [, port] = /^\.s\.PGSQL\.(\d+)$/.exec(basename(upstream.host)) ?? [];
   if (!upstream.host.startsWith('/') || port === undefined) return [];
+  const { file, line } = placeOf('upstream.host');
   return [
     {
       file,
-      line: lineOf('upstream.host'),
+      line,
       message: 'upstream.host names the socket itself, and must name the directory that it is in',
       hint: `Write host: ${dirname(upstream.host)} and port: ${port} beneath "upstream:".`,
     },

@@ -14,6 +14,15 @@ export interface Problem {
   readonly level?: 'warn' | 'error';
 }
 
+/** Where a setting's value was read, in the words of pg_settings.source. */
+export interface SettingPlace {
+  readonly source: 'default' | 'configuration file' | 'environment variable' | 'command line';
+  /** The YAML file, by its absolute path; or what else set it: \`environment variable PG_GATEHOUSE__PORT\`. */
+  readonly file: string;
+  /** Null where it stands on no line of the YAML file. */
+  readonly line: number | null;
+}
+
 /** Thrown by every loader (settings, TLS, rules, maps). Nothing was loaded; it has all the reasons. */
 export class LoadError extends Error {
   readonly problems: readonly Problem[];

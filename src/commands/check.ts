@@ -6,10 +6,14 @@ import { advise } from '../advice/advise.ts';
 import { loadSnapshot } from '../config/snapshot.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { action, exitStatus } from './action.ts';
-import { required } from './required.ts';
+import {
+  configurationOf,
+  withConfiguration,
+  type Configuration,
+  type ConfigurationOptions,
+} from './configuration.ts';
 
-interface CheckOptions {
-  readonly config: string;
+interface CheckOptions extends ConfigurationOptions {
   readonly json: boolean;
   readonly strict: boolean;
 }
@@ -23,25 +27,24 @@ interface Findings {
 
 /** Adds the `check` command to the program. */
 export function registerCheck(program: Command): void {
-  const command = program
-    .command('check')
-    .description('load everything that serve would load, open no port, and say what is wrong');
-  required(command, '--config <file>', 'the YAML file to check')
+  withConfiguration(program.command('check'))
+    .description('load everything that serve would load, open no port, and say what is wrong')
     .option('--json', 'print one JSON object', false)
     .option('--strict', 'exit with 1 for warnings too', false)
     .action(action(check));
 }
 
-async function check({ config, json, strict }: CheckOptions): Promise<number> {
-  const findings = await find(config);
+async function check({ json, strict, ...options }: CheckOptions): Promise<number> {
+  const configuration = configurationOf(options);
+  const findings = await find(configuration);
   const ok = findings.errors.length === 0 && !(strict && findings.warnings.length > 0);
-  process.stdout.write(json ? asJson(findings, ok) : asText(config, findings, ok));
+  process.stdout.write(json ? asJson(findings, ok) : asText(configuration.file, findings, ok));
   return ok ? exitStatus.fine : exitStatus.failed;
 }
 
-async function find(config: string): Promise<Findings> {
+async function find({ file, overrides }: Configuration): Promise<Findings> {
   try {
-    const { snapshot, warnings } = await loadSnapshot(config);
+    const { snapshot, warnings } = await loadSnapshot(file, overrides);
     const advice = advise(snapshot, new Date());
     return {
       errors: [...warnings.filter(letsNobodyIn), ...advice.errors],

@@ -21,10 +21,10 @@ import {
   type ReadCertificate,
 } from './explain-certificate.ts';
 import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
+import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
 
-interface ExplainOptions {
-  readonly config: string;
+interface ExplainOptions extends ConfigurationOptions {
   readonly user: string;
   readonly database: string;
   readonly address: string;
@@ -57,12 +57,9 @@ const LOOK_UP_MS = 10_000;
 
 /** Adds the `explain` command to the program. */
 export function registerExplain(program: Command): void {
-  const command = program
-    .command('explain')
-    .description(
-      'say which rule decides about a connection, why not the ones above it, and what the client is told',
-    );
-  required(command, '--config <file>', 'the YAML file');
+  const command = withConfiguration(program.command('explain')).description(
+    'say which rule decides about a connection, why not the ones above it, and what the client is told',
+  );
   required(command, '--user <name>', 'the user the client asks for');
   required(command, '--database <name>', 'the database the client asks for');
   required(command, '--address <ip>', 'the numeric address the client comes from');
@@ -87,7 +84,8 @@ async function run(options: ExplainOptions): Promise<number> {
     throw new UsageError('--cert needs TLS: leave --no-tls out');
   const address = clientAddress(options.address);
   if (address === null) throw new UsageError(`--address takes a numeric address, not "${options.address}"`);
-  const { snapshot } = await loadSnapshot(options.config);
+  const { file, overrides } = configurationOf(options);
+  const { snapshot } = await loadSnapshot(file, overrides);
   const certificate = options.cert === undefined ? null : await readCertificate(options.cert, snapshot);
   const request = requestOf(options);
   const answer =

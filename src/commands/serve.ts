@@ -5,21 +5,23 @@ import { LoadError } from '../base/problems.ts';
 import { describeLoadError, startServer, type RunningServer } from '../server/server.ts';
 import { followSignals } from '../base/signals.ts';
 import { action } from './action.ts';
-import { required } from './required.ts';
+import {
+  configurationOf,
+  withConfiguration,
+  type Configuration,
+  type ConfigurationOptions,
+} from './configuration.ts';
 
 /** Adds `serve`, the default command. */
 export function registerServe(program: Command): void {
-  const command = program
-    .command('serve', { isDefault: true })
-    .description('run the gate (the default command)');
-  required(command, '--config <file>', 'the YAML file to run with').action(
-    action(async ({ config }: { config: string }) => await serve(config)),
-  );
+  withConfiguration(program.command('serve', { isDefault: true }))
+    .description('run the gate (the default command)')
+    .action(action(async (options: ConfigurationOptions) => await serve(configurationOf(options))));
 }
 
 /** Runs a gate; returns the exit status: 0 after a drain, 1 when it could not start. */
-async function serve(configFile: string): Promise<number> {
-  const starting = startServer({ configFile });
+async function serve({ file, overrides }: Configuration): Promise<number> {
+  const starting = startServer({ configFile: file, overrides });
   const stopped = untilStopped(starting);
   try {
     await starting;

@@ -3,15 +3,15 @@
 // by environment, arguments or disk, and nothing of it is logged.
 
 import { X509Certificate } from 'node:crypto';
-import { LoadError } from '../base/problems.ts';
+import { LoadError, type SettingPlace } from '../base/problems.ts';
 import { plainListsOf } from '../tls/material/revocation-lists.ts';
 import { contextFor } from '../tls/material/shared-context.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { attemptMaps, attemptRules, type Attempt } from './parts.ts';
-import { olderNames, schema } from './schema.ts';
-import type { Settings } from './schema.ts';
+import { schema, type Settings } from './schema.ts';
+import { originOf } from './setting-values.ts';
 import { snapshotOf, type Parts, type Snapshot, type SnapshotParts } from './snapshot.ts';
 
 /** What stands for a part that the worker has already. */
@@ -23,8 +23,8 @@ interface SentPart<T> {
   readonly value: T | Kept;
 }
 
-type SentSettings = Omit<Settings, 'lineOf'> & {
-  readonly lines: ReadonlyMap<string, number | null>;
+type SentSettings = Omit<Settings, 'placeOf'> & {
+  readonly places: ReadonlyMap<string, SettingPlace>;
 };
 
 /** What only the first process shows: certificates, lists and warnings. A list may hold a million entries. */
@@ -56,12 +56,12 @@ export interface SentState {
 export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null): SentState {
   const { settings, tls, rules, maps } = parts;
   const { value } = settings;
-  const { lineOf: _lineOf, ...plain } = value;
-  const lines = new Map(Object.keys(schema).map((name) => [name, value.lineOf(name)]));
+  const { placeOf, ...plain } = value;
+  const places = new Map(Object.keys(schema).map((name) => [name, placeOf(name)]));
   const isSameTls = before?.tls.value.material === tls.value.material;
   return {
     hash: snapshot.hash,
-    settings: { hash: settings.hash, value: { ...plain, lines } },
+    settings: { hash: settings.hash, value: { ...plain, places } },
     tls: { hash: tls.hash, value: isSameTls ? 'kept' : packMaterial(tls.value.material) },
     // SECURITY: by identity, because a changed secret is in no hash. What a reload has not read again is the same object.
     rules: packRecording(rules, before?.rules.value === rules.value),
@@ -137,8 +137,8 @@ function known(before: SnapshotParts | null): SnapshotParts {
 
 function unpackSettings({ hash, value }: SentPart<SentSettings>): SnapshotParts['settings'] {
   if (value === 'kept') throw new Error('the settings were not sent');
-  const { lines, ...plain } = value;
-  return { hash, value: { ...plain, lineOf: (key) => lines.get(olderNames.get(key) ?? key) ?? null } };
+  const { places, ...plain } = value;
+  return { hash, value: { ...plain, ...originOf(value.file, places) } };
 }
 
 function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'] {

@@ -23,6 +23,8 @@ export interface Setting<T> {
   readonly doc: string;
   /** Whether a change needs a restart. */
   readonly restart: boolean;
+  /** Whether its value is a map, which a text beside the YAML file is to write as YAML does. */
+  readonly isMap: boolean;
   /** Undefined after at least one `fail`. `name` is the setting's own, for messages. */
   readonly read: (value: Written, name: string, fail: Fail) => T | undefined;
   /** What a value means in a YAML file of this directory: a path becomes absolute, anything else stays. */
@@ -175,6 +177,7 @@ function readNetworks(item: Written, inList: boolean, name: string, fail: Fail):
 export function roles(entry: Entry): Setting<Roles> {
   return {
     ...described('map of roles to lists of their direct members', entry),
+    isMap: true,
     initial: new Map(),
     read: (value, name, fail) => {
       if (value.kind === 'empty') return new Map();
@@ -269,6 +272,7 @@ function described(type: string, entry: Entry) {
     written: entry.default,
     doc: entry.doc,
     restart: entry.restart === true,
+    isMap: false,
     inDirectory: <T>(value: T) => value,
   };
 }

@@ -3,14 +3,15 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { toBytes } from '../base/bytestring.ts';
-import { LoadError, type Problem } from '../base/problems.ts';
+import { LoadError, type Problem, type SettingPlace } from '../base/problems.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import type { FileSystem } from '../rules/types.ts';
 import { isLoopback, isOwnListener, parseListenPlace } from './hosts.ts';
 import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
-import { groups, isSettingName, olderNames, schema, type Settings } from './schema.ts';
-import { settingsOf } from './setting-values.ts';
+import { noOverrides, writtenOverride, type Override, type Overrides } from './overrides.ts';
+import { groups, isSettingName, olderNames, schema, type SettingName, type Settings } from './schema.ts';
+import { originOf, settingsOf } from './setting-values.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
 import { yamlHint } from './yaml-hints.ts';
 
@@ -22,10 +23,11 @@ const MAX_YAML_BYTES = 1024 * 1024;
  *
  * @param file path of the YAML file
  * @param fs how it is read
+ * @param overrides what goes over the file
  * @throws LoadError with every problem, each with line and column where it has them
  */
-export function loadSettings(file: string, fs: FileSystem): Settings {
-  const { settings, problems } = readSettings(file, fs);
+export function loadSettings(file: string, fs: FileSystem, overrides = noOverrides): Settings {
+  const { settings, problems } = readSettings(file, fs, overrides);
   if (problems.length > 0) throw new LoadError(problems);
   return settings;
 }
@@ -47,20 +49,21 @@ export interface ReadSettings {
  *
  * @param file path of the YAML file
  * @param fs how it is read
+ * @param overrides what goes over it
  * @throws LoadError where the file itself cannot be read
  */
-export function readSettings(file: string, fs: FileSystem): ReadSettings {
+export function readSettings(file: string, fs: FileSystem, overrides = noOverrides): ReadSettings {
   const absolute = resolve(file);
   const text = readText(absolute, fs);
   const { root, problems } = parseYaml(text);
-  const found = new Found(absolute);
-  for (const { message, at } of problems) found.fail(message, yamlHint(text, at), at);
+  const found = new Found(absolute, overrides);
+  for (const { message, at } of problems) found.fail(message, yamlHint(text, at), found.at(at));
   if (root.kind === 'map') found.addTopLevel(root.entries);
   else if (root.kind !== 'empty')
     found.fail(
       'the file must be a map of settings',
       yamlHint(text, root.at) ?? 'Write name: value lines.',
-      root.at,
+      found.at(root.at),
     );
   const settings = assemble(found);
   checkUpstream(settings, found);
@@ -94,6 +97,9 @@ function readText(file: string, fs: FileSystem): string {
 /** Suggestions for unknown names in one file. Each compares the name with every setting; a file of them never ends. */
 const MAX_SUGGESTIONS = 20;
 
+/** Where something is wrong. */
+type Place = Pick<Problem, 'file' | 'line' | 'column'>;
+
 /** What the file says: each setting's value as written, its place, and the problems met so far. */
 class Found {
   readonly file: string;
@@ -101,20 +107,43 @@ class Found {
   readonly wrong = new Set<string>();
   readonly #entries = new Map<Setting<unknown>, WrittenEntry>();
   readonly #places = new Map<string, Position>();
+  readonly #overrides: Overrides;
   #suggestions = 0;
 
-  constructor(file: string) {
+  constructor(file: string, overrides: Overrides) {
     this.file = file;
+    this.#overrides = overrides;
+    this.problems.push(...overrides.problems);
   }
 
-  fail(message: string, hint?: string, at?: Position): void {
-    const place = at === undefined ? { line: null } : at;
-    this.problems.push({ file: this.file, ...place, message, ...(hint === undefined ? {} : { hint }) });
+  fail(message: string, hint?: string, at: Place = { file: this.file, line: null }): void {
+    this.problems.push({ ...at, message, ...(hint === undefined ? {} : { hint }) });
   }
 
-  /** The setting's value; its default where the file does not set it, or wrongly, which is a problem then. */
-  read<T>(setting: Setting<T>): T {
-    return setting.inDirectory(this.#written(setting) ?? setting.initial, dirname(this.file));
+  /** A place in the file. */
+  at(position: Position): Place {
+    return { file: this.file, ...position };
+  }
+
+  /** The setting's value; its default where nothing sets it, or sets it wrongly, which is a problem then. */
+  read<T>(name: SettingName, setting: Setting<T>): T {
+    // What the file says is read in any case: a wrong value is told, though another goes over it.
+    const written = this.#written(setting);
+    const override = this.#overrides.values.get(name);
+    const value = override === undefined ? written : this.#overriding(name, setting, override);
+    return setting.inDirectory(value ?? setting.initial, dirname(this.file));
+  }
+
+  #overriding<T>(name: SettingName, setting: Setting<T>, { label, text }: Override): T | undefined {
+    const at: Place = { file: label, line: null };
+    const { root, problems } = writtenOverride(setting, text);
+    for (const { message } of problems) this.fail(message, undefined, at);
+    const read =
+      problems.length > 0
+        ? undefined
+        : setting.read(root, name, (message, hint) => this.fail(message, hint, at));
+    if (read === undefined) this.wrong.add(name);
+    return read;
   }
 
   #written<T>(setting: Setting<T>): T | undefined {
@@ -123,13 +152,29 @@ class Found {
     const { key, value, at } = entry;
     // An empty value has no place of its own; its key has.
     const place = value.kind === 'empty' ? at : value.at;
-    const read = setting.read(value, key, (message, hint, inner = place) => this.fail(message, hint, inner));
+    const read = setting.read(value, key, (message, hint, inner = place) =>
+      this.fail(message, hint, this.at(inner)),
+    );
     if (read === undefined) this.wrong.add(olderNames.get(key) ?? key);
     return read;
   }
 
-  place(name: string): Position | undefined {
-    return this.#places.get(name);
+  /** Where a setting that is no default was read. */
+  place(name: string): Place | undefined {
+    const override = isSettingName(name) ? this.#overrides.values.get(name) : undefined;
+    if (override !== undefined) return { file: override.label, line: null };
+    const position = this.#places.get(name);
+    return position === undefined ? undefined : this.at(position);
+  }
+
+  /** The same, for Settings. */
+  places(): Map<string, SettingPlace> {
+    const places = new Map<string, SettingPlace>();
+    for (const [name, { line }] of this.#places)
+      places.set(name, { source: 'configuration file', file: this.file, line });
+    for (const [name, { source, label }] of this.#overrides.values)
+      places.set(name, { source, file: label, line: null });
+    return places;
   }
 
   addTopLevel(entries: readonly WrittenEntry[]): void {
@@ -148,7 +193,7 @@ class Found {
       this.fail(
         `parameter "${key}" requires a map of settings`,
         `Write ${key}: and its settings indented below.`,
-        value.at,
+        this.at(value.at),
       );
       return;
     }
@@ -165,7 +210,7 @@ class Found {
     }
     const earlier = this.#places.get(name);
     if (earlier !== undefined) {
-      this.fail(`parameter "${name}" is set twice, first in line ${earlier.line}`, undefined, at);
+      this.fail(`parameter "${name}" is set twice, first in line ${earlier.line}`, undefined, this.at(at));
       return;
     }
     this.#places.set(name, at);
@@ -176,7 +221,7 @@ class Found {
     const meant = this.#suggestions < MAX_SUGGESTIONS ? meantBy(name) : undefined;
     this.#suggestions += 1;
     if (meant !== undefined) this.wrong.add(olderNames.get(meant) ?? meant);
-    this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(meant), at);
+    this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(meant), this.at(at));
   }
 }
 
@@ -197,13 +242,7 @@ function hintForUnknown(meant: string | undefined): string | undefined {
 }
 
 function assemble(found: Found): Settings {
-  const lines = new Map(
-    [...Object.keys(schema), ...groups].map((name) => [name, found.place(name)?.line ?? null]),
-  );
-  return settingsOf((name) => found.read<unknown>(schema[name]), {
-    file: found.file,
-    lineOf: (name) => lines.get(olderNames.get(name) ?? name) ?? null,
-  });
+  return settingsOf((name) => found.read<unknown>(name, schema[name]), originOf(found.file, found.places()));
 }
 
 function checkUpstream(settings: Settings, found: Found): void {

@@ -15,6 +15,7 @@ import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { hashOfSources, SourceReader, type Sources } from '../base/sources.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
+import { shownOverrides, type Overrides } from './overrides.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import type { Settings } from './schema.ts';
@@ -52,13 +53,17 @@ export interface FailedPart {
 
 export type Attempt<T> = LoadedPart<T> | FailedPart;
 
-export async function attemptSettings(file: string): Promise<Attempt<Settings>> {
+export async function attemptSettings(file: string, overrides: Overrides): Promise<Attempt<Settings>> {
   const fs = new RecordingFileSystem();
   await fs.fetch(file);
-  return await attempt(file, fs, async () => {
-    const value = loadSettings(file, fs);
+  const attempted = await attempt(file, fs, async () => {
+    const value = loadSettings(file, fs, overrides);
     return { value, warnings: keepAliveWarnings(value) };
   });
+  // Two gates with one file and other values over it are not configured alike.
+  return attempted.ok
+    ? { ...attempted, hash: hashOfSources(fs.sources, shownOverrides(overrides)) }
+    : attempted;
 }
 
 /** What the settings ask of a Node that cannot do it. */
@@ -72,7 +77,8 @@ function keepAliveWarnings(settings: Settings): readonly Problem[] {
   const [first] = names;
   if (first === undefined || setsIntervalAndCount(Socket.prototype)) return [];
   const message = `Node ${process.versions.node} cannot set ${names.join(', ')}: connections have the system's values`;
-  return [{ file: settings.file, line: settings.lineOf(first), message, hint: 'Node 26.10 can.' }];
+  const { file, line } = settings.placeOf(first);
+  return [{ file, line, message, hint: 'Node 26.10 can.' }];
 }
 
 /** pg_hba.conf, and the secrets that its password lines are decided by. */
@@ -87,7 +93,7 @@ export async function attemptRules(
   settings: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<RulesPart>> {
-  const { file, hba_file: hbaFile, ssl, roles, lineOf } = settings;
+  const { hba_file: hbaFile, ssl, roles, placeOf } = settings;
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
     // What is wrong with either file is reported, whatever is wrong with the other.
@@ -102,8 +108,8 @@ export async function attemptRules(
       warnings: [...hba.value.warnings, ...secrets.value.warnings],
     };
   });
-  const line = lineOf('hba_file');
-  if (rules.ok || line === null) return rules;
+  const { source, file, line } = placeOf('hba_file');
+  if (rules.ok || source === 'default') return rules;
   // A problem of the whole file, such as a missing one, is reported on the line that names the file.
   const problems = rules.problems.map((problem) =>
     problem.file === hbaFile && problem.line === null ? { ...problem, file, line } : problem,
@@ -138,13 +144,17 @@ const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string,
  * file is named and whose settings are right: no error shall be of a file that nobody meant.
  *
  * @param file path of the YAML file
+ * @param overrides what goes over it
  */
-export async function problemsBesideSettings(file: string): Promise<readonly Problem[]> {
+export async function problemsBesideSettings(
+  file: string,
+  overrides: Overrides,
+): Promise<readonly Problem[]> {
   let read: ReadSettings;
   try {
     const fs = new RecordingFileSystem();
     await fs.fetch(file);
-    read = readSettings(file, fs);
+    read = readSettings(file, fs, overrides);
   } catch {
     return []; // told by attemptSettings
   }
@@ -218,14 +228,17 @@ export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
  * clients. Problems are reported at the lines of `admin.ssl_*`.
  */
 function adminTlsSource(settings: Settings): TlsSource | null {
-  const { admin, lineOf } = settings;
+  const { admin, placeOf } = settings;
   if (admin.ssl_cert_file === '') return null;
   return {
     ...settings,
     ssl_cert_file: admin.ssl_cert_file,
     ssl_key_file: admin.ssl_key_file,
     ssl_ca_file: admin.ssl_ca_file,
-    lineOf: (name) => lineOf(`admin.${name}`) ?? lineOf(name),
+    placeOf: (name) => {
+      const own = placeOf(`admin.${name}`);
+      return own.source === 'default' ? placeOf(name) : own;
+    },
   };
 }
 

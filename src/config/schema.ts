@@ -18,6 +18,7 @@ import {
   workerCount,
   type Setting,
 } from './kinds.ts';
+import type { SettingPlace } from '../base/problems.ts';
 
 const INT_MAX = 2_147_483_647;
 /** PostgreSQL's MAX_BACKENDS. */
@@ -327,8 +328,8 @@ type Grouped = {
 export interface Origin {
   /** Absolute path of the YAML file. */
   readonly file: string;
-  /** Line of the YAML file on which a name stands (`ssl_cert_file`, `upstream.host`); null where it is a default. */
-  readonly lineOf: (name: string) => number | null;
+  /** Where the value of a name was read (`ssl_cert_file`, `upstream.host`, or an older name). */
+  readonly placeOf: (name: string) => SettingPlace;
 }
 
 /** The value of every setting under the name that the YAML file has for it: `settings.upstream.host`. */
@@ -360,6 +361,12 @@ export const groups: ReadonlySet<string> = new Set(
 
 /** Older names that PostgreSQL had, and the setting each is. */
 export const olderNames: ReadonlyMap<string, SettingName> = new Map([['ssl_ecdh_curve', 'ssl_groups']]);
+
+/**
+ * SECURITY: a command may hold a passphrase in its own text. It is shown to nobody, as PostgreSQL shows it to superusers
+ * only, and it comes from the file alone: the arguments of a process are every user's to read.
+ */
+export const secretSettings: ReadonlySet<SettingName> = new Set(['ssl_passphrase_command']);
 
 /** Whether a name is a setting's. */
 export function isSettingName(name: string): name is SettingName {

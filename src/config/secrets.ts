@@ -38,7 +38,7 @@ export interface LoadedSecrets {
  * @throws LoadError with every problem; no secret is ever in one
  */
 export async function loadSecrets(
-  settings: Pick<Settings, 'auth_file' | 'file' | 'lineOf'>,
+  settings: Pick<Settings, 'auth_file' | 'file' | 'placeOf'>,
   fs: RecordingFileSystem,
 ): Promise<LoadedSecrets> {
   const { auth_file: authFile } = settings;

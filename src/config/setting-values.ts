@@ -1,6 +1,7 @@
 // The object with all settings: made from one value for each name of the schema, and asked by name.
 
-import { isSettingName, schema, type Origin, type SettingName, type Settings } from './schema.ts';
+import type { SettingPlace } from '../base/problems.ts';
+import { isSettingName, olderNames, schema, type Origin, type SettingName, type Settings } from './schema.ts';
 
 /** The value of one setting by its full name. */
 export function valueOf(settings: Settings, name: SettingName): unknown {
@@ -8,8 +9,8 @@ export function valueOf(settings: Settings, name: SettingName): unknown {
 }
 
 /** Settings from a value for each name. */
-export function settingsOf(value: (name: SettingName) => unknown, { file, lineOf }: Origin): Settings {
-  const settings: Record<string, unknown> = { file, lineOf };
+export function settingsOf(value: (name: SettingName) => unknown, { file, placeOf }: Origin): Settings {
+  const settings: Record<string, unknown> = { file, placeOf };
   for (const name of Object.keys(schema).filter(isSettingName)) {
     const [top, leaf] = split(name);
     if (leaf === undefined) settings[top] = value(name);
@@ -17,6 +18,14 @@ export function settingsOf(value: (name: SettingName) => unknown, { file, lineOf
   }
   if (!isComplete(settings)) throw new Error('a setting has no value');
   return settings;
+}
+
+/** Where settings were read, from the places of those that are not defaults. */
+export function originOf(file: string, places: ReadonlyMap<string, SettingPlace>): Origin {
+  return {
+    file,
+    placeOf: (name) => places.get(olderNames.get(name) ?? name) ?? { source: 'default', file, line: null },
+  };
 }
 
 function isComplete(settings: object): settings is Settings {

@@ -1,7 +1,8 @@
 // The settings in force as texts: what SHOW and the console's table `settings` answer.
 
 import { toText } from '../base/bytestring.ts';
-import { isSettingName, schema, type Settings } from './schema.ts';
+import type { SettingPlace } from '../base/problems.ts';
+import { isSettingName, schema, secretSettings, type Settings } from './schema.ts';
 import { valueOf } from './setting-values.ts';
 
 /** One setting in force. */
@@ -11,15 +12,12 @@ export interface ShownSetting {
   readonly setting: string | null;
   /** `ms` for a duration, which `setting` then counts in; else null. */
   readonly unit: 'ms' | null;
-  readonly source: 'default' | 'configuration file';
+  readonly source: SettingPlace['source'];
   /** Whether a change needs a restart. */
   readonly restart: boolean;
   /** The default, as YAML would write it. */
   readonly initial: string;
 }
-
-/** SECURITY: a command may hold a passphrase in its own text. PostgreSQL shows it to superusers only. */
-const SECRET = new Set(['ssl_passphrase_command']);
 
 /** All of them, in the order of the schema. */
 export function shownSettings(settings: Settings): ShownSetting[] {
@@ -29,9 +27,9 @@ export function shownSettings(settings: Settings): ShownSetting[] {
       const { type, restart, written } = schema[name];
       return {
         name,
-        setting: SECRET.has(name) ? null : textOf(valueOf(settings, name)),
+        setting: secretSettings.has(name) ? null : textOf(valueOf(settings, name)),
         unit: type.startsWith('duration') ? 'ms' : null,
-        source: settings.lineOf(name) === null ? 'default' : 'configuration file',
+        source: settings.placeOf(name).source,
         restart,
         initial: written.replace(/^'(.*)'$/, '$1'),
       };

@@ -22,6 +22,7 @@ import {
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
+import { noOverrides, type Overrides } from './overrides.ts';
 import { isSettingName, schema, type SettingName, type Settings } from './schema.ts';
 import { settingsOf, valueOf } from './setting-values.ts';
 import { mockNonceFor, type Passwords } from './secrets.ts';
@@ -84,6 +85,7 @@ export interface LoadedConfiguration {
   readonly parts: Parts;
   /** What the parts were loaded by. */
   readonly inputs: AllInputs;
+  readonly overrides: Overrides;
 }
 
 /** What each part but the settings was loaded by. */
@@ -96,12 +98,18 @@ interface AllInputs {
 /**
  * Loads everything that `serve` needs. Opens no port.
  *
+ * @param configFile path of the YAML file
+ * @param overrides what goes over it, now and at each reload
  * @throws LoadError with the problems of all parts together
  */
-export async function loadSnapshot(configFile: string): Promise<LoadedConfiguration> {
-  const settings = await attemptSettings(resolve(configFile));
+export async function loadSnapshot(
+  configFile: string,
+  overrides: Overrides = noOverrides,
+): Promise<LoadedConfiguration> {
+  const file = resolve(configFile);
+  const settings = await attemptSettings(file, overrides);
   if (!settings.ok)
-    throw new LoadError([...settings.problems, ...(await problemsBesideSettings(resolve(configFile)))]);
+    throw new LoadError([...settings.problems, ...(await problemsBesideSettings(file, overrides))]);
   // Before the files are read: what changes in between is then read again at the next reload.
   const inputs = await inputsOf(settings.value);
   const tls = await attemptTls(settings.value, { reload: false });
@@ -111,7 +119,7 @@ export async function loadSnapshot(configFile: string): Promise<LoadedConfigurat
     throw new LoadError([tls, rules, maps].flatMap((part) => (part.ok ? [] : part.problems)));
   }
   const loaded = { settings, tls, rules, maps };
-  return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded, inputs };
+  return { snapshot: snapshotOf(loaded), warnings: warningsOf(loaded), parts: loaded, inputs, overrides };
 }
 
 /** The snapshot in force, and the only one who replaces it. */
@@ -122,10 +130,12 @@ export class ConfigHolder {
   /** Before the settings that need a restart are put back. */
   #settingsAsRead: LoadedPart<Settings>;
   #sources: Sources;
+  readonly #overrides: Overrides;
   #running: Promise<unknown> = Promise.resolve();
   #waiting: Promise<ReloadResult> | null = null;
 
-  constructor({ snapshot, parts: loaded, inputs }: LoadedConfiguration) {
+  constructor({ snapshot, parts: loaded, inputs, overrides }: LoadedConfiguration) {
+    this.#overrides = overrides;
     this.#current = snapshot;
     this.#parts = loaded;
     this.#inputs = inputs;
@@ -167,7 +177,7 @@ export class ConfigHolder {
   async #reload(): Promise<ReloadResult> {
     const { file } = this.#current.settings;
     const attempted = await unlessUnchanged({ part: this.#settingsAsRead, inputs: [] }, [], () =>
-      attemptSettings(file),
+      attemptSettings(file, this.#overrides),
     );
     if (attempted.ok) this.#settingsAsRead = attempted;
     const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
@@ -281,8 +291,8 @@ function withoutRestartOnly(
     .filter(isSettingName)
     .filter((name) => needsRestart(name) && !isDeepStrictEqual(valueOf(read, name), valueOf(old, name)))
     .map((name) => ({
-      file: read.file,
-      line: read.lineOf(name),
+      file: read.placeOf(name).file,
+      line: read.placeOf(name).line,
       message: `parameter "${name}" cannot be changed without restarting the server`,
     }));
   const value = settingsOf((name) => valueOf(needsRestart(name) ? old : read, name), read);

@@ -85,9 +85,8 @@ export async function openListeners(
   for (const reason of reasons) log.warn(reason);
   if (servers.length === 0) {
     const message = 'could not create any TCP/IP sockets';
-    throw new LoadError([
-      { file: settings.file, line: settings.lineOf('listen_addresses'), message, detail: reasons.join('\n') },
-    ]);
+    const { file, line } = settings.placeOf('listen_addresses');
+    throw new LoadError([{ file, line, message, detail: reasons.join('\n') }]);
   }
   return listenersOf(servers, bound, log);
 }

@@ -4,6 +4,7 @@
 import type { GateStatus, GateView } from '../admin/gate-view.ts';
 import { createAdminServer, type AdminServer } from '../admin/server.ts';
 import type { ClientService } from './client-service.ts';
+import type { Overrides } from '../config/overrides.ts';
 import type { Settings } from '../config/schema.ts';
 import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
 import { createWatcher } from '../config/watch.ts';
@@ -26,6 +27,8 @@ import { withTimeout } from '../base/with-timeout.ts';
 export interface ServerOptions {
   /** Path of the YAML file. */
   readonly configFile: string;
+  /** What goes over it. */
+  readonly overrides?: Overrides;
   /** Where the log goes; stdout by default. */
   readonly log?: Logger;
 }
@@ -52,7 +55,7 @@ export interface RunningServer {
  * @throws LoadError with everything that is wrong with the configuration, or where it cannot listen
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const loaded = await loadSnapshot(options.configFile);
+  const loaded = await loadSnapshot(options.configFile, options.overrides);
   const log = options.log ?? createLogger(loaded.snapshot.settings.log_level);
   logNodeWarnings(log);
   for (const warning of loaded.warnings) logWarning(log, warning);
@@ -258,7 +261,8 @@ async function startService(
 function socketsForOneProcessOnly(settings: Settings): LoadError {
   const message = 'sockets passed by the service manager can be used with workers: 1 only';
   const hint = 'Set workers to 1, or let the gate open its sockets itself, without a .socket unit.';
-  return new LoadError([{ file: settings.file, line: settings.lineOf('workers'), message, hint }]);
+  const { file, line } = settings.placeOf('workers');
+  return new LoadError([{ file, line, message, hint }]);
 }
 
 function logWarning(log: Logger, problem: Problem): void {

@@ -1,5 +1,7 @@
 // The settings that TLS is made by. This room knows no other setting, and not where they are read.
 
+import type { SettingPlace } from '../base/problems.ts';
+
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
 
 /** The ssl_* settings, with PostgreSQL's names and meanings. Paths are absolute; '' is not set. */
@@ -24,6 +26,6 @@ export interface TlsSettings {
 export interface TlsSource extends TlsSettings {
   /** Absolute path of the YAML file. */
   readonly file: string;
-  /** Line of the YAML file on which a key stands; null where it is a default. */
-  readonly lineOf: (key: string) => number | null;
+  /** Where a key's value was read. */
+  readonly placeOf: (key: string) => SettingPlace;
 }

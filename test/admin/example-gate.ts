@@ -132,9 +132,8 @@ export function exampleGate(
 
 export function adminSettings(listen: string): AdminSettings {
   return {
-    file: '/etc/gatehouse.yaml',
     admin: { listen },
-    lineOf: (key) => (key === 'admin.listen' ? 52 : null),
+    placeOf: () => ({ source: 'configuration file', file: '/etc/gatehouse.yaml', line: 52 }),
   };
 }
 

@@ -37,7 +37,7 @@ function problems(text: string | Uint8Array): string[] {
 
 // --- values
 
-const { lineOf, ...defaults } = load('');
+const { placeOf, ...defaults } = load('');
 t.same(defaults, {
   file,
   listen_addresses: ['localhost'],
@@ -90,7 +90,7 @@ for (const [written, names] of [
 ] as const) {
   t.strictSame(load(`admin_users: ${written}\n`).admin_users, names);
 }
-t.equal(lineOf('port'), null);
+t.strictSame(placeOf('port'), { source: 'default', file: defaults.file, line: null });
 
 const formatNetwork = (network: { address: IpAddress; mask: Uint8Array }) =>
   formatAddressSpec({ kind: 'mask', ...network });
@@ -142,7 +142,7 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['ssl_ca_file: /etc/ca.crt', (s) => s.ssl_ca_file, '/etc/ca.crt'],
   ['ssl_crl_dir: crl', (s) => s.ssl_crl_dir, `${directory}/crl`],
   ['ssl_cert_file: 1.10', (s) => s.ssl_cert_file, `${directory}/1.10`],
-  ['ssl_ecdh_curve: prime256v1', (s) => [s.ssl_groups, s.lineOf('ssl_groups')], ['prime256v1', 1]],
+  ['ssl_ecdh_curve: prime256v1', (s) => [s.ssl_groups, s.placeOf('ssl_groups').line], ['prime256v1', 1]],
   ['ssl_min_protocol_version: tlsv1.3', (s) => s.ssl_min_protocol_version, 'TLSv1.3'],
   ['ssl_max_protocol_version: TLSv1.3', (s) => s.ssl_max_protocol_version, 'TLSv1.3'],
   ['log_level: WARN', (s) => s.log_level, 'warn'],
@@ -192,7 +192,7 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['upstream: {port: 6432, host: /tmp}\nlisten_addresses: "*"', (s) => s.upstream.port, 6432],
   [
     'log_level: warn\nupstream:\n  port: 1\n',
-    (s) => [s.lineOf('upstream.port'), s.lineOf('log_level'), s.lineOf('ssl')],
+    (s) => [s.placeOf('upstream.port').line, s.placeOf('log_level').line, s.placeOf('ssl').line],
     [3, 1, null],
   ],
 ];

@@ -23,11 +23,11 @@ for (const [path, make] of Object.entries(made)) {
 const directory = t.testdir();
 const file = join(directory, 'gatehouse.yaml');
 copyFileSync(join(root, 'config/gatehouse.yaml'), file);
-const { lineOf, ...sample } = loadSettings(file, diskFiles);
-for (const name of Object.keys(schema)) t.type(lineOf(name), 'number', `the sample names ${name}`);
+const { placeOf, ...sample } = loadSettings(file, diskFiles);
+for (const name of Object.keys(schema)) t.type(placeOf(name).line, 'number', `the sample names ${name}`);
 writeFileSync(file, '');
-const { lineOf: lineOfNothing, ...defaults } = loadSettings(file, diskFiles);
-t.equal(lineOfNothing('port'), null);
+const { placeOf: placeOfNothing, ...defaults } = loadSettings(file, diskFiles);
+t.equal(placeOfNothing('port').source, 'default');
 t.strictSame(sample, defaults, "the sample's values are the defaults");
 
 // The documentation names every setting with its default, once.

@@ -25,6 +25,7 @@ export interface AtConsole {
 export interface AtConsoleOptions {
   readonly hba?: string;
   readonly config?: GateOptions['config'];
+  readonly env?: GateOptions['env'];
   /** Default: a PostgreSQL 18. Null = a port where nobody listens. */
   readonly upstream?: null;
 }
@@ -42,6 +43,7 @@ export async function atConsole(t: Scope, options: AtConsoleOptions = {}): Promi
     hba,
     upstream: server ?? { host: '127.0.0.1', port: 1 },
     config: { admin_users: ['alice'], stats_users: 'bob', ...config },
+    ...(options.env === undefined ? {} : { env: options.env }),
   });
   const issued = new Map<Person, Credentials>();
   const credentials = (person: Person): Credentials => {

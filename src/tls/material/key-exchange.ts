@@ -52,11 +52,12 @@ const NEEDS_LEVEL_0: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1'];
 
 /** What loads and yet does not do what it says. */
 export function keyExchangeWarnings(settings: TlsSource): readonly Problem[] {
-  const { file, lineOf, ssl_min_protocol_version: minProtocolVersion, ssl_ciphers: ciphers } = settings;
+  const { placeOf, ssl_min_protocol_version: minProtocolVersion, ssl_ciphers: ciphers } = settings;
   if (!NEEDS_LEVEL_0.includes(minProtocolVersion) || /@SECLEVEL=0(?!\d)/.test(ciphers)) return [];
   const message = `"ssl_min_protocol_version" allows ${minProtocolVersion}, which OpenSSL refuses at this security level`;
   const hint = 'Append :@SECLEVEL=0 to ssl_ciphers, for as long as such clients must be served.';
-  return [{ file, line: lineOf('ssl_min_protocol_version'), message, hint }];
+  const { file, line } = placeOf('ssl_min_protocol_version');
+  return [{ file, line, message, hint }];
 }
 
 async function loadDhParameters(settings: TlsSource, reader: SourceReader): Promise<string> {
@@ -73,7 +74,7 @@ function checkGroups(settings: TlsSource): void {
   const { ssl_groups: groups } = settings;
   // To Node `auto` means not to set any, and OpenSSL 3.5 takes an empty list; to PostgreSQL neither is a group.
   if (groups !== '' && groups !== 'auto' && accepts({ ecdhCurve: groups })) return;
-  const key = settings.lineOf('ssl_groups') === null ? 'ssl_ecdh_curve' : 'ssl_groups';
+  const key = settings.placeOf('ssl_groups').source === 'default' ? 'ssl_ecdh_curve' : 'ssl_groups';
   throw refusalAt(settings, key)('could not set group names specified in ssl_groups: No valid groups found', {
     hint: 'Ensure that each group name is spelled correctly and supported by the installed version of OpenSSL.',
   });

@@ -16,13 +16,13 @@ export type Refuse = (
  * @param file the file it names; blamed itself where the setting is a default and stands on no line
  */
 export function refusalAt(
-  settings: Pick<TlsSource, 'file' | 'lineOf'>,
+  settings: Pick<TlsSource, 'file' | 'placeOf'>,
   key: string,
   file: string = settings.file,
 ): Refuse {
-  const line = settings.lineOf(key);
-  return (message, extra = {}) =>
-    new LoadError([{ file: line === null ? file : settings.file, line, message, ...extra }]);
+  const place = settings.placeOf(key);
+  const blamed = place.source === 'default' ? file : place.file;
+  return (message, extra = {}) => new LoadError([{ file: blamed, line: place.line, message, ...extra }]);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The TLS side alone, for its tests: settings without a YAML file, and an acceptor behind a real port.
 
-import type { TlsSettings } from '../../../src/tls/settings.ts';
+import type { TlsSettings, TlsSource } from '../../../src/tls/settings.ts';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -54,7 +54,19 @@ export async function loadMaterial(
   tls: TlsSettings,
   { reload = false, lines = {}, reader = new SourceReader() }: LoadOptions = {},
 ): Promise<TlsMaterial> {
-  return loadTls({ ...tls, file: YAML_FILE, lineOf: (key) => lines[key] ?? null }, { reload, reader });
+  return loadTls({ ...tls, ...yamlLines(lines) }, { reload, reader });
+}
+
+function yamlLines(lines: Readonly<Record<string, number>>): Pick<TlsSource, 'file' | 'placeOf'> {
+  return {
+    file: YAML_FILE,
+    placeOf: (key) => {
+      const line = lines[key];
+      return line === undefined
+        ? { source: 'default', file: YAML_FILE, line: null }
+        : { source: 'configuration file', file: YAML_FILE, line };
+    },
+  };
 }
 
 /** The revocation lists alone. */
@@ -63,10 +75,7 @@ export async function loadLists(
   { lines = {}, reader = new SourceReader() }: LoadOptions = {},
 ): Promise<RevocationSettings> {
   const settings = tlsSettings({ certFile: '', keyFile: '' }, tls);
-  return loadRevocationLists(
-    { ...settings, file: YAML_FILE, lineOf: (key) => lines[key] ?? null },
-    { reader, inCaFile: [] },
-  );
+  return loadRevocationLists({ ...settings, ...yamlLines(lines) }, { reader, inCaFile: [] });
 }
 
 /** The one problem for which loading is refused. */
