@@ -3,25 +3,12 @@
 // not what is fuzzed.
 
 import { ConsoleSession } from '../../src/console/console-session.ts';
-import type { ConsoleView } from '../../src/console/console-view.ts';
+import { emptyView } from '../../test/console/empty-view.ts';
 import { decodeMessages } from '../../test/support/peers/messages.ts';
 import { Draws } from '../draws.ts';
 import { promise, tokens, type Target } from '../target.ts';
 
 const TYPES = 'QPBDECSHXdcfF'.split('');
-
-const nothing = (): Promise<never[]> => Promise.resolve([]);
-const view: ConsoleView = {
-  version: '0',
-  sessions: nothing,
-  settings: nothing,
-  rows: nothing,
-  draining: () => Promise.resolve(false),
-  reload: () => Promise.resolve(null),
-  terminate: () => Promise.resolve(false),
-  cancel: () => Promise.resolve(false),
-  drain: () => Promise.resolve(),
-};
 
 export function consoleTarget(): Target {
   return {
@@ -51,7 +38,7 @@ export function consoleTarget(): Target {
       const draws = new Draws(input);
       let written: Buffer[] = [];
       const session = new ConsoleSession(
-        { view, user: 'u', role: () => 'none', database: 'd', pid: 1, onAction: () => undefined },
+        { view: emptyView, user: 'u', role: () => 'none', database: 'd', pid: 1, onAction: () => undefined },
         { write: (bytes) => written.push(bytes), drained: () => Promise.resolve() },
       );
       try {

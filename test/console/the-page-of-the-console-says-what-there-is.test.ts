@@ -2,25 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import type { ConsoleView } from '../../src/console/console-view.ts';
 import { loadTable, tableNames } from '../../src/console/tables.ts';
 import { psql } from '../support/peers/psql.ts';
 import { atConsole } from './at-console.ts';
+import { emptyView } from './empty-view.ts';
 
 const page = readFileSync(new URL('../../docs/console.md', import.meta.url), 'utf8');
-
-const nothing = (): Promise<never[]> => Promise.resolve([]);
-const view: ConsoleView = {
-  version: '0',
-  sessions: nothing,
-  settings: nothing,
-  rows: nothing,
-  draining: () => Promise.resolve(false),
-  reload: () => Promise.resolve(null),
-  terminate: () => Promise.resolve(false),
-  cancel: () => Promise.resolve(false),
-  drain: () => Promise.resolve(),
-};
 
 await test('tables and columns', async (t) => {
   const described = page
@@ -32,7 +19,7 @@ await test('tables and columns', async (t) => {
       columns: [...part.matchAll(/^\| `(\w+)` +\| (\w+)/gm)].map(([, name, type]) => ({ name, type })),
     }));
   const there = await Promise.all(
-    tableNames.map(async (name) => ({ name, columns: (await loadTable(name, view)).columns })),
+    tableNames.map(async (name) => ({ name, columns: (await loadTable(name, emptyView)).columns })),
   );
   t.strictSame(described, there);
 });
@@ -70,7 +57,7 @@ await test('sessions has the columns of GET /sessions', async (t) => {
   await client.connect();
   try {
     const [row = { id: '' }] = await gate.sessions();
-    const { columns } = await loadTable('sessions', view);
+    const { columns } = await loadTable('sessions', emptyView);
     const named = new Set(
       columns.map(({ name }) => name).flatMap((name) => (name.startsWith('rule_') ? ['rule'] : [name])),
     );
