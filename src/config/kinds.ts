@@ -6,6 +6,16 @@ import { resolve } from 'node:path';
 import { fromText, type ByteString } from '../base/bytestring.ts';
 import { parseNetwork, type Network } from '../rules/address.ts';
 import type { Roles } from '../rules/types.ts';
+import {
+  booleanSchema,
+  durationSchema,
+  listSchema,
+  numberSchema,
+  rolesSchema,
+  textSchema,
+  wordSchema,
+  type JsonSchema,
+} from './json-schema.ts';
 import { isHost, MAX_SOCKET_PATH_BYTES, parseListenPlace } from './hosts.ts';
 import { parseBoolean, parseInteger, type Unit } from './units.ts';
 import type { Position, Written } from './yaml.ts';
@@ -25,6 +35,8 @@ export interface Setting<T> {
   readonly restart: boolean;
   /** Whether its value is a map, which a text beside the YAML file is to write as YAML does. */
   readonly isMap: boolean;
+  /** What an editor may know of its values. */
+  readonly json: JsonSchema;
   /** Undefined after at least one `fail`. `name` is the setting's own, for messages. */
   readonly read: (value: Written, name: string, fail: Fail) => T | undefined;
   /** What a value means in a YAML file of this directory: a path becomes absolute, anything else stays. */
@@ -43,7 +55,7 @@ interface Entry {
 type Read<T> = (text: string, name: string, fail: Fail) => T | undefined;
 
 export function boolean(entry: Entry): Setting<boolean> {
-  return scalar('boolean', entry, (text, name, fail) => {
+  return scalar('boolean', { ...entry, json: booleanSchema }, (text, name, fail) => {
     const value = parseBoolean(text);
     if (value === null) return failed(fail, `parameter "${name}" requires a Boolean value`);
     return value;
@@ -56,8 +68,10 @@ interface Range {
 }
 
 export function integer(entry: Entry & Range): Setting<number> {
-  return scalar(`integer, ${entry.min} to ${entry.max}`, entry, (text, name, fail) =>
-    readNumber(text, null, entry, name, fail),
+  return scalar(
+    `integer, ${entry.min} to ${entry.max}`,
+    { ...entry, json: numberSchema(entry) },
+    (text, name, fail) => readNumber(text, null, entry, name, fail),
   );
 }
 
@@ -66,7 +80,7 @@ export function duration(entry: Entry & Range & { readonly unit: Unit }): Settin
   const { unit, min, max } = entry;
   const factor = unit === 's' ? 1000 : 1;
   const type = `duration, ${min} to ${max}, in ${unit} where no unit is given`;
-  return scalar(type, entry, (text, name, fail) => {
+  return scalar(type, { ...entry, json: durationSchema(entry) }, (text, name, fail) => {
     const value = readNumber(text, unit, entry, name, fail);
     return value === undefined ? undefined : value * factor;
   });
@@ -78,7 +92,8 @@ export function duration(entry: Entry & Range & { readonly unit: Unit }): Settin
  */
 export function fineDuration(entry: Entry & Range): Setting<number> {
   const type = `duration, ${entry.min} ms to ${entry.max} ms, in s where no unit is given`;
-  return scalar(type, entry, (text, name, fail) =>
+  const json = durationSchema({ min: entry.min / 1000, max: entry.max / 1000 });
+  return scalar(type, { ...entry, json }, (text, name, fail) =>
     readNumber(parseInteger(text).ok ? `${text}s` : text, 'ms', entry, name, fail, text),
   );
 }
@@ -86,7 +101,7 @@ export function fineDuration(entry: Entry & Range): Setting<number> {
 /** One of a few words, whatever the case, as PostgreSQL's enum settings. */
 export function oneOf<const T extends string>(values: readonly T[], entry: Entry): Setting<T> {
   const type = values.map((value) => (value === '' ? 'empty' : `\`${value}\``)).join(', ');
-  return scalar(type, entry, (text, name, fail) => {
+  return scalar(type, { ...entry, json: wordSchema(values) }, (text, name, fail) => {
     const value = values.find((candidate) => candidate.toLowerCase() === text.toLowerCase());
     if (value === undefined) return invalid(fail, name, text, `Available values: ${values.join(', ')}.`);
     return value;
@@ -109,15 +124,19 @@ export function path(entry: Entry & { readonly required?: true }): Setting<strin
 
 /** A number of processes; `auto` is one per processor core. */
 export function workerCount(entry: Entry & Range): Setting<number> {
-  return scalar(`integer, ${entry.min} to ${entry.max}, or \`auto\``, entry, (text, name, fail) =>
-    text === 'auto' ? availableParallelism() : readNumber(text, null, entry, name, fail),
+  const json = { anyOf: [numberSchema(entry), { enum: ['auto'] }] };
+  return scalar(
+    `integer, ${entry.min} to ${entry.max}, or \`auto\``,
+    { ...entry, json },
+    (text, name, fail) =>
+      text === 'auto' ? availableParallelism() : readNumber(text, null, entry, name, fail),
   );
 }
 
 /** A YAML list, or one text with commas, as PostgreSQL's listen_addresses. */
 export function listenAddresses(entry: Entry): Setting<readonly string[]> {
   return {
-    ...described('list of addresses, or one text with commas', entry),
+    ...described('list of addresses, or one text with commas', entry, listSchema),
     initial: [entry.default],
     read: (value, name, fail) => {
       const items = value.kind === 'list' ? value.items : [value];
@@ -147,7 +166,7 @@ function readAddresses(item: Written, inList: boolean, name: string, fail: Fail)
 /** Addresses and CIDR masks: a YAML list, or one text with commas. Empty is none. */
 export function networks(entry: Entry): Setting<readonly Network[]> {
   return {
-    ...described('list of addresses and CIDR masks, or one text with commas', entry),
+    ...described('list of addresses and CIDR masks, or one text with commas', entry, listSchema),
     initial: [],
     read: (value, name, fail) => {
       const items = value.kind === 'list' ? value.items : [value];
@@ -176,7 +195,7 @@ function readNetworks(item: Written, inList: boolean, name: string, fail: Fail):
 /** Role → its direct members, as byte strings. */
 export function roles(entry: Entry): Setting<Roles> {
   return {
-    ...described('map of roles to lists of their direct members', entry),
+    ...described('map of roles to lists of their direct members', entry, rolesSchema),
     isMap: true,
     initial: new Map(),
     read: (value, name, fail) => {
@@ -213,7 +232,7 @@ function readMembers(value: Written, name: string, fail: Fail): ByteString[] | u
 /** Users: a YAML list, or one text with commas, as PgBouncer's admin_users. Byte strings. */
 export function users(entry: Entry): Setting<readonly ByteString[]> {
   return {
-    ...described('list of users, or one text with commas', entry),
+    ...described('list of users, or one text with commas', entry, listSchema),
     initial: [],
     read: (value, name, fail) => {
       if (value.kind === 'list') return readMembers(value, name, fail);
@@ -266,26 +285,27 @@ export function checkSocketPath<T>(value: T, socketPath: string, fail: Fail): T 
 
 // --- what the kinds share
 
-function described(type: string, entry: Entry) {
+function described(type: string, entry: Entry, json: JsonSchema) {
   return {
     type,
     written: entry.default,
     doc: entry.doc,
     restart: entry.restart === true,
     isMap: false,
+    json,
     inDirectory: <T>(value: T) => value,
   };
 }
 
 /** A setting of one text; its default is read like any other text, so that it is always a legal one. */
-function scalar<T>(type: string, entry: Entry, read: Read<T>): Setting<T> {
+function scalar<T>(type: string, entry: Entry & { readonly json?: JsonSchema }, read: Read<T>): Setting<T> {
   const written = entry.default.replace(/^'(.*)'$/, '$1');
   const initial = read(written, 'default', (message) => {
     throw new Error(message);
   });
   if (initial === undefined) throw new Error(`the default ${entry.default} is not a legal value`);
   return {
-    ...described(type, entry),
+    ...described(type, entry, entry.json ?? textSchema),
     initial,
     read: (value, name, fail) => {
       const text = readText(value, name, fail);
