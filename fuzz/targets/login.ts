@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../../src/base/errors.ts';
+import type { CancelKey } from '../../src/protocol/backend-key-data.ts';
 import { BackendStream } from '../../src/protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../../src/rules/types.ts';
 import type { UpstreamLink } from '../../src/session/dial.ts';
@@ -19,11 +20,14 @@ import {
   backendKeyData,
   decodeMessages,
   errorResponse,
+  int32,
+  message,
   noticeResponse,
   parameterStatus,
   passwordMessage,
   query,
   readyForQuery,
+  type Message,
 } from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
@@ -41,6 +45,7 @@ const CLIENTS: readonly { readonly ahead: Buffer; readonly ends: boolean }[] = [
 /** The first of the inputs kept in test/fixtures draw the client that answers. */
 const WAYS = CLIENTS.flatMap((client) => DEMANDS.map((demand) => ({ client, demand })));
 const STARTUP = Buffer.from('startup');
+const OUR_KEY: CancelKey = { pid: 7, key: Buffer.alloc(32, 7) };
 const GREETING = [
   parameterStatus('server_version', '10.23'),
   backendKeyData(1, Buffer.alloc(4)),
@@ -86,13 +91,13 @@ export function loginTarget(): Target {
       const { client, demand } = draws.pick(WAYS);
       const pattern = draws.take(3);
       const said = draws.rest();
-      const { sent, written, authenticated, rest } = await loggedIn(said, pattern, demand, client);
-      const relayed = Buffer.concat(sent);
+      const { sent, written, authenticated, rest, keys } = await loggedIn(said, pattern, demand, client);
+      const messages = decodeMessages(Buffer.concat(sent));
+      const relayed = asUpstreamSaidIt(messages, keys);
       promise(
         said.subarray(0, relayed.length).equals(relayed),
-        'what the client gets is what the upstream sent',
+        'what the client gets is what the upstream sent, but for its keys',
       );
-      const messages = decodeMessages(relayed);
       promise(messages.length === sent.length, 'the client gets whole messages');
       const wanting = messages.filter(
         ({ type, body }) => type === 'R' && code(body) !== 0 && code(body) !== 12,
@@ -146,6 +151,20 @@ function satisfies(requests: readonly Buffer[], demand: UpstreamDemand): boolean
   return isScram || code(asked) === 5 || (demand === 'password' && code(asked) === 3);
 }
 
+/** The client's messages with the upstream's keys in the place of the gate's. */
+function asUpstreamSaidIt(messages: readonly Message[], keys: readonly CancelKey[]): Buffer {
+  let given = 0;
+  const said = messages.map(({ type, body }) => {
+    if (type !== 'K') return message(type, body);
+    promise(body.equals(Buffer.concat([int32(OUR_KEY.pid), OUR_KEY.key])), 'the client gets our key');
+    const theirs = keys[given++];
+    promise(theirs !== undefined, 'a key for each of theirs');
+    return backendKeyData(theirs.pid, theirs.key);
+  });
+  promise(given === keys.length, 'each of their keys is replaced');
+  return Buffer.concat(said);
+}
+
 interface Outcome {
   /** What the upstream got. */
   readonly written: Buffer;
@@ -153,6 +172,8 @@ interface Outcome {
   readonly authenticated: number;
   /** What came after ReadyForQuery; null when the login failed. */
   readonly rest: Buffer | null;
+  /** The upstream's. */
+  readonly keys: readonly CancelKey[];
 }
 
 async function loggedIn(
@@ -163,6 +184,7 @@ async function loggedIn(
 ): Promise<Outcome> {
   const sent: Buffer[] = [];
   const written: Buffer[] = [];
+  const keys: CancelKey[] = [];
   let authenticated = 0;
   const socket = endpoint(written);
   const client = endpoint(sent);
@@ -171,7 +193,8 @@ async function loggedIn(
     isResumed = true;
     return socket;
   };
-  const link: UpstreamLink = { socket, knowsReset: true, receive: () => false, answered: () => {} };
+  const place = { host: '127.0.0.1', port: 5432 };
+  const link: UpstreamLink = { socket, place, knowsReset: true, receive: () => false, answered: () => {} };
   if (ahead.length > 0) client.push(ahead);
   if (ends) client.push(null);
   const login = logIn({ socket: client, raw: client, said: new BackendStream() }, link, {
@@ -181,6 +204,10 @@ async function loggedIn(
     signal: new AbortController().signal,
     answers: null,
     onAsked: () => undefined,
+    onBackendKey: (theirs) => {
+      keys.push(theirs);
+      return OUR_KEY;
+    },
     onAuthenticated: async () => void authenticated++,
   });
   // It may fail while this waits for it to read on.
@@ -199,7 +226,7 @@ async function loggedIn(
   slab.fill(0xee);
   socket.emit('end');
   const outcome = (rest: Buffer | null): Outcome => {
-    return { sent, written: Buffer.concat(written), authenticated, rest };
+    return { sent, written: Buffer.concat(written), authenticated, rest, keys };
   };
   try {
     return outcome((await login).rest);

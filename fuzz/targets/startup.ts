@@ -73,15 +73,16 @@ export function startupTarget(): Target {
 }
 
 function checkNegotiation(request: StartupRequest, sent: Buffer): void {
-  const isNegotiated = request.minorVersion > 0 || request.protocolOptions.length > 0;
+  const isNegotiated = request.minorVersion > 2 || request.protocolOptions.length > 0;
   if (!isNegotiated)
     return promise(sent.length === 0, 'nothing is sent to a client that asks for nothing new');
   const [message, ...more] = decodeMessages(sent);
   promise(message !== undefined && more.length === 0, 'one NegotiateProtocolVersion');
   const { newest, options } = decodeNegotiateProtocolVersion(message);
   promise(
-    newest === 3 << 16 && options.length === request.protocolOptions.length,
-    'it names 3.0 and every option',
+    newest === ((3 << 16) | Math.min(request.minorVersion, 2)) &&
+      options.length === request.protocolOptions.length,
+    'it names the version asked for, at most 3.2, and every option',
   );
 }
 

@@ -2,14 +2,11 @@
 // BackendKeyData gave.
 
 import { GatehouseError } from '../base/errors.ts';
-import type { CancelKey } from './backend-key-data.ts';
+import { MAX_CANCEL_KEY_LENGTH, type CancelKey } from './backend-key-data.ts';
 import { encodePacket, int32 } from './message.ts';
 
 /** The code that stands where a StartupMessage has its protocol version. */
 export const CANCEL_REQUEST_CODE = (1234 << 16) | 5678;
-
-/** The longest key that a client may send back: PostgreSQL 18's limit (semantics §1.11). */
-const MAX_KEY_LENGTH = 256;
 
 /**
  * Reads what follows the code.
@@ -20,13 +17,13 @@ const MAX_KEY_LENGTH = 256;
 export function decodeCancelRequest(body: Buffer): CancelKey {
   if (body.length < 4) throw invalid('invalid length of cancel request packet');
   const key = body.subarray(4);
-  if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
+  if (key.length === 0 || key.length > MAX_CANCEL_KEY_LENGTH) {
     throw invalid('invalid length of cancel key in cancel request packet');
   }
   return { pid: body.readInt32BE(), key };
 }
 
-/** The packet as the upstream gets it: the key exactly as the client gave it. */
+/** The packet as the upstream gets it, with the key that it gave. */
 export function encodeCancelRequest({ pid, key }: CancelKey): Buffer {
   return encodePacket(CANCEL_REQUEST_CODE, Buffer.concat([int32(pid), key]));
 }

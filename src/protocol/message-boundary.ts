@@ -23,6 +23,11 @@ abstract class MessageStream {
     return this.#remaining === 0 && this.#headerSeen === 0 && !this.#lost;
   }
 
+  /** What comes from here on is no message, or none that may follow. */
+  protected lose(): void {
+    this.#lost = true;
+  }
+
   /** Takes the next `length` bytes of the stream, which begin at `buffer[0]`. */
   push(buffer: Uint8Array, length: number): void {
     let at = 0;
@@ -77,11 +82,18 @@ abstract class MessageStream {
 export class BackendStream extends MessageStream {
   /** ReadyForQuery messages so far. */
   ready = 0;
+  /** A BackendKeyData has begun after the login. */
+  hasLateKey = false;
   /** Status byte of the last ReadyForQuery while nothing but asynchronous messages has followed it, else 0. */
   #status = 0;
 
   protected override began(type: number): void {
     if (!isAsynchronous(type)) this.#status = 0;
+    // SECURITY: no server sends a key after the login. The relay passes nothing on that comes from here on, because the
+    // client would get the upstream's own key.
+    if (type !== backendMessage.backendKeyData || this.ready === 0) return;
+    this.hasLateKey = true;
+    this.lose();
   }
 
   protected override ended(type: number, lastByte: number): void {

@@ -5,8 +5,11 @@ import { fromBytes, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/byt
 import { GatehouseError } from '../base/errors.ts';
 import { encodePacket } from './message.ts';
 
-/** The one protocol version that the gate speaks, to both sides: 3.0 (a legacy server knows no other). */
+/** What the upstream is spoken to in: a legacy server knows no other. */
 export const PROTOCOL_3_0 = 3 << 16;
+
+/** The newest minor version that clients are spoken to in. It differs from 3.0 by its cancel key alone (contract §2). */
+export const NEWEST_MINOR_VERSION = 2;
 
 /** Limits of a connection's first packet, whichever it is; the length word counts itself. */
 export const MIN_STARTUP_PACKET_LENGTH = 8;

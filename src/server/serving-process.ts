@@ -7,6 +7,7 @@ import { ConsoleConnection } from '../console/console-connection.ts';
 import type { ConsoleView } from '../console/console-view.ts';
 import { ConsolePids } from './console-pids.ts';
 import { forwardCancel } from '../session/cancel.ts';
+import { CancelGuesses } from '../session/cancel-guesses.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import type { ClientService, Staffing, WorkerRow } from './client-service.ts';
@@ -24,7 +25,7 @@ import { SessionsJudge } from './rejudge.ts';
 import { serveConnection } from '../session/connection.ts';
 import { Dialer } from '../session/dial.ts';
 import { LocalQuota, type Quota } from '../session/quota.ts';
-import { Sessions, terminatedByAdministrator } from '../session/sessions.ts';
+import { Sessions, terminatedByAdministrator, type KeyUse } from '../session/sessions.ts';
 import { Strangers } from '../session/strangers.ts';
 import { fullSessionRow, sessionRow } from '../session/session-row.ts';
 import type { TlsMaterial } from '../tls/types.ts';
@@ -58,10 +59,10 @@ export interface GateProcessOptions {
 /** What all workers share, as one of them sees it. */
 export interface SharedState {
   readonly quota: Quota;
-  /** Whether another worker relays a session with this key. */
-  readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
-  /** Whether a console of another worker had this key; its statement is ended. */
-  readonly cancelConsole?: (pid: number, key: Buffer) => Promise<boolean>;
+  /** What another worker knows of this key. */
+  readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
+  /** A cancel request from this address had a key that no worker knows: it counts in all of them. */
+  readonly onUnknownKey?: (address: string) => void;
   /** A number that no console of any worker has. */
   readonly nextConsolePid?: () => Promise<number>;
   /** A connection was refused or has failed. */
@@ -76,6 +77,7 @@ export interface SharedState {
 export class ServingProcess implements ClientService {
   readonly strangers: Strangers;
   readonly live = new Sessions();
+  readonly cancelGuesses: CancelGuesses;
   readonly #config: GateProcessOptions['config'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
@@ -99,6 +101,7 @@ export class ServingProcess implements ClientService {
     this.#log = log;
     this.#metrics = metrics;
     this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
+    this.cancelGuesses = new CancelGuesses({ onUnknown: shared?.onUnknownKey });
     this.#gate = {
       log,
       metrics,
@@ -112,12 +115,10 @@ export class ServingProcess implements ClientService {
       dialer: this.#dialer,
       quota: shared?.quota ?? new LocalQuota(),
       salted: new SaltedPasswords(),
-      hasCancelKey: async (pid, key) =>
-        this.live.hasCancelKey(pid, key) || ((await shared?.hasCancelKey(pid, key)) ?? false),
+      cancelGuesses: this.cancelGuesses,
+      useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
       serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
       nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),
-      cancelConsole: async (pid, key) =>
-        this.live.cancelConsole(pid, key) || ((await shared?.cancelConsole?.(pid, key)) ?? false),
       snapshot: () => config.current,
       draining: () => this.#draining,
       nextId: () => `${process.pid}-${++this.#lastConnection}`,
@@ -185,13 +186,13 @@ export class ServingProcess implements ClientService {
   async cancel(id: string): Promise<boolean> {
     const session = this.live.get(id);
     if (session === undefined) return false;
-    const { cancelKey, console: served } = session;
+    const { cancelTarget, console: served } = session;
     if (served !== null) {
       served.cancel();
       return true;
     }
-    if (cancelKey === null) return false;
-    return await forwardCancel(this.#dialer, this.#config.current.settings, cancelKey);
+    if (cancelTarget === null) return false;
+    return await forwardCancel(this.#dialer, this.#config.current.settings, cancelTarget);
   }
 
   async otherMetrics(): Promise<readonly MetricsJson[]> {

@@ -7,19 +7,19 @@ import { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import type { CancelKey } from '../protocol/backend-key-data.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { admit, delist, enlist, isStale, stepBack, type Admitted } from './admission.ts';
+import { admit, delist, enlist, stepBack, type Admitted } from './admission.ts';
 import { readClientAddress, speaksForOthers } from './client-address.ts';
-import { forwardCancel, type CancelOutcome } from './cancel.ts';
-import { EndSignal, withSignal, reasonOf } from './end-signal.ts';
+import { forwardCancel } from './cancel.ts';
+import { cancel, giveKey } from './cancel-step.ts';
+import { EndSignal, reasonOf } from './end-signal.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
 import { negotiate, type StartupPacket } from './negotiation.ts';
-import { errorResponse, sendAndClose, staleHandshake, unverifiedCertificate } from './refuse.ts';
+import { errorResponse, sendAndClose } from './refuse.ts';
 import type { Session } from './sessions.ts';
 import { serveConsole } from './console-step.ts';
 import type { RelayEnd } from './closing.ts';
@@ -250,6 +250,7 @@ async function logInAt(
     user: startup.user,
     signal: life.signal,
     onAsked: () => stepBack(connection),
+    onBackendKey: (theirs) => giveKey(connection, link, startup, theirs),
     onAuthenticated: async () => {
       await enlist(connection);
       life.clear();
@@ -268,12 +269,9 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
     said,
     idleTimeoutMs: settings.idle_session_timeout,
     onIdle: () => life.end(idleTooLong()),
+    onFault: (fault) => life.end(fault),
   });
-  known.upstreamPid = login.cancelKey?.pid ?? null;
-  if (session !== null) {
-    session.cancelKey = login.cancelKey;
-    session.status = () => copying.status;
-  }
+  if (session !== null) session.status = () => copying.status;
   const onEnd = (): void => endSession(connection, copying, reasonOf(life.signal));
   life.signal.addEventListener('abort', onEnd, { once: true });
   known.relayedAt = performance.now();
@@ -286,36 +284,9 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
 
 /** Ends a relayed session from outside; a query that runs for it is cancelled, as it would end with its backend. */
 function endSession({ gate, settings, session }: Connection, copying: Relay, reason: GatehouseError): void {
-  if (copying.status === 'active' && session?.cancelKey)
-    void forwardCancel(gate.dialer, settings, session.cancelKey);
+  if (copying.status === 'active' && session?.cancelTarget)
+    void forwardCancel(gate.dialer, settings, session.cancelTarget);
   copying.terminate(errorResponse(reason));
-}
-
-/** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
-async function cancel(connection: Connection, request: CancelKey): Promise<'cancel'> {
-  const { gate, life, known } = connection;
-  const snapshot = gate.snapshot();
-  // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
-  if (known.tls?.certificate.state === 'unverified') {
-    gate.metrics.cancelRequest('refused');
-    throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
-  }
-  if (isStale(connection, snapshot)) {
-    gate.metrics.cancelRequest('refused');
-    throw staleHandshake(known.tls?.hello() ?? null, { silent: true });
-  }
-  let outcome: CancelOutcome = 'unknown-key';
-  if (await withSignal(gate.cancelConsole(request.pid, request.key), life.signal)) outcome = 'forwarded';
-  else if (await withSignal(gate.hasCancelKey(request.pid, request.key), life.signal)) {
-    const isSent = await forwardCancel(gate.dialer, snapshot.settings, request, life.signal);
-    outcome = isSent ? 'forwarded' : 'upstream-failed';
-  }
-  gate.metrics.cancelRequest(outcome);
-  // Its place was needed, or its time is up: whether the upstream has dealt with it is not waited for any longer.
-  life.signal.throwIfAborted();
-  const { id, host, port } = known;
-  gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
-  return 'cancel';
 }
 
 function asFailure(error: unknown): GatehouseError {

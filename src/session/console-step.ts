@@ -1,9 +1,9 @@
 // The step of a connection that the gate itself answers: it has been admitted by a rule, and now has to be in one of
 // the console's lists (contract §14).
 
-import { randomBytes } from 'node:crypto';
 import { toText, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import { cancelKeyLength } from '../protocol/backend-key-data.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission } from '../rules/types.ts';
@@ -17,8 +17,6 @@ import { logAuthorized, logConsoleAction } from './report.ts';
  * Consoles of one process at one time. Each may have an engine of its own, so they are not for an application's pool.
  */
 const MAX_CONSOLES = 20;
-
-const CANCEL_KEY_BYTES = 4;
 
 /**
  * Serves a console to its end.
@@ -40,11 +38,11 @@ export async function serveConsole(
   if (gate.sessions.consoles > MAX_CONSOLES) throw tooMany('too-many-connections');
   const { console: served } = session;
   const pid = await withSignal(gate.nextConsolePid(), life.signal);
-  const key = randomBytes(CANCEL_KEY_BYTES);
+  const key = gate.sessions.issueKey(session, pid, cancelKeyLength(startup.minorVersion));
   life.clear();
   if (settings.log_connections) logAuthorized(gate, known, startup);
   const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));
-  session.cancelKey = { pid, key };
+  session.pid = pid;
   session.status = () => service.status;
   served.cancel = () => service.cancel();
   const onEnd = (): void => service.end();

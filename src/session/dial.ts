@@ -1,7 +1,7 @@
 // The dial of the upstream: the one place where a connection to it begins, for sessions, cancel requests and the health
 // probe alike. Resolves, connects, waits where a Unix socket's queue is full, and never dials this gate itself.
 
-import { connect, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect, isIP, isIPv6, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../base/system-error.ts';
 import type { Settings } from '../config/schema.ts';
@@ -31,6 +31,8 @@ export interface UpstreamLink {
    * Whether its transport knows a reset. Over a Unix-domain socket ECONNRESET says only that bytes were left unread.
    */
   readonly knowsReset: boolean;
+  /** Where it leads, for a cancel request: of several addresses the one that has answered. */
+  readonly place: { readonly host: string; readonly port: number };
   receive: (length: number, slab: Buffer) => boolean;
   /** Stops the connect timeout: the upstream has answered. */
   answered: () => void;
@@ -220,6 +222,7 @@ export async function dialUpstream(
   return {
     socket,
     knowsReset: socketPath(settings.upstream) === null,
+    place: placeOf(socket, settings),
     get receive() {
       return receive;
     },
@@ -228,6 +231,15 @@ export async function dialUpstream(
     },
     answered,
   };
+}
+
+function placeOf(
+  { remoteAddress }: Socket,
+  { upstream: { host, port } }: DialSettings,
+): UpstreamLink['place'] {
+  // A name may lead elsewhere by the time of the request. An address may have a zone, which a socket does not tell.
+  const isName = !host.startsWith('/') && isIP(host) === 0;
+  return { host: (isName ? remoteAddress : null) ?? host, port };
 }
 
 function ignore(): void {}

@@ -42,6 +42,9 @@ export class LoginGuard {
     if (message.kind === 'ready-for-query' && !this.#authenticated) {
       throw violation('ReadyForQuery before AuthenticationOk');
     }
+    if (message.kind === 'backend-key-data' && !this.#authenticated) {
+      throw violation('BackendKeyData before AuthenticationOk');
+    }
     if (message.kind !== 'authentication') return;
     if (this.#authenticated) throw violation('an Authentication message after AuthenticationOk');
     switch (message.code) {

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import { encodeBackendKeyData, type CancelKey } from '../protocol/backend-key-data.ts';
 import { authentication, requestedAnswer, type AuthenticationMessage } from '../protocol/authentication.ts';
 import {
   decodeLoginMessage,
@@ -44,6 +45,8 @@ export interface LoginOptions {
   readonly answers: UpstreamAnswers | null;
   /** The upstream has asked the client for something, and waits. */
   readonly onAsked: () => void;
+  /** The upstream has sent BackendKeyData; returns what the client is sent instead, null = nothing. */
+  readonly onBackendKey: (theirs: CancelKey) => CancelKey | null;
   /** AuthenticationOk has come and satisfies the demand. It is sent once this has resolved, and not if it rejects. */
   readonly onAuthenticated: () => Promise<void>;
   /** Ends the login with its reason. */
@@ -52,8 +55,6 @@ export interface LoginOptions {
 
 /** What a finished login leaves behind. */
 export interface Login {
-  /** Null when the upstream sent no BackendKeyData: nothing can be cancelled then. */
-  readonly cancelKey: { readonly pid: number; readonly key: Buffer } | null;
   /** What the upstream sent after its ReadyForQuery; belongs to the client. */
   readonly rest: Buffer;
 }
@@ -89,7 +90,6 @@ class LoginExchange {
   #isHeld = false;
   /** The message that the client is being sent. */
   #message: LoginMessage = { kind: 'other' };
-  #cancelKey: Login['cancelKey'] = null;
 
   constructor(client: LoginClient, link: UpstreamLink, options: LoginOptions) {
     this.#client = client;
@@ -126,7 +126,7 @@ class LoginExchange {
       socket.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed);
       socket.off('error', this.#onUpstreamError);
     }
-    return { cancelKey: this.#cancelKey, rest: this.#messages.rest };
+    return { rest: this.#messages.rest };
   }
 
   // -- upstream to client
@@ -159,9 +159,16 @@ class LoginExchange {
           return false;
         }
       }
-      this.#passOn(part);
+      if (this.#message.kind === 'backend-key-data') this.#passOnKey(this.#message);
+      else this.#passOn(part);
     }
     return false;
+  }
+
+  /** SECURITY: the client gets a key of the gate's own, never the upstream's. */
+  #passOnKey(theirs: CancelKey): void {
+    const ours = this.#options.onBackendKey(theirs);
+    if (ours !== null) this.#passOn({ bytes: encodeBackendKeyData(ours), begins: true, ends: true });
   }
 
   /** Answers the upstream in the client's place. What comes next waits until the answer has been sent. */
@@ -224,7 +231,6 @@ class LoginExchange {
     if (message.kind === 'error' && answers?.hasSpoken === true && !this.#guard.isAuthenticated) {
       throw loginRefused(message);
     }
-    if (message.kind === 'backend-key-data') this.#cancelKey = { pid: message.pid, key: message.key };
   }
 
   /** The first failure stands, and nothing that follows it is judged or passed on. */

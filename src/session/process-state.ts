@@ -8,9 +8,10 @@ import type { Snapshot } from '../config/snapshot.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { CancelGuesses } from './cancel-guesses.ts';
 import type { Dialer } from './dial.ts';
 import type { Quota } from './quota.ts';
-import type { Session, Sessions } from './sessions.ts';
+import type { KeyUse, Session, Sessions } from './sessions.ts';
 import type { Strangers } from './strangers.ts';
 
 /** What somebody at a console may do; it is asked for each statement, since a reload may change it. */
@@ -64,14 +65,17 @@ export interface ProcessState {
   readonly quota: Quota;
   /** Salted passwords that were computed already, so that a login costs a few HMACs. */
   readonly salted: SaltedPasswords;
-  /** Whether a session with this key is relayed, by this process or another worker. */
-  readonly hasCancelKey: (pid: number, key: Buffer) => Promise<boolean>;
+  /** Unknown cancel keys, by the addresses that have sent them. */
+  readonly cancelGuesses: CancelGuesses;
+  /**
+   * Looks for the session with this key in this process and the other workers, and ends the statement of a console.
+   * Null = there is none.
+   */
+  readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
   /** Serves the client of one console from its AuthenticationOk on. */
   readonly serveConsole: (client: Socket, visitor: ConsoleVisitor) => ConsoleService;
   /** A number for a console that no other of the gate has. */
   readonly nextConsolePid: () => Promise<number>;
-  /** Ends the statement of the console with this key, in this process or another; false = there is none. */
-  readonly cancelConsole: (pid: number, key: Buffer) => Promise<boolean>;
   /** The state in force. A reload changes it: before the decision no step may keep it across a wait. */
   readonly snapshot: () => Snapshot;
   /** New clients are told 57P03. */

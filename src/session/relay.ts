@@ -2,7 +2,9 @@
 // one slab, and a chunk for a TLS client that keeps up allocates nothing.
 
 import type { Socket } from 'node:net';
+import type { GatehouseError } from '../base/errors.ts';
 import { FrontendStream, type BackendStatus, type BackendStream } from '../protocol/message-boundary.ts';
+import { violation } from '../protocol/violation.ts';
 import { Closing, type RelayEnd } from './closing.ts';
 
 /**
@@ -31,6 +33,8 @@ export interface RelayOptions {
   readonly idleTimeoutMs: number;
   /** Called once when the session has been idle for that long. */
   readonly onIdle: () => void;
+  /** Called when the upstream sends what must not be passed on; nothing of that is. */
+  readonly onFault: (fault: GatehouseError) => void;
 }
 
 /** Copies between a client and its upstream. */
@@ -80,7 +84,7 @@ export class Relay {
     this.#armIdleTimer();
     if (first.length > 0) {
       this.#backend.push(first, first.length);
-      this.#client.write(first);
+      if (this.#mayPass()) this.#client.write(first);
     }
     if (!this.#client.destroyed && !socket.destroyed) {
       socket.resume();
@@ -107,6 +111,7 @@ export class Relay {
     const client = this.#client;
     this.#lastByteAt = performance.now();
     this.#backend.push(slab, length);
+    if (!this.#mayPass()) return false;
     const goOn = client.write(this.#lasting(slab, length));
     if (length < slab.length) this.#fullReads = 0;
     else if (++this.#fullReads === FULL_READS_A_TURN) {
@@ -116,6 +121,13 @@ export class Relay {
     }
     return goOn;
   };
+
+  /** SECURITY: a key that the upstream sends after the login is its own, and would name its session to anyone. */
+  #mayPass(): boolean {
+    if (!this.#backend.hasLateKey) return true;
+    this.#options.onFault(violation('BackendKeyData after the login'));
+    return false;
+  }
 
   readonly #onNextTurn = (): void => {
     // A client that does not keep up, or a session that was ended, reads on in its own time.

@@ -107,6 +107,6 @@ export function sessionRow(session: Session): SessionRow {
     client_dn: certificate?.subjectDn ?? null,
     client_serial: certificate?.serial ?? null,
     issuer_dn: certificate?.issuerDn ?? null,
-    upstream_pid: session.cancelKey?.pid ?? null,
+    upstream_pid: session.pid,
   };
 }

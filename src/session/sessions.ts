@@ -1,12 +1,14 @@
 // The sessions that a rule has admitted, until they end: found by their cancel keys, listed and terminated by the admin
 // listener.
 
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Facts, HbaRecord } from '../rules/types.ts';
 import type { TlsSession } from '../tls/types.ts';
+import { CancelKeys } from './cancel-keys.ts';
+import type { CancelTarget } from './cancel.ts';
 import type { EndSignal } from './end-signal.ts';
 
 /** One admitted session. */
@@ -25,8 +27,10 @@ export interface Session {
   readonly facts: Facts;
   readonly record: HbaRecord;
   readonly tls: TlsSession | null;
-  /** Set once the upstream has sent BackendKeyData. */
-  cancelKey: { readonly pid: number; readonly key: Buffer } | null;
+  /** The upstream's process, once its BackendKeyData has named it; a console's own number. */
+  pid: number | null;
+  /** What cancels its query: the upstream's own key, which no client sees. Null until there is one. */
+  cancelTarget: CancelTarget | null;
   /** Of a console: ends its statement. Null for a session that is relayed. */
   readonly console: { cancel: () => void } | null;
   /** `active` until the relay begins. */
@@ -47,6 +51,11 @@ export type SessionJudgement =
   | { readonly kind: 'no-longer-admitted'; readonly reason: string }
   /** Nobody can say, for this reason; it goes on. */
   | { readonly kind: 'not-judged'; readonly reason: string };
+
+/** What a cancel request has found. `target` is null for a console: its statement has ended already. */
+export interface KeyUse {
+  readonly target: CancelTarget | null;
+}
 
 /** What a session is made from. */
 export type SessionOptions = Pick<
@@ -71,7 +80,8 @@ export function createSession({ life, ...options }: SessionOptions): Session {
   const session: Session = {
     ...options,
     startedAt: new Date(),
-    cancelKey: null,
+    pid: null,
+    cancelTarget: null,
     status: () => 'active',
     judgement: { kind: 'admitted' },
     terminating: false,
@@ -86,6 +96,7 @@ export function createSession({ life, ...options }: SessionOptions): Session {
 /** All sessions of this process. */
 export class Sessions {
   readonly #byId = new Map<string, Session>();
+  readonly #keys = new CancelKeys<Session>();
   #relayed = 0;
   #onEmpty: (() => void) | null = null;
 
@@ -115,32 +126,36 @@ export class Sessions {
   /** Forgets a session; false = it was not there. */
   remove(session: Session): boolean {
     const wasThere = this.#byId.delete(session.id);
+    // SECURITY: the key is gone with the session, however long its client takes to hang up (contract §7.29).
+    this.#keys.revoke(session);
     if (wasThere && session.console === null && --this.#relayed === 0) this.#onEmpty?.();
     return wasThere;
   }
 
   /**
-   * SECURITY: a cancel request goes on only with the key of a session that is relayed here. It searches all sessions:
-   * requests are rare, and a table of keys would be one more thing to keep right.
+   * A key of the gate's own for the session; the one that it had is forgotten. Where it is not listed any more nobody
+   * gets anything by the key.
+   *
+   * @param length in bytes
    */
-  hasCancelKey(pid: number, key: Buffer): boolean {
-    const session = this.#withCancelKey(pid, key);
-    return session !== undefined && session.console === null;
+  issueKey(session: Session, pid: number, length: number): Buffer {
+    return this.#byId.get(session.id) === session
+      ? this.#keys.issue(session, pid, length)
+      : randomBytes(length);
   }
 
-  /** Ends the statement of the console with this key; false = there is none here. */
-  cancelConsole(pid: number, key: Buffer): boolean {
-    const console = this.#withCancelKey(pid, key)?.console ?? null;
-    console?.cancel();
-    return console !== null;
-  }
-
-  #withCancelKey(pid: number, key: Buffer): Session | undefined {
-    for (const session of this.#byId.values()) {
-      const { cancelKey } = session;
-      if (cancelKey !== null && cancelKey.pid === pid && isSameKey(cancelKey.key, key)) return session;
-    }
-    return undefined;
+  /**
+   * Carries out a cancel request as far as it can be done here: ends a console's statement, or says where the session's
+   * backend is. Null = no session of this process has that key.
+   *
+   * SECURITY: only a key of a session that is listed here opens anything. A stranger could use the gate to guess the
+   * upstream's keys otherwise.
+   */
+  useKey(pid: number, key: Buffer): KeyUse | null {
+    const session = this.#keys.find(pid, key);
+    if (session === null) return null;
+    session.console?.cancel();
+    return { target: session.cancelTarget };
   }
 
   /** Resolves when no session is left but consoles. */
@@ -148,14 +163,6 @@ export class Sessions {
     if (this.#relayed === 0) return;
     await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
-}
-
-/**
- * SECURITY: takes the same time for every guess, as in PostgreSQL 18. Otherwise the time would tell how much of it is
- * right.
- */
-function isSameKey(ours: Buffer, theirs: Buffer): boolean {
-  return ours.length === theirs.length && timingSafeEqual(ours, theirs);
 }
 
 /** Why a session ends that an administrator, a reload or the end of a drain ends, as PostgreSQL words it. */

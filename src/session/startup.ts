@@ -7,6 +7,7 @@ import { encodeFatalProtocol2 } from '../protocol/error-response.ts';
 import { encodeNegotiateProtocolVersion } from '../protocol/negotiate-protocol-version.ts';
 import {
   decodeStartupMessage,
+  NEWEST_MINOR_VERSION,
   PROTOCOL_3_0,
   protocolVersion,
   type StartupRequest,
@@ -29,7 +30,8 @@ export function acceptStartup(code: number, body: Buffer, send: (bytes: Buffer) 
     throw new GatehouseError('unsupported-protocol', { reply: message });
   }
   return decodeStartupMessage(code, body, (minorVersion, options) => {
-    if (minorVersion > 0 || options.length > 0) send(encodeNegotiateProtocolVersion(options));
+    const isNegotiated = minorVersion > NEWEST_MINOR_VERSION || options.length > 0;
+    if (isNegotiated) send(encodeNegotiateProtocolVersion(minorVersion, options));
   });
 }
 

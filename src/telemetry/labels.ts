@@ -11,7 +11,7 @@ export type Outcome = 'relayed' | Code;
 export type CancelOutcome = (typeof cancelOutcomes)[number];
 
 export const outcomes: readonly string[] = ['relayed', ...Object.keys(codes)];
-export const cancelOutcomes = ['forwarded', 'unknown-key', 'refused', 'upstream-failed'] as const;
+export const cancelOutcomes = ['forwarded', 'unknown-key', 'too-many', 'refused', 'upstream-failed'] as const;
 export const directions = ['to_client', 'to_upstream'] as const;
 export const reloadResults = ['success', 'failure'] as const;
 

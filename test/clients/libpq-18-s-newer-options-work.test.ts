@@ -1,14 +1,17 @@
 // What libpq learnt since 15: direct TLS, protocol 3.2, sslcertmode; and channel binding, which no terminating gate
 // can have. Debian's psql runs on libpq 18 here.
 
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { compatibility } from '../support/pages/compatibility.ts';
 import { nativeFolder } from '../support/servers/postgres-binaries.ts';
 import { HBA } from '../support/servers/postgres.ts';
 import { runToEnd } from '../support/run/program.ts';
-import { psql } from '../support/peers/psql.ts';
+import { connectionString, psql, startClient } from '../support/peers/psql.ts';
 import { needs, type Tool } from '../support/run/tools.ts';
+import { within } from '../support/run/waiting.ts';
 import { behindGate, CERTIFICATES_ONLY, type Parameters } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);
@@ -48,21 +51,29 @@ await page.row(
 await page.row(
   {
     client: CLIENT,
-    server: SERVER,
-    ran: 'min_protocol_version=3.2',
-    because:
-      'The gate speaks 3.0 to every upstream, since an old one knows no other, and says so to the client.',
+    server: 'PostgreSQL 10',
+    ran: 'min_protocol_version=3.2: a query, and Ctrl-C cancels one',
   },
   needs('psql'),
   async (t) => {
-    const { conninfo } = await behindGate(t);
-    const { code, stderr } = await ask({
-      ...conninfo,
-      min_protocol_version: '3.2',
-      max_protocol_version: '3.2',
+    const { server, gate, conninfo } = await behindGate(t, {
+      version: 10,
+      server: { settings: { log_statement: 'all' } },
     });
-    t.equal(code, 2);
-    t.match(stderr, 'server only supports protocol version 3.0, but "min_protocol_version" was set to 3.2');
+    const newest = { ...conninfo, min_protocol_version: '3.2', max_protocol_version: '3.2' };
+    const { stdout, stderr } = await ask(newest, "select split_part(version(), '.', 1)");
+    t.equal(stdout, 'PostgreSQL 10\n', stderr);
+    const client = startClient(t, 'psql', ['-X', '-A', '-t', connectionString(newest)], { libpq: 18 });
+    const ended = once(client, 'close');
+    const said = text(client.stderr!);
+    client.stdin.write('select pg_sleep(60);\n');
+    await server.waitForLog(/statement: select pg_sleep\(60\)/);
+    client.kill('SIGINT');
+    client.stdin.end();
+    await within(ended, 'psql to end');
+    t.equal(await said, 'Cancel request sent\nERROR:  canceling statement due to user request\n');
+    const metrics = await gate.metrics();
+    t.equal(metrics.value('cancel_requests_total', { outcome: 'forwarded' }), 1);
   },
 );
 

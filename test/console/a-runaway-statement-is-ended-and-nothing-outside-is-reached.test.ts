@@ -43,15 +43,19 @@ await test('a statement without end is ended, and a session goes on meanwhile', 
 
 await test('Ctrl-C ends it, by the cancel key of the console', async (t) => {
   const { conninfo } = await atConsole(t, { upstream: null, config: { workers: 2 } });
-  const talk = new Talk(t, conninfo('bob'));
-  await talk.ask('SELECT 1;');
-  talk.send(ENDLESS);
   const other = new Talk(t, conninfo('alice'));
   const active = `SELECT count(*) FROM pg_stat_activity WHERE usename = 'bob' AND state = 'active';`;
-  while ((await other.ask(active))[0] !== '1');
-  talk.interrupt();
-  t.match(await talk.line(/^ERROR/), 'canceling statement due to user request');
-  // psql itself leaves then, since it reads no terminal.
+  // A key of four bytes, and one of 32.
+  for (const libpq of [15, 18] as const) {
+    const version = libpq === 18 ? { min_protocol_version: '3.2', max_protocol_version: '3.2' } : {};
+    const talk = new Talk(t, { ...conninfo('bob'), ...version }, { libpq });
+    await talk.ask('SELECT 1;');
+    talk.send(ENDLESS);
+    while ((await other.ask(active))[0] !== '1');
+    talk.interrupt();
+    t.match(await talk.line(/^ERROR/), 'canceling statement due to user request', `libpq ${libpq}`);
+    // psql itself leaves then, since it reads no terminal.
+  }
   t.strictSame(await other.ask('SELECT 2;'), ['2']);
 });
 

@@ -5,7 +5,7 @@ import type { Credentials } from '../support/certificates/certificates.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
 import { startGate, type Gate, type GateOptions } from '../support/run/gate.ts';
 import { startPostgres, type PostgresServer } from '../support/servers/postgres.ts';
-import { psql, startClient, connectionString } from '../support/peers/psql.ts';
+import { psql, startClient, connectionString, type ClientOptions } from '../support/peers/psql.ts';
 import { createInterface } from 'node:readline';
 import { Arrivals, within } from '../support/run/waiting.ts';
 
@@ -80,8 +80,8 @@ export class Talk {
   readonly #lines = new Arrivals<string>();
   readonly #child;
 
-  constructor(t: Scope, conninfo: Readonly<Record<string, string | number>>) {
-    this.#child = startClient(t, 'psql', ['-X', '-w', '-A', '-t', connectionString(conninfo)]);
+  constructor(t: Scope, conninfo: Readonly<Record<string, string | number>>, options: ClientOptions = {}) {
+    this.#child = startClient(t, 'psql', ['-X', '-w', '-A', '-t', connectionString(conninfo)], options);
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#lines.push(line));
     if (this.#child.stderr !== null)
       createInterface({ input: this.#child.stderr }).on('line', (line) => this.#lines.push(line));

@@ -1,5 +1,6 @@
 // Versions from 0.0 to 65535.65535 and `_pq_.` options, byte for byte: NegotiateProtocolVersion comes from the gate,
-// once and before all else, and the upstream hears 3.0 and of no option (semantics §1.15, contract §7.14).
+// once and before all else, for versions above 3.2 and for options; the upstream hears 3.0 and of no option (semantics
+// §1.15, contract §2 and §7.14).
 
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
@@ -19,12 +20,14 @@ const user = { user: 'alice' };
 /** Version, and the options named; `null` = no NegotiateProtocolVersion. */
 const spoken: readonly [major: number, minor: number, parameters: Parameters, options: string[] | null][] = [
   [3, 0, user, null],
-  [3, 1, user, []],
-  [3, 2, user, []],
+  [3, 1, user, null],
+  [3, 2, user, null],
   [3, 3, user, []],
   [3, 9999, user, []],
   [3, 65535, user, []],
   [3, 0, { ...user, '_pq_.command_compression': 'on' }, ['_pq_.command_compression']],
+  [3, 1, { ...user, '_pq_.a': '1' }, ['_pq_.a']],
+  [3, 3, { ...user, '_pq_.a': '1' }, ['_pq_.a']],
   [3, 0, { '_pq_.': '', ...user, '_pq_.b': '2', '_pq_.a': '1' }, ['_pq_.', '_pq_.b', '_pq_.a']],
   [
     3,
@@ -70,7 +73,7 @@ for (const tls of [false, true]) {
       t.equal(error, null, name);
       t.equal(messages.filter(({ type }) => type === 'v').length, options === null ? 0 : 1, `${name}: once`);
       if (options !== null) {
-        const expected = negotiateProtocolVersion(PROTOCOL_3_0, options);
+        const expected = negotiateProtocolVersion(protocolVersion(3, Math.min(minor, 2)), options);
         t.strictSame(client.received.subarray(before, before + expected.length), expected, `${name}: first`);
       }
       const { version, pairs } = decodeStartup((await upstream.nextConnection()).received.subarray(4));

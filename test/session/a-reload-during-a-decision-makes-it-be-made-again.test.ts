@@ -127,7 +127,7 @@ async function gateWithHeldQuota(t: Scope) {
     config,
     log,
     metrics: createMetrics(),
-    shared: { quota, hasCancelKey: async () => false, onHandshakes: () => {} },
+    shared: { quota, useKey: async () => null, onHandshakes: () => {} },
   });
   await gate.listen({ settings: loaded.snapshot.settings, log });
   atEnd(t, async () => await gate.finish());

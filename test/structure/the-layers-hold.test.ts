@@ -28,6 +28,7 @@ const COMPOSERS = [
   'session/negotiation.ts',
   'session/admission.ts',
   'session/console-step.ts',
+  'session/cancel-step.ts',
 ];
 
 /** In session/: what the steps share. Everything else there is a step. */
@@ -46,6 +47,8 @@ const SHARED_BY_STEPS = [
   // The end of what relay.ts copies.
   'closing.ts',
   'dial.ts',
+  // What sessions.ts keeps.
+  'cancel-keys.ts',
   'dial-errors.ts',
   'answers.ts',
   'login-guard.ts',

@@ -8,6 +8,7 @@ import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { Candidate } from '../../session/handshakes.ts';
 import type { Exhausted, SessionLimits } from '../../session/quota.ts';
+import type { KeyUse } from '../../session/sessions.ts';
 
 /** A worker's connections that have yet to prove themselves. */
 export interface WorkerHandshakes {
@@ -32,8 +33,10 @@ export interface WorkerMethods {
   cancel(id: string): Promise<boolean>;
   metrics(): Promise<MetricsJson>;
   ruleHits(): Promise<readonly RuleHits[]>;
-  hasCancelKey(pid: number, key: Buffer): boolean;
-  cancelConsole(pid: number, key: Buffer): boolean;
+  /** What it knows of this cancel key; the statement of a console is ended. */
+  useKey(pid: number, key: Buffer): KeyUse | null;
+  /** A cancel request from this address had a key that no worker knows. */
+  unknownKey(address: string): void;
   /** The connections that have yet to prove themselves, once what has arrived is read. */
   handshakes(): Promise<WorkerHandshakes>;
   /** Ends the one that has to go first. */
@@ -63,9 +66,9 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   refused(rows: readonly RefusalRow[]): void;
   /** No session is left since `drain`. */
   drained(): void;
-  /** Whether a worker other than the one that asks relays a session with this key. */
-  hasCancelKey(pid: number, key: Buffer): Promise<boolean>;
-  /** Ends the statement of the console with this key, of a worker other than the one that asks. */
-  cancelConsole(pid: number, key: Buffer): Promise<boolean>;
+  /** What a worker other than the one that asks knows of this cancel key. */
+  useKey(pid: number, key: Buffer): Promise<KeyUse | null>;
+  /** A cancel request from this address had a key that no worker knows: the others count it too. */
+  unknownKey(address: string): void;
   nextConsolePid(): number;
 }

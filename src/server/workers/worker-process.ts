@@ -9,6 +9,7 @@ import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { SessionCount } from '../../session/quota.ts';
+import type { KeyUse } from '../../session/sessions.ts';
 import type { WorkerRow } from '../client-service.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
@@ -41,8 +42,8 @@ const EXIT_MS = 2_000;
 export interface WorkerOptions {
   /** Of all workers. */
   readonly count: SessionCount;
-  readonly hasCancelKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
-  readonly cancelConsole: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<boolean>;
+  readonly useKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<KeyUse | null>;
+  readonly onUnknownKey: (by: WorkerProcess, address: string) => void;
   readonly nextConsolePid: () => number;
   /** What a console sees. It is there once the gate serves. */
   readonly view: () => ConsoleView;
@@ -98,8 +99,8 @@ export class WorkerProcess {
   constructor(child: ChildProcess, options: WorkerOptions) {
     const {
       count,
-      hasCancelKey,
-      cancelConsole,
+      useKey,
+      onUnknownKey,
       nextConsolePid,
       view,
       onHandshakes,
@@ -139,10 +140,10 @@ export class WorkerProcess {
       charge: (address, ms) => onCharge(this, address, ms),
       refused: onRefused,
       drained: onDrained,
-      cancelConsole: async (pid, key) => await cancelConsole(this, pid, key),
+      useKey: async (pid, key) => await useKey(this, pid, key),
+      unknownKey: (address) => onUnknownKey(this, address),
       nextConsolePid,
       ...viewMethods(view),
-      hasCancelKey: async (pid, key) => await hasCancelKey(this, pid, key),
     };
     this.remote = new Remote(child, methods, LIMITS);
   }

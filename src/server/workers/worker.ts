@@ -12,6 +12,7 @@ import { evicted } from '../../session/handshakes.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { Quota, SessionLimits } from '../../session/quota.ts';
 import { followSignals, type Received } from '../../base/signals.ts';
+import type { KeyUse } from '../../session/sessions.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { RefusalsToTell } from './refusals-to-tell.ts';
 import { Remote } from './rpc.ts';
@@ -45,8 +46,8 @@ const methods: WorkerMethods = {
   terminate: async (id) => await running().terminate(id),
   metrics: async () => await metrics.json(),
   ruleHits: async () => await running().ruleHits(),
-  hasCancelKey: (pid, key) => gate?.live.hasCancelKey(pid, Buffer.from(key)) ?? false,
-  cancelConsole: (pid, key) => gate?.live.cancelConsole(pid, Buffer.from(key)) ?? false,
+  useKey: (pid, key) => gate?.live.useKey(pid, Buffer.from(key)) ?? null,
+  unknownKey: (address) => gate?.cancelGuesses.unknown(address),
   handshakes: async () => {
     // What the kernel holds of their bytes is read first.
     await setImmediate();
@@ -93,7 +94,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     config: state,
     log,
     metrics,
-    shared: { quota, hasCancelKey, cancelConsole, nextConsolePid, onRefused, onHandshakes, onCharge },
+    shared: { quota, useKey, onUnknownKey, nextConsolePid, onRefused, onHandshakes, onCharge },
     view: () => view,
   });
   metrics.bindGauges({
@@ -123,12 +124,15 @@ const quota: Quota = {
   release: (address) => primary.tell('release', address),
 };
 
-async function hasCancelKey(pid: number, key: Buffer): Promise<boolean> {
-  return await primary.call('hasCancelKey', pid, key);
+async function useKey(pid: number, key: Buffer): Promise<KeyUse | null> {
+  const found = await primary.call('useKey', pid, key);
+  // The channel of `fork` makes plain byte arrays of buffers.
+  if (found?.target) return { target: { ...found.target, key: Buffer.from(found.target.key) } };
+  return found;
 }
 
-async function cancelConsole(pid: number, key: Buffer): Promise<boolean> {
-  return await primary.call('cancelConsole', pid, key);
+function onUnknownKey(address: string): void {
+  primary.tell('unknownKey', address);
 }
 
 async function nextConsolePid(): Promise<number> {

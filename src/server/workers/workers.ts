@@ -14,6 +14,7 @@ import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts'
 import { refusalRow, Refusals, type RefusalRow } from '../../telemetry/refusals.ts';
 import { addCounts, countsOf } from '../../telemetry/sum.ts';
 import { SessionCount } from '../../session/quota.ts';
+import type { KeyUse } from '../../session/sessions.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A worker that dies is replaced after this long, in milliseconds, doubled each time until one lives. */
@@ -203,10 +204,10 @@ export class Workers implements ClientService {
     });
     const worker = new WorkerProcess(child, {
       count: this.#count,
-      hasCancelKey: async (asking, pid, key) =>
-        await this.#anyBut(asking, (other) => other.remote.call('hasCancelKey', pid, key)),
-      cancelConsole: async (asking, pid, key) =>
-        await this.#anyBut(asking, (other) => other.remote.call('cancelConsole', pid, key)),
+      useKey: async (asking, pid, key) => await this.#useKey(asking, pid, key),
+      onUnknownKey: (by, address) => {
+        for (const other of this.#workers) if (other !== by) other.remote.tell('unknownKey', address);
+      },
       nextConsolePid: () => this.#consolePids.next(),
       view: this.#view,
       onHandshakes: () => void this.#limitHandshakes(),
@@ -294,11 +295,15 @@ export class Workers implements ClientService {
     return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
   }
 
-  /** Whether a worker other than `asking` says yes. */
-  async #anyBut(asking: WorkerProcess, ask: (worker: WorkerProcess) => Promise<boolean>): Promise<boolean> {
-    return (await this.#askAll((other) => (other === asking ? Promise.resolve(false) : ask(other)))).includes(
-      true,
-    );
+  /** What a worker other than `asking` knows of the key. A worker that hangs holds up nobody who has a session. */
+  async #useKey(asking: WorkerProcess, pid: number, key: Buffer): Promise<KeyUse | null> {
+    const others = [...this.#workers].filter((worker) => worker.serves && worker !== asking);
+    const answers = others.map(async (other) => {
+      const found = await other.remote.call('useKey', pid, key);
+      if (found === null) throw new Error('it has no session with that key');
+      return found;
+    });
+    return await Promise.any(answers).catch(() => null);
   }
 
   /** The answers of every worker that serves. A worker that dies or hangs meanwhile is left out. */
