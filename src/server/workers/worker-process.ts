@@ -97,17 +97,8 @@ export class WorkerProcess {
   #missed = 0;
 
   constructor(child: ChildProcess, options: WorkerOptions) {
-    const {
-      count,
-      useKey,
-      onUnknownKey,
-      nextConsolePid,
-      view,
-      onHandshakes,
-      onRefused,
-      onCharge,
-      onHung,
-    } = options;
+    const { count, useKey, onUnknownKey, nextConsolePid, view, onHandshakes, onRefused, onCharge, onHung } =
+      options;
     this.#child = child;
     this.#count = count;
     this.#onHung = onHung;
