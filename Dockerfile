@@ -29,6 +29,6 @@ EXPOSE 6432
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9432/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Exec form: signals reach the gate itself, through tini. The flags are those that the bin would set (docs/decisions/0007, 0035).
-ENV UV_THREADPOOL_SIZE=8
+ENV UV_THREADPOOL_SIZE=8 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 ENTRYPOINT ["/usr/bin/tini", "--", "node", "--max-semi-space-size=1", "--disable-sigusr1", "/opt/pg-gatehouse/bin/pg-gatehouse.js"]
 CMD ["serve", "--config", "/etc/pg-gatehouse/gatehouse.yaml"]

@@ -32,8 +32,16 @@ if (
   process.execve(
     process.execPath,
     [process.execPath].concat(missing, process.execArgv, process.argv.slice(1)),
-    // A file system that does not answer holds threads of this pool (docs/decisions/0036): there are some to spare.
-    Object.assign({ UV_THREADPOOL_SIZE: '8' }, process.env),
+    Object.assign(
+      {
+        // A file system that does not answer holds threads of this pool (docs/decisions/0036): there are some to spare.
+        UV_THREADPOOL_SIZE: '8',
+        // glibc keeps what a reload has freed, unless told (docs/decisions/0105).
+        MALLOC_ARENA_MAX: '2',
+        MALLOC_MMAP_THRESHOLD_: '131072',
+      },
+      process.env,
+    ),
   );
 }
 

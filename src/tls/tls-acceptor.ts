@@ -54,8 +54,26 @@ export class TlsAcceptor {
     shareContextOf(this.#server, material.options);
     // Node keeps the texts of the lists for setSecureContext(), which is never called here. A session keeps its server.
     Reflect.set(this.#server, 'crl', undefined);
-    this.#server.on('secureConnection', (socket) => this.#onSecure(socket));
-    this.#server.on('tlsClientError', (error, socket) => this.#onError(error, socket));
+    TlsAcceptor.#listen(this.#server, new WeakRef(this));
+  }
+
+  /**
+   * Hands the server's events to its acceptor, which a waiting handshake keeps alive. A session keeps the server as long
+   * as it lasts: were the acceptor held strongly, the certificates and lists of an old state would last as long.
+   */
+  static #listen(server: Server, acceptor: WeakRef<TlsAcceptor>): void {
+    server.on('secureConnection', (socket) => {
+      // Node only reports what goes wrong with an established session, a forged record for one; nothing would be read
+      // of it any more, and it would never close.
+      socket.on('error', destroyThis);
+      const owner = acceptor.deref();
+      if (owner === undefined) socket.destroy();
+      else owner.#onSecure(socket);
+    });
+    server.on('tlsClientError', (error, socket) => {
+      const owner = acceptor.deref();
+      if (owner !== undefined) owner.#onError(error, socket);
+    });
   }
 
   /**
@@ -114,9 +132,6 @@ export class TlsAcceptor {
 
   /** Everything the session's owner must not miss is settled here, before the socket's next event. */
   #onSecure(socket: TLSSocket): void {
-    // Node only reports what goes wrong with an established session, a forged record for one; nothing would be read
-    // of it any more, and it would never close.
-    socket.on('error', destroyThis);
     const handshake = this.#handshakeOf(socket);
     if (handshake === undefined) {
       socket.destroy();
