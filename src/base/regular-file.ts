@@ -87,6 +87,27 @@ export async function listDirectory(path: string, deadlineMs?: number): Promise<
   });
 }
 
+/** What a path led to at some moment. Where the same is found later, nobody has written to it, or only just. */
+export interface Status {
+  /** Device, inode, size and times: another one after each change, and after a link was led elsewhere. */
+  readonly identity: string;
+  /** When it was last changed, contents or names, in milliseconds since 1970. No program can set this time. */
+  readonly changedAtMs: number;
+}
+
+/**
+ * The status of what a path leads to, links followed, without opening it.
+ *
+ * @throws as readRegularFile where there is nothing
+ */
+export async function statusOf(path: string): Promise<Status> {
+  return await inTurn(path, undefined, async (job) => {
+    await followLinks(path, job);
+    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true });
+    return { identity: [dev, ino, size, mtimeNs, ctimeNs].join(' '), changedAtMs: Number(ctimeMs) };
+  });
+}
+
 async function leadsToDirectory(link: string): Promise<boolean> {
   try {
     return (await stat(link)).isDirectory();

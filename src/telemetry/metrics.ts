@@ -1,8 +1,9 @@
 // What Prometheus reads (contract §6): one registry a process, typed methods for those who count, and the sum over
 // several workers in metrics/sum.ts. Every name, label and bucket of the gate is written down here.
 
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Code } from '../base/codes.ts';
+import { collectProcessMetrics } from './event-loop-lag.ts';
 import { droppedLogLines } from './log.ts';
 import {
   cancelOutcomes,
@@ -171,7 +172,7 @@ class ProcessMetrics implements Metrics {
   );
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry });
+    collectProcessMetrics(this.#registry);
     this.#readAtScrape('sessions', 'Sessions being relayed.', 'sum', (source) => source.sessions());
     this.#readAtScrape(
       'handshakes_in_progress',
