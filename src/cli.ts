@@ -1,38 +1,14 @@
 // The command line: arguments in, one command run, an exit status out. Nothing else reads process.argv or sets
 // process.exitCode but commands/action.ts.
 
-import { Command, CommanderError } from 'commander';
-import { ABOUT } from './commands/configuration.ts';
-import { registerCheck } from './commands/check.ts';
-import { registerDemo } from './commands/demo.ts';
-import { registerExplain } from './commands/explain.ts';
-import { registerMigrate } from './commands/migrate.ts';
-import { registerPki } from './commands/pki.ts';
-import { registerRefusals } from './commands/refusals.ts';
-import { registerRemote } from './commands/remote.ts';
-import { registerSecret } from './commands/secret.ts';
-import { registerServe } from './commands/serve.ts';
+import { CommanderError, type Command } from 'commander';
 import { nearest } from './base/nearest.ts';
-import { VERSION } from './base/version.ts';
+import { createProgram } from './commands/program.ts';
 
 /** Exit status of a command line that could not be understood (contract §1). */
 const USAGE = 2;
 
-const program = new Command('pg-gatehouse')
-  .description(ABOUT)
-  .version(VERSION, '-V, --version', 'print the version')
-  .showSuggestionAfterError()
-  .exitOverride();
-
-registerServe(program);
-registerCheck(program);
-registerExplain(program);
-registerMigrate(program);
-registerDemo(program);
-registerPki(program);
-registerRemote(program);
-registerRefusals(program);
-registerSecret(program);
+const program = createProgram().showSuggestionAfterError().exitOverride();
 for (const command of everyCommand(program)) {
   command
     .exitOverride()
