@@ -22,6 +22,8 @@ COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY bin ./bin
+# The status page shows it.
+COPY docs/errors.md ./docs/errors.md
 COPY config/gatehouse.yaml config/pg_hba.conf config/pg_ident.conf /etc/pg-gatehouse/
 # A number, so that Kubernetes can see that it is not root (runAsNonRoot). Nobody logs in as it.
 USER 10001:10001

@@ -435,6 +435,27 @@ export const mutations: readonly Mutation[] = [
     tests: ['admin/requests-of-foreign-pages-are-refused.test.ts'],
   },
   {
+    file: 'admin/page/end-sessions.ts',
+    removes: 'the token that a form of the page has to bring back',
+    from: "if (!this.#isOurs(form.get('token')))",
+    to: 'if (form.has("nothing"))',
+    tests: ['admin/the-status-page-works-without-scripts.test.ts'],
+  },
+  {
+    file: 'admin/page/html.ts',
+    removes: 'the sight of characters that turn a name round',
+    from: 'const INVISIBLE = /[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]/gu;',
+    to: 'const INVISIBLE = /[\\p{Cc}]/gu;',
+    tests: ['admin/the-status-page-is-safe-and-usable-in-a-browser.test.ts'],
+  },
+  {
+    file: 'admin/page/page-routes.ts',
+    removes: 'the turn of others between two pieces of the status page',
+    from: 'await nextTurn();',
+    to: 'await null;',
+    tests: ['admin/the-status-page-of-2000-sessions-holds-nobody-up.test.ts'],
+  },
+  {
     file: 'admin/page/html.ts',
     removes: 'the escaping of names on the status page',
     from: ".replace(/[&<>\"']/g, (character) => entities[character] ?? '')",

@@ -1,7 +1,7 @@
 // What the admin listener may see and do: the one door between HTTP and the gate. Every method is asynchronous, so
 // that one process or several workers can implement it, and what it returns is plain data.
 
-import type { SessionRow } from '../session/session-row.ts';
+import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { Problem } from '../base/problems.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
@@ -47,10 +47,30 @@ export interface GateStatus {
   readonly draining: boolean;
 }
 
+/** What the head of the status page shows beside the rest. */
+export interface Overview {
+  readonly upstream: {
+    /** `host:port`, or the socket's directory. */
+    readonly place: string;
+    readonly answers: boolean;
+  };
+  /** Connections that have yet to prove themselves, of all workers. */
+  readonly handshakes: number;
+  /** 0 = no limit. */
+  readonly limits: {
+    readonly max_connections: number;
+    readonly max_connections_per_address: number;
+    readonly max_handshakes: number;
+  };
+  readonly workers: { readonly serving: number; readonly wanted: number };
+}
+
 export interface GateView {
   /** The exposition of all workers together, with the content type that names its format. */
   metricsText(): Promise<{ readonly contentType: string; readonly body: string }>;
   sessions(): Promise<readonly SessionRow[]>;
+  /** The same with what only the page and the console show; consoles are among them. */
+  fullSessions(): Promise<readonly FullSessionRow[]>;
   /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
   /** Resolves when every new connection, of every worker, sees the new state (contract §7.2). */
@@ -65,4 +85,5 @@ export interface GateView {
   /** The last refused and failed connections of all workers, the newest first (contract §17). */
   refusals(): Promise<readonly RefusalRow[]>;
   status(): Promise<GateStatus>;
+  overview(): Promise<Overview>;
 }

@@ -1,11 +1,12 @@
 // What the admin listener sees of the gate. It is the same with one process and with workers.
 
-import type { GateStatus, GateView, RuleRows } from '../admin/gate-view.ts';
+import type { GateStatus, GateView, Overview, RuleRows } from '../admin/gate-view.ts';
 import type { ClientService } from './client-service.ts';
 import { toText } from '../base/bytestring.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { sumMetrics } from '../telemetry/sum.ts';
+import type { Settings } from '../config/schema.ts';
 import type { HbaRecord } from '../rules/types.ts';
 import { VERSION } from '../base/version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
@@ -34,6 +35,7 @@ export function createGateView(sources: ViewSources): GateView {
       return { contentType: metrics.contentType, body: await body };
     },
     sessions: async () => await service.sessions(),
+    fullSessions: async () => await service.fullSessions(),
     terminate: async (id) => await service.terminate(id),
     reload,
     readiness: async () => {
@@ -57,8 +59,28 @@ export function createGateView(sources: ViewSources): GateView {
       return ruleRows(config.current.rules.records, hits);
     },
     refusals: async () => await service.refusals(),
+    overview: async () => await overviewOf(service, config.current.settings, await upstreamAnswers()),
     status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
   };
+}
+
+async function overviewOf(
+  service: ClientService,
+  { upstream, max_connections, max_connections_per_address, max_handshakes }: Settings,
+  answers: boolean,
+): Promise<Overview> {
+  const workers = await service.workers();
+  return {
+    upstream: { place: placeOf(upstream), answers },
+    handshakes: workers.reduce((sum, { handshakes }) => sum + handshakes, 0),
+    limits: { max_connections, max_connections_per_address, max_handshakes },
+    workers: service.staffing,
+  };
+}
+
+function placeOf({ host, port }: Settings['upstream']): string {
+  if (host.startsWith('/')) return host;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The rows of GET /rules, each made when it is read. */

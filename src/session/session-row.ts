@@ -58,6 +58,7 @@ export interface FullSessionRow extends SessionRow {
     readonly subject: string;
     readonly issuer: string;
     /** ISO 8601. */
+    readonly not_before: string;
     readonly not_after: string;
   } | null;
 }
@@ -71,7 +72,12 @@ export function fullSessionRow(session: Session): FullSessionRow {
     certificate:
       facts === null
         ? null
-        : { subject: facts.subjectName, issuer: facts.issuerName, not_after: facts.notAfter.toISOString() },
+        : {
+            subject: facts.subjectName,
+            issuer: facts.issuerName,
+            not_before: facts.notBefore.toISOString(),
+            not_after: facts.notAfter.toISOString(),
+          },
   };
 }
 

@@ -63,7 +63,8 @@ await test('readyz says 503 and why; a failed reload alone is named and leaves i
 await test('a question that goes wrong is for the log; the client learns nothing of it', async (t) => {
   const failure = new Error('worker 3 at /run/secret.sock is gone');
   const told: unknown[] = [];
-  const view = exampleGate([], { sessions: () => Promise.reject(failure) }).view;
+  const fails = (): Promise<never> => Promise.reject(failure);
+  const { view } = exampleGate([], { sessions: fails, fullSessions: fails });
   const url = await startAdmin(t, view, { onError: (error) => told.push(error) });
   for (const path of ['/sessions', '/']) {
     const answer = await fetch(url + path);

@@ -1,6 +1,6 @@
 // A gate behind the admin listener, as its peer: a GateView whose answers a test chooses and whose calls it can read.
 
-import type { SessionRow } from '../../src/session/session-row.ts';
+import type { FullSessionRow } from '../../src/session/session-row.ts';
 import type { Test } from 'tap';
 import type { GateView } from '../../src/admin/gate-view.ts';
 import { createAdminServer } from '../../src/admin/server.ts';
@@ -11,7 +11,7 @@ import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
-export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
+export function exampleSession(changes: Partial<FullSessionRow> = {}): FullSessionRow {
   return {
     id: '1-17',
     user: 'alice',
@@ -36,6 +36,14 @@ export function exampleSession(changes: Partial<SessionRow> = {}): SessionRow {
     client_serial: '4711',
     issuer_dn: 'CN=Example CA',
     upstream_pid: 4242,
+    is_console: false,
+    replication: false,
+    certificate: {
+      subject: '/O=Example/CN=alice',
+      issuer: '/CN=Example CA',
+      not_before: new Date(Date.now() - 60 * DAY_MS).toISOString(),
+      not_after: new Date(Date.now() + 300.5 * DAY_MS).toISOString(),
+    },
     ...changes,
   };
 }
@@ -89,7 +97,7 @@ export interface ExampleGate {
 }
 
 export function exampleGate(
-  sessions: readonly SessionRow[] = [exampleSession()],
+  sessions: readonly FullSessionRow[] = [exampleSession()],
   answers: Partial<GateView> = {},
 ): ExampleGate {
   const live = new Map(sessions.map((row) => [row.id, row]));
@@ -102,6 +110,7 @@ export function exampleGate(
         body: 'gatehouse_up 1\n',
       }),
       sessions: async () => [...live.values()],
+      fullSessions: async () => [...live.values()],
       terminate: async (id) => {
         gate.terminated.push(id);
         return live.delete(id);
@@ -118,6 +127,12 @@ export function exampleGate(
         { file: '/etc/gatehouse/pg_hba.conf', line: 5, rule: 'host all all all reject', hits: 0 },
       ],
       refusals: async () => [],
+      overview: async () => ({
+        upstream: { place: '127.0.0.1:5432', answers: true },
+        handshakes: 2,
+        limits: { max_connections: 0, max_connections_per_address: 0, max_handshakes: 1000 },
+        workers: { serving: 1, wanted: 1 },
+      }),
       status: async () => ({
         version: '0.1.0',
         startedAt: new Date('2026-03-01T11:00:00Z'),

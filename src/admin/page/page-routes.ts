@@ -1,27 +1,62 @@
-// The status page's three addresses: the page itself, its stylesheet and its script.
+// The status page's addresses: the page itself, its stylesheet and script, what its codes mean, and its forms.
 
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { GateView } from '../gate-view.ts';
-import { script, stylesheet } from './page-assets.ts';
-import { readOrder, renderPage } from './page.ts';
+import { EndForms } from './end-sessions.ts';
+import { renderErrors } from './errors-page.ts';
+import { nextTurn } from '../../base/slices.ts';
+import { pagePieces, type PageContent } from './page.ts';
+import { script } from './script.ts';
+import { readQuery } from './session-list.ts';
+import { stylesheet } from './stylesheet.ts';
 
-/** GET / for people (`?sort=COLUMN&order=asc|desc` sorts the sessions), with what it needs from the same origin. */
+/** GET / for people, with what it needs from the same origin. */
 export function addPage(app: FastifyInstance, view: GateView): void {
+  const forms = new EndForms(view);
+  forms.addTo(app);
+
   app.get('/', async (request, reply) => {
-    const [status, readiness, sessions, { certificates, crls }, rules] = await Promise.all([
-      view.status(),
-      view.readiness(),
-      view.sessions(),
-      view.certificates(),
-      view.rules(),
-    ]);
-    const [, query] = request.url.split('?', 2);
-    const order = readOrder(new URLSearchParams(query));
-    const page = { now: new Date(), status, readiness, sessions, certificates, crls, rules, order };
-    return reply.type('text/html; charset=utf-8').send(renderPage(page));
+    const [status, overview, readiness, sessions, { certificates, crls }, rules, refusals] =
+      await Promise.all([
+        view.status(),
+        view.overview(),
+        view.readiness(),
+        view.fullSessions(),
+        view.certificates(),
+        view.rules(),
+        view.refusals(),
+      ]);
+    const [, search] = request.url.split('?', 2);
+    const parameters = new URLSearchParams(search);
+    const page = inTurns({
+      now: new Date(),
+      status,
+      overview,
+      readiness,
+      certificates,
+      crls,
+      rules,
+      refusals,
+      sessions: sessions.filter((session) => !session.is_console),
+      query: readQuery(parameters),
+      token: forms.token,
+      notice: forms.notice(parameters.get('done')),
+    });
+    return reply.type('text/html; charset=utf-8').send(Readable.from(page, { objectMode: false }));
   });
+
+  app.get('/errors', async (_request, reply) => reply.type('text/html; charset=utf-8').send(renderErrors()));
 
   app.get('/status.css', async (_request, reply) => reply.type('text/css; charset=utf-8').send(stylesheet));
 
   app.get('/status.js', async (_request, reply) => reply.type('text/javascript; charset=utf-8').send(script));
+}
+
+/** SECURITY: a page of thousands of sessions, asked for by each browser again and again, holds no session up. */
+async function* inTurns(content: PageContent): AsyncGenerator<string> {
+  for (const piece of pagePieces(content)) {
+    if (piece !== '') yield piece;
+    await nextTurn();
+  }
 }
