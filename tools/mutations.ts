@@ -612,4 +612,32 @@ export const mutations: readonly Mutation[] = [
     to: 'if (earlier.method !== null ||',
     tests: ['session/a-reload-while-a-password-is-typed-makes-the-decision-be-made-again.test.ts'],
   },
+  {
+    file: 'session/ban-step.ts',
+    removes: 'the exemption of loopback and of balancers from bans',
+    from: 'return isSenderItself || isLoopback(address) ? null : addressBlock(address);',
+    to: 'return addressBlock(address) ?? String(isSenderItself || isLoopback(address));',
+    tests: ['session/what-counts-as-a-failed-authentication.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
+    removes: 'the look for a ban before any rule is asked',
+    from: '  await refuseBanned(connection);\n',
+    to: '  void refuseBanned;\n',
+    tests: ['workers/an-address-that-fails-too-often-is-refused-for-a-while.test.ts'],
+  },
+  {
+    file: 'session/check-password.ts',
+    removes: 'the look for a ban before each guess is looked at',
+    from: '    await this.#onAnswer?.();\n',
+    to: '    void this.#onAnswer;\n',
+    tests: ['workers/an-address-that-fails-too-often-is-refused-for-a-while.test.ts'],
+  },
+  {
+    file: 'session/bans.ts',
+    removes: 'the bound of the table of failures',
+    from: 'const times = isFull ? earlier : [...earlier, now];',
+    to: 'const times = isFull && most < 0 ? earlier : [...earlier, now];',
+    tests: ['session/the-table-of-bans-lets-in-when-it-is-full.test.ts'],
+  },
 ];

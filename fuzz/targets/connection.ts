@@ -140,6 +140,7 @@ class House {
       handshakesInProgress: () => gate.strangers.handshakes.size,
       upstreamUp: () => true,
       sessionsNoLongerAdmitted: () => 0,
+      bannedAddresses: () => 0,
     });
     await gate.listen({ settings: config.current.settings, log });
     this.#port = gate.addresses[0]?.port ?? 0;

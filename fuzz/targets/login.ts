@@ -208,6 +208,7 @@ async function loggedIn(
       keys.push(theirs);
       return OUR_KEY;
     },
+    beforeAnswer: null,
     onAuthenticated: async () => void authenticated++,
   });
   // It may fail while this waits for it to read on.

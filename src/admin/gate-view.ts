@@ -1,6 +1,7 @@
 // What the admin listener may see and do: the one door between HTTP and the gate. Every method is asynchronous, so
 // that one process or several workers can implement it, and what it returns is plain data.
 
+import type { BanRow } from '../session/bans.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { Problem } from '../base/problems.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
@@ -84,6 +85,10 @@ export interface GateView {
   rules(): Promise<RuleRows>;
   /** The last refused and failed connections of all workers, the newest first (contract §17). */
   refusals(): Promise<readonly RefusalRow[]>;
+  /** The addresses that are refused for their failed authentications (contract §10). */
+  bans(): Promise<readonly BanRow[]>;
+  /** Lets an address in again, as `bans` has it or any of an IPv6 network. False = it was not refused. */
+  unban(address: string): Promise<boolean>;
   status(): Promise<GateStatus>;
   overview(): Promise<Overview>;
 }

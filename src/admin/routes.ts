@@ -48,9 +48,21 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
 
   app.get('/refusals', async () => view.refusals());
 
+  addBans(app, view);
+
   app.get('/rules', async (_request, reply) =>
     reply.type('application/json; charset=utf-8').send(jsonArray(await view.rules())),
   );
+}
+
+function addBans(app: FastifyInstance, view: GateView): void {
+  app.get('/bans', async () => view.bans());
+
+  // A network of IPv6 has a slash, which some clients escape and some do not.
+  app.delete<{ Params: { '*': string } }>('/bans/*', async (request, reply) => {
+    if (await view.unban(request.params['*'])) return { ok: true };
+    return reply.code(404).send({ error: 'no such ban' });
+  });
 }
 
 /** Rows of one piece of an answer: what is made of them holds the sessions up for less than a millisecond. */

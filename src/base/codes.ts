@@ -84,6 +84,12 @@ export const codes = {
     'info',
     'authentication_timeout passed before the upstream accepted the client.',
   ),
+  'address-banned': entry(
+    '28000',
+    'debug',
+    'The address has failed to authenticate max_authentication_failures_per_address times and is refused for authentication_ban_time.',
+    'too many authentication failures',
+  ),
   'handshake-evicted': entry(
     '53300',
     'warn',

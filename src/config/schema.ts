@@ -24,6 +24,8 @@ const INT_MAX = 2_147_483_647;
 /** PostgreSQL's MAX_BACKENDS. */
 const MAX_BACKENDS = 262_143;
 const DAY_MS = 86_400_000;
+/** 24 days in seconds: Node's timers end at 2^31 milliseconds. */
+const MAX_BAN_S = 24 * 86_400;
 const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const;
 
 const connections = {
@@ -67,6 +69,26 @@ const connections = {
   proxy_networks: networks({
     default: "''",
     doc: "The load balancers that speak the PROXY protocol (version 1 or 2): addresses and CIDR masks, as a YAML list or one text with commas. Every connection from there must begin with its header, cancel requests and health checks too, and the address and port in it are the client's from then on: for the rules, the limits and the log. From every other address a header is refused. List only the balancers: anyone who connects from there can claim any address. Empty is none.",
+  }),
+  max_authentication_failures_per_address: integer({
+    default: '0',
+    min: 0,
+    max: 10_000,
+    doc: 'A client address that fails to authenticate this often within `authentication_failures_window` is refused for `authentication_ban_time` with 28000 `too many authentication failures`; no rule is asked then. What counts: a certificate that does not verify, one that is missing or names another user where a line demands it, a line that rejects or none that matches, a wrong password. A success forgets the failures. IPv6 counts by /64, clients of `proxy_networks` by their declared address; loopback and the balancers themselves are never refused. 0 is off.',
+  }),
+  authentication_failures_window: duration({
+    default: '10min',
+    unit: 's',
+    min: 1,
+    max: MAX_BAN_S,
+    doc: 'How long a failed authentication counts.',
+  }),
+  authentication_ban_time: duration({
+    default: '1min',
+    unit: 's',
+    min: 1,
+    max: MAX_BAN_S,
+    doc: 'How long an address is refused after `max_authentication_failures_per_address` failures. `DELETE /bans/ADDRESS` lets it in before.',
   }),
   authentication_timeout: duration({
     default: '60s',

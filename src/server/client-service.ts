@@ -1,6 +1,7 @@
 // What serves the clients: this process itself, or several workers. server.ts and the admin listener do not know which.
 
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
+import type { BanRow } from '../session/bans.ts';
 import type { ListenAddress } from './listen.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
@@ -32,6 +33,12 @@ export interface ClientService {
   workers(): Promise<readonly WorkerRow[]>;
   /** The last refused and failed connections of all, the newest first. */
   refusals(): Promise<readonly RefusalRow[]>;
+  /** The addresses that are refused for their failed authentications. */
+  bans(): Promise<readonly BanRow[]>;
+  /** Lets an address in again. False = it was not refused. */
+  unban(address: string): Promise<boolean>;
+  /** How many they are. */
+  readonly bannedAddresses: number;
   /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
   /** Cancels the statement of a session. False = no such session is there, or the upstream could not be reached. */

@@ -7,6 +7,7 @@ import type { ConfigHolder } from '../config/snapshot.ts';
 import { shownSettings } from '../config/shown-settings.ts';
 import type { ConsoleRows, ConsoleSession, ConsoleView, RowTable } from '../console/console-view.ts';
 import { timestampText } from '../console/pg-types.ts';
+import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { FullSessionRow } from '../session/session-row.ts';
 import type { ClientService } from './client-service.ts';
 
@@ -84,24 +85,23 @@ async function rowsOf(table: RowTable, view: GateView, service: ClientService): 
         state,
       ]);
     case 'refusals':
-      return (await view.refusals()).map((each) => [
-        timestampText(new Date(each.time)),
-        each.code,
-        each.msg,
-        each.host ?? null,
-        each.port ?? null,
-        each.user ?? null,
-        each.database ?? null,
-        each.rule ?? null,
-        each.detail ?? null,
-        each.hint ?? null,
-      ]);
-    // Nothing is counted or kept for these yet.
+      return (await view.refusals()).map(refusalCells);
     case 'bans':
-      return [];
+      return (await view.bans()).map(({ address, until, failures, refused }) => [
+        address,
+        timestampText(new Date(until)),
+        failures,
+        refused,
+      ]);
     default:
       return table satisfies never;
   }
+}
+
+function refusalCells(row: RefusalRow): ConsoleRows[number] {
+  const { time, code, msg, host, port, user, database, rule, detail, hint } = row;
+  const known = [host, port, user, database, rule, detail, hint].map((value) => value ?? null);
+  return [timestampText(new Date(time)), code, msg, ...known];
 }
 
 /** Each series of an exposition: name, labels as they stand between the braces, value. */

@@ -2,6 +2,7 @@
 
 import type { GateStatus, GateView, Overview, RuleRows } from '../admin/gate-view.ts';
 import type { ClientService } from './client-service.ts';
+import { banAddress } from '../session/bans.ts';
 import { toText } from '../base/bytestring.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -60,6 +61,8 @@ export function createGateView(sources: ViewSources): GateView {
     },
     refusals: async () => await service.refusals(),
     overview: async () => await overviewOf(service, config.current.settings, await upstreamAnswers()),
+    bans: async () => await service.bans(),
+    unban: async (address) => await service.unban(banAddress(address)),
     status: async () => ({ version: VERSION, startedAt, lastReload: lastReload(), draining: draining() }),
   };
 }

@@ -238,18 +238,22 @@ async function startService(
   const passed = passedSockets(process.env);
   if (settings.workers > 1) {
     if (passed.length > 0) throw socketsForOneProcessOnly(settings);
+    let workers: Workers | null = null;
     metrics.bindGauges({
       sessions: () => 0,
       handshakesInProgress: () => 0,
+      bannedAddresses: () => workers?.bannedAddresses ?? 0,
       sessionsNoLongerAdmitted: () => 0,
       upstreamUp,
     });
-    return await Workers.start({ config, log, metrics, view });
+    workers = await Workers.start({ config, log, metrics, view });
+    return workers;
   }
   const gate = new ServingProcess({ config, log, metrics, view });
   metrics.bindGauges({
     sessions: () => gate.live.size,
     handshakesInProgress: () => gate.strangers.handshakes.size,
+    bannedAddresses: () => gate.bannedAddresses,
     sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
     upstreamUp,
   });

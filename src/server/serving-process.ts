@@ -1,6 +1,7 @@
 // One process that serves clients: it listens, serves its connections, takes over reloads and ends its sessions. With one
 // process it is the whole gate; with workers each of them is one.
 
+import { BanTable, LocalBans, type BanRow, type Bans } from '../session/bans.ts';
 import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import { ConsoleConnection } from '../console/console-connection.ts';
@@ -59,6 +60,7 @@ export interface GateProcessOptions {
 /** What all workers share, as one of them sees it. */
 export interface SharedState {
   readonly quota: Quota;
+  readonly bans?: Bans;
   /** What another worker knows of this key. */
   readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
   /** A cancel request from this address had a key that no worker knows: it counts in all of them. */
@@ -87,6 +89,7 @@ export class ServingProcess implements ClientService {
   readonly #connections = new Map<Socket, Promise<void>>();
   readonly #consolePids = new ConsolePids();
   readonly #refusals = new Refusals();
+  readonly #bans: BanTable;
   readonly #dialer = new Dialer(() => this.addresses);
   readonly #capacity = connectionsThatFit();
   #listeners: Listeners | null = null;
@@ -100,6 +103,7 @@ export class ServingProcess implements ClientService {
     this.#tls = config.current.tls;
     this.#log = log;
     this.#metrics = metrics;
+    this.#bans = new BanTable({ log });
     this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
     this.cancelGuesses = new CancelGuesses({ onUnknown: shared?.onUnknownKey });
     this.#gate = {
@@ -114,6 +118,7 @@ export class ServingProcess implements ClientService {
       },
       dialer: this.#dialer,
       quota: shared?.quota ?? new LocalQuota(),
+      bans: shared?.bans ?? new LocalBans(this.#bans),
       salted: new SaltedPasswords(),
       cancelGuesses: this.cancelGuesses,
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
@@ -177,6 +182,18 @@ export class ServingProcess implements ClientService {
     return this.#refusals.list();
   }
 
+  async bans(): Promise<readonly BanRow[]> {
+    return this.#bans.list();
+  }
+
+  async unban(address: string): Promise<boolean> {
+    return this.#bans.lift(address);
+  }
+
+  get bannedAddresses(): number {
+    return this.#bans.size;
+  }
+
   async terminate(id: string): Promise<boolean> {
     const session = this.live.get(id);
     session?.end(terminatedByAdministrator('terminated by an administrator'));
@@ -210,6 +227,7 @@ export class ServingProcess implements ClientService {
 
   async adopt(): Promise<void> {
     this.#freeLongLists();
+    this.#bans.adopt(this.#config.current.settings);
     this.#log.level = this.#config.current.settings.log_level;
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);

@@ -8,6 +8,7 @@ import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
+import { beforeEachAnswer, refuseBanned } from './ban-step.ts';
 import type { Connection } from './connection.ts';
 import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
@@ -37,6 +38,8 @@ export interface Admitted {
 export async function admit(connection: Connection, startup: StartupRequest): Promise<Admitted> {
   const { gate, known } = connection;
   let proof: Proof | null = null;
+  // SECURITY: before any rule is asked, the line that would admit it in clear included.
+  await refuseBanned(connection);
   for (;;) {
     const snapshot = gate.snapshot();
     connection.settings = snapshot.settings;
@@ -92,7 +95,8 @@ async function proveHere(
   if (method === null || passwords === null) return null;
   let proof: Proof;
   try {
-    proof = await provePassword(connection, startup.user, verdict, { method, passwords, earlier });
+    const onAnswer = beforeEachAnswer(connection);
+    proof = await provePassword(connection, startup.user, verdict, { method, passwords, earlier, onAnswer });
   } catch (error) {
     countHit(connection, verdict);
     throw error;

@@ -35,6 +35,7 @@ export function giveKey(
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
 export async function cancel(connection: Connection, request: CancelKey): Promise<'cancel'> {
   const { gate, life, known } = connection;
+  connection.isCancel = true;
   const snapshot = gate.snapshot();
   // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
   if (known.tls?.certificate.state === 'unverified') {

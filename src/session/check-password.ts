@@ -42,6 +42,8 @@ export interface PasswordLine extends PasswordContext {
   readonly matched: ByteString;
   /** It is the client's turn. */
   readonly onAsk: () => void;
+  /** It has answered: resolves where the answer may be looked at. Null = it may always. */
+  readonly onAnswer: (() => Promise<void>) | null;
   readonly signal: AbortSignal;
 }
 
@@ -150,6 +152,7 @@ class AskedClient {
   readonly #socket: Socket;
   readonly #answers: AnswerReader;
   readonly #onAsk: () => void;
+  readonly #onAnswer: PasswordLine['onAnswer'];
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   #waiting: {
@@ -158,9 +161,13 @@ class AskedClient {
   } | null = null;
   #failure: unknown = null;
 
-  constructor(socket: Socket, { user, onAsk, signal }: Pick<PasswordLine, 'user' | 'onAsk' | 'signal'>) {
+  constructor(
+    socket: Socket,
+    { user, onAsk, onAnswer, signal }: Pick<PasswordLine, 'user' | 'onAsk' | 'onAnswer' | 'signal'>,
+  ) {
     this.#socket = socket;
     this.#onAsk = onAsk;
+    this.#onAnswer = onAnswer;
     this.#signal = signal;
     this.#onAbort = () => this.#fail(signal.reason);
     this.#answers = new AnswerReader(socket, user, {
@@ -185,6 +192,7 @@ class AskedClient {
     this.#answers.expect(request);
     const message = await promise;
     this.#waiting = null;
+    await this.#onAnswer?.();
     return message.subarray(MESSAGE_HEADER_LENGTH);
   }
 

@@ -13,6 +13,7 @@ import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { IpAddress } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist, enlist, stepBack, type Admitted } from './admission.ts';
+import { authenticated, beforeEachAnswer, countFailure } from './ban-step.ts';
 import { readClientAddress, speaksForOthers } from './client-address.ts';
 import { forwardCancel } from './cancel.ts';
 import { cancel, giveKey } from './cancel-step.ts';
@@ -60,6 +61,8 @@ export interface Connection {
   readonly said: BackendStream;
   /** The state that has admitted it, until it is listed. */
   decidedBy: Snapshot | null;
+  /** It carries a cancel request, for which nobody logs in. */
+  isCancel: boolean;
   /** The gate itself answers, by the state that has decided. */
   isConsole: boolean;
   /** False once it has ended as it should. */
@@ -140,6 +143,7 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
     session: null,
     said: new BackendStream(),
     decidedBy: null,
+    isCancel: false,
     isConsole: false,
     hasFailed: true,
   };
@@ -180,6 +184,8 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
   const { gate, life, known, client, said } = connection;
   connection.upstream?.socket.destroy();
   reportFailure(gate, known, failure, relayedBytes(connection));
+  // Before the client is told: its next connection, to whichever worker, meets the ban.
+  await countFailure(connection, failure);
   // Ended from outside before the startup packet, it is closed without a word: in clear the client would read our error
   // as the answer to its SSLRequest (CVE-2024-10977), or as TLS records. Inside TLS a client that makes room for others
   // is told so (contract §7.34). One that took too long is not waited for.
@@ -251,7 +257,9 @@ async function logInAt(
     signal: life.signal,
     onAsked: () => stepBack(connection),
     onBackendKey: (theirs) => giveKey(connection, link, startup, theirs),
+    beforeAnswer: beforeEachAnswer(connection),
     onAuthenticated: async () => {
+      await authenticated(connection);
       await enlist(connection);
       life.clear();
       if (!settings.log_connections) return;

@@ -7,6 +7,7 @@ import { cancelKeyLength } from '../protocol/backend-key-data.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission } from '../rules/types.ts';
+import { authenticated } from './ban-step.ts';
 import type { Connection } from './connection.ts';
 import { withSignal } from './end-signal.ts';
 import type { ConsoleRole, ConsoleVisitor, ProcessState } from './process-state.ts';
@@ -39,6 +40,7 @@ export async function serveConsole(
   const { console: served } = session;
   const pid = await withSignal(gate.nextConsolePid(), life.signal);
   const key = gate.sessions.issueKey(session, pid, cancelKeyLength(startup.minorVersion));
+  await authenticated(connection);
   life.clear();
   if (settings.log_connections) logAuthorized(gate, known, startup);
   const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));

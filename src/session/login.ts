@@ -47,6 +47,8 @@ export interface LoginOptions {
   readonly onAsked: () => void;
   /** The upstream has sent BackendKeyData; returns what the client is sent instead, null = nothing. */
   readonly onBackendKey: (theirs: CancelKey) => CancelKey | null;
+  /** Called with each answer of the client: it goes on to the upstream once this has resolved. Null = at once. */
+  readonly beforeAnswer: (() => Promise<void>) | null;
   /** AuthenticationOk has come and satisfies the demand. It is sent once this has resolved, and not if it rejects. */
   readonly onAuthenticated: () => Promise<void>;
   /** Ends the login with its reason. */
@@ -97,7 +99,7 @@ class LoginExchange {
     this.#options = options;
     this.#guard = new LoginGuard(options.demand, options.user);
     this.#answers = new AnswerReader(client.socket, options.user, {
-      onAnswer: (message) => void link.socket.write(message),
+      onAnswer: (message) => void this.#send(message, options.beforeAnswer),
       onEnd: this.#onClientEnd,
       onFault: (error) => this.#fail(error),
     });
@@ -253,6 +255,16 @@ class LoginExchange {
   };
 
   // -- client to upstream
+
+  async #send(answer: Buffer, mayGoOn: LoginOptions['beforeAnswer']): Promise<void> {
+    try {
+      if (mayGoOn !== null) await mayGoOn();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (!this.#isOver && !this.#link.socket.writableEnded) this.#link.socket.write(answer);
+  }
 
   readonly #onClientEnd = (isOwing: boolean): void => {
     if (isOwing) {

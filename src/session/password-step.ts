@@ -15,7 +15,7 @@ import type { Admission } from '../rules/types.ts';
 import type { TlsSession } from '../tls/types.ts';
 import { DerError } from '../x509/der.ts';
 import { readCertificateSignature } from '../x509/signature-algorithm.ts';
-import { checkPassword, type Shown } from './check-password.ts';
+import { checkPassword, type PasswordLine, type Shown } from './check-password.ts';
 import type { Connection } from './connection.ts';
 
 /** A password that the client has proved, and what it was proved against. */
@@ -23,6 +23,12 @@ export interface Proof {
   readonly method: PasswordMethod;
   readonly secret: Secret | null;
   readonly shown: Shown;
+}
+
+export interface ProofOptions extends Pick<PasswordLine, 'method' | 'onAnswer'> {
+  readonly passwords: Passwords;
+  /** What the client has proved while another state was in force. */
+  readonly earlier: Proof | null;
 }
 
 /** The method of a line that the gate decides itself; null where it asks for no password, or the upstream decides. */
@@ -38,14 +44,13 @@ export function methodDecidedHere({ record }: Admission, passwords: Passwords | 
  *
  * SECURITY: what it has proved counts only where the line in force asks for the same proof of the same secret.
  *
- * @param earlier what the client has proved while another state was in force
  * @throws GatehouseError as checkPassword, or `stale-handshake` where the earlier proof does not count any more
  */
 export async function provePassword(
   connection: Connection,
   user: ByteString,
   admission: Admission,
-  { method, passwords, earlier }: { method: PasswordMethod; passwords: Passwords; earlier: Proof | null },
+  { method, passwords, earlier, onAnswer }: ProofOptions,
 ): Promise<Proof> {
   const { gate, life, known, client } = connection;
   const secret = passwords.secrets.get(user) ?? null;
@@ -65,6 +70,7 @@ export async function provePassword(
     channel: channelOf(known.tls),
     matched: matchedDetail(admission.record),
     onAsk: () => gate.strangers.progress(life),
+    onAnswer,
     signal: life.signal,
   });
   gate.strangers.working(life);

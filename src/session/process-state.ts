@@ -8,6 +8,7 @@ import type { Snapshot } from '../config/snapshot.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Bans } from './bans.ts';
 import type { CancelGuesses } from './cancel-guesses.ts';
 import type { Dialer } from './dial.ts';
 import type { Quota } from './quota.ts';
@@ -63,6 +64,8 @@ export interface ProcessState {
   readonly dialer: Dialer;
   /** Counts the sessions of all workers. */
   readonly quota: Quota;
+  /** Counts failed authentications of all workers, and knows whom they refuse. */
+  readonly bans: Bans;
   /** Salted passwords that were computed already, so that a login costs a few HMACs. */
   readonly salted: SaltedPasswords;
   /** Unknown cancel keys, by the addresses that have sent them. */

@@ -32,6 +32,8 @@ export interface GaugeSource {
   upstreamUp(): boolean | null;
   /** Live sessions that a reload's rules, CA or CRL would refuse now. */
   sessionsNoLongerAdmitted(): number;
+  /** Addresses that are refused for their failed authentications. */
+  bannedAddresses(): number;
 }
 
 export type { RuleHits, RuleInForce } from './rule-hits.ts';
@@ -185,6 +187,9 @@ class ProcessMetrics implements Metrics {
       'Live sessions that would be refused now.',
       'sum',
       (source) => source.sessionsNoLongerAdmitted(),
+    );
+    this.#readAtScrape('banned_addresses', 'Addresses refused for failed authentications.', 'sum', (source) =>
+      source.bannedAddresses(),
     );
     this.#readAtScrape('upstream_up', '1 = the upstream answered the last probe.', 'min', (source) => {
       const up = source.upstreamUp();

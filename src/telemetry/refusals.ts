@@ -5,7 +5,7 @@ import { codes, type Code } from '../base/codes.ts';
 import { shortenedFields } from './log-line.ts';
 
 /** SECURITY: strangers cause these by the thousand. A row is as long as a line of the log at most. */
-export const MAX_REFUSALS = 200;
+const MAX_REFUSALS = 200;
 
 /** The fields of one closing line, as plain data. The names are those of the log. */
 export interface RefusalRow {

@@ -133,6 +133,8 @@ export function exampleGate(
         limits: { max_connections: 0, max_connections_per_address: 0, max_handshakes: 1000 },
         workers: { serving: 1, wanted: 1 },
       }),
+      bans: async () => [],
+      unban: async () => false,
       status: async () => ({
         version: '0.1.0',
         startedAt: new Date('2026-03-01T11:00:00Z'),

@@ -44,7 +44,7 @@ await test("the limits' defaults and codes are the program's", async (t) => {
   const security = pages[1]!.text;
   const table = security.slice(security.indexOf('## Limits'));
   const rows = [...table.matchAll(/^\| [^|]+ \| `([a-z_.]+)`, (\S+) \| `([a-z-]+)` \|$/gm)];
-  t.equal(rows.length, 6);
+  t.equal(rows.length, 7);
   for (const [, setting = '', written, code = ''] of rows) {
     t.ok(isSettingName(setting), setting);
     if (isSettingName(setting)) t.equal(schema[setting].written, written, setting);

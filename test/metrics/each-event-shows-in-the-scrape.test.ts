@@ -7,7 +7,12 @@ import type { Metrics } from '../../src/telemetry/metrics.ts';
 import { exampleCertificate, exampleCrl } from '../admin/example-gate.ts';
 import { parseExposition } from './exercised.ts';
 
-const idle = { sessions: () => 0, handshakesInProgress: () => 0, sessionsNoLongerAdmitted: () => 0 };
+const idle = {
+  sessions: () => 0,
+  handshakesInProgress: () => 0,
+  sessionsNoLongerAdmitted: () => 0,
+  bannedAddresses: () => 0,
+};
 const day = 24 * 3600;
 
 /** What happened, and the samples it must lead to; undefined = there must be no such series. */
@@ -39,8 +44,15 @@ const table: readonly (readonly [
         handshakesInProgress: () => 2,
         upstreamUp: () => true,
         sessionsNoLongerAdmitted: () => 1,
+        bannedAddresses: () => 4,
       }),
-    { sessions: 3, handshakes_in_progress: 2, upstream_up: 1, sessions_no_longer_admitted: 1 },
+    {
+      sessions: 3,
+      handshakes_in_progress: 2,
+      upstream_up: 1,
+      sessions_no_longer_admitted: 1,
+      banned_addresses: 4,
+    },
   ],
   [
     'the upstream is down',

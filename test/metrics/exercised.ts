@@ -16,6 +16,7 @@ export function exercisedMetrics(): Metrics {
     handshakesInProgress: () => 2,
     upstreamUp: () => true,
     sessionsNoLongerAdmitted: () => 1,
+    bannedAddresses: () => 4,
   });
   metrics.limits({ max_connections: 100, max_handshakes: 256 });
   metrics.rules(exampleRules);

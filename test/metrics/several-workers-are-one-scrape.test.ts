@@ -35,7 +35,12 @@ await test('two workers that did the same', async (t) => {
 });
 
 await test('workers that know different things', async (t) => {
-  const idle = { sessions: () => 1, handshakesInProgress: () => 0, sessionsNoLongerAdmitted: () => 0 };
+  const idle = {
+    sessions: () => 1,
+    handshakesInProgress: () => 0,
+    sessionsNoLongerAdmitted: () => 0,
+    bannedAddresses: () => 0,
+  };
   const [first, second, third] = [createMetrics(), createMetrics(), createMetrics()];
   first.bindGauges({ ...idle, upstreamUp: () => true });
   second.bindGauges({ ...idle, upstreamUp: () => false });

@@ -7,6 +7,7 @@ import type { ListenAddress } from '../listen.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { Candidate } from '../../session/handshakes.ts';
+import type { BanLimits } from '../../session/bans.ts';
 import type { Exhausted, SessionLimits } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 
@@ -58,6 +59,11 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   /** Counts a session where no limit is set, so nobody waits for an answer. */
   add(address: string): void;
   release(address: string): void;
+  /** Whether connections of this address are refused; counts the refusal. */
+  refusesAddress(address: string): boolean;
+  authenticationFailed(address: string, limits: BanLimits): void;
+  /** Forgets the address's failures; true = it is refused by now. */
+  authenticationSucceeded(address: string): boolean;
   /** How many connections of the worker have yet to prove themselves. */
   handshakes(count: number): void;
   /** The worker has charged this address for a failed opening. */

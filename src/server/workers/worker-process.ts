@@ -8,6 +8,7 @@ import type { ConsoleView } from '../../console/console-view.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
+import type { BanTable } from '../../session/bans.ts';
 import type { SessionCount } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 import type { WorkerRow } from '../client-service.ts';
@@ -42,6 +43,8 @@ const EXIT_MS = 2_000;
 export interface WorkerOptions {
   /** Of all workers. */
   readonly count: SessionCount;
+  /** Of all workers. */
+  readonly bans: BanTable;
   readonly useKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<KeyUse | null>;
   readonly onUnknownKey: (by: WorkerProcess, address: string) => void;
   readonly nextConsolePid: () => number;
@@ -97,11 +100,9 @@ export class WorkerProcess {
   #missed = 0;
 
   constructor(child: ChildProcess, options: WorkerOptions) {
-    const { count, useKey, onUnknownKey, nextConsolePid, view, onHandshakes, onRefused, onCharge, onHung } =
-      options;
     this.#child = child;
-    this.#count = count;
-    this.#onHung = onHung;
+    this.#count = options.count;
+    this.#onHung = options.onHung;
     this.pid = child.pid ?? 0;
     this.exited = new Promise((resolve) => {
       // Each failure to send is an `error` too, so there may be several.
@@ -115,7 +116,13 @@ export class WorkerProcess {
     void this.exited.then(() => this.#stopBeating());
     const { promise: drained, resolve: onDrained } = Promise.withResolvers<void>();
     this.drained = drained;
-    const methods: PrimaryMethods = {
+    this.remote = new Remote(child, this.#methods(options, onDrained), LIMITS);
+  }
+
+  /** What it may call here. */
+  #methods(options: WorkerOptions, onDrained: () => void): PrimaryMethods {
+    const { count, bans, useKey, onUnknownKey, nextConsolePid, view } = options;
+    return {
       check: (address, limits) => count.exhausted(address, limits),
       take: (address, limits) => {
         const exhausted = count.exhausted(address, limits);
@@ -123,20 +130,22 @@ export class WorkerProcess {
         return exhausted;
       },
       add: (address) => this.#add(address),
+      refusesAddress: (address) => bans.refuses(address),
+      authenticationFailed: (address, limits) => bans.failed(address, limits),
+      authenticationSucceeded: (address) => bans.succeeded(address),
       release: (address) => this.#release(address),
       handshakes: (size) => {
         this.handshakes = size;
-        onHandshakes();
+        options.onHandshakes();
       },
-      charge: (address, ms) => onCharge(this, address, ms),
-      refused: onRefused,
+      charge: (address, ms) => options.onCharge(this, address, ms),
+      refused: options.onRefused,
       drained: onDrained,
       useKey: async (pid, key) => await useKey(this, pid, key),
       unknownKey: (address) => onUnknownKey(this, address),
       nextConsolePid,
       ...viewMethods(view),
     };
-    this.remote = new Remote(child, methods, LIMITS);
   }
 
   /** As the console shows it. */

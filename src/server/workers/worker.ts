@@ -10,6 +10,7 @@ import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { evicted } from '../../session/handshakes.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
+import type { Bans } from '../../session/bans.ts';
 import type { Quota, SessionLimits } from '../../session/quota.ts';
 import { followSignals, type Received } from '../../base/signals.ts';
 import type { KeyUse } from '../../session/sessions.ts';
@@ -94,13 +95,14 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     config: state,
     log,
     metrics,
-    shared: { quota, useKey, onUnknownKey, nextConsolePid, onRefused, onHandshakes, onCharge },
+    shared: { quota, bans, useKey, onUnknownKey, nextConsolePid, onRefused, onHandshakes, onCharge },
     view: () => view,
   });
   metrics.bindGauges({
     sessions: () => started.live.size,
     handshakesInProgress: () => started.strangers.handshakes.size,
     upstreamUp: () => null,
+    bannedAddresses: () => 0,
     sessionsNoLongerAdmitted: () => started.noLongerAdmitted,
   });
   await started.listen({ settings, log, addresses });
@@ -122,6 +124,12 @@ const quota: Quota = {
     return null;
   },
   release: (address) => primary.tell('release', address),
+};
+
+const bans: Bans = {
+  refuses: async (address) => await primary.call('refusesAddress', address),
+  failed: async (address, limits) => await primary.call('authenticationFailed', address, limits),
+  succeeded: async (address) => await primary.call('authenticationSucceeded', address),
 };
 
 async function useKey(pid: number, key: Buffer): Promise<KeyUse | null> {

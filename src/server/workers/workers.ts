@@ -13,6 +13,7 @@ import type { Logger } from '../../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import { refusalRow, Refusals, type RefusalRow } from '../../telemetry/refusals.ts';
 import { addCounts, countsOf } from '../../telemetry/sum.ts';
+import { BanTable, type BanRow } from '../../session/bans.ts';
 import { SessionCount } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -44,6 +45,7 @@ export class Workers implements ClientService {
   readonly #consolePids = new ConsolePids();
   readonly #count = new SessionCount();
   readonly #refusals = new Refusals();
+  readonly #bans: BanTable;
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
   #addresses: readonly ListenAddress[] = [];
@@ -58,6 +60,7 @@ export class Workers implements ClientService {
   private constructor({ config, log, metrics, view }: WorkersOptions) {
     this.#config = config;
     this.#log = log;
+    this.#bans = new BanTable({ log });
     this.#metrics = metrics;
     this.#view = view;
   }
@@ -105,6 +108,18 @@ export class Workers implements ClientService {
   async refusals(): Promise<readonly RefusalRow[]> {
     await this.#askAll((worker) => worker.remote.call('tellRefusals'));
     return this.#refusals.list();
+  }
+
+  async bans(): Promise<readonly BanRow[]> {
+    return this.#bans.list();
+  }
+
+  async unban(address: string): Promise<boolean> {
+    return this.#bans.lift(address);
+  }
+
+  get bannedAddresses(): number {
+    return this.#bans.size;
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -158,6 +173,7 @@ export class Workers implements ClientService {
   async adopt(): Promise<void> {
     const { settings, rules } = this.#config.current;
     this.#log.level = settings.log_level;
+    this.#bans.adopt(settings);
     this.#metrics.rules(rules.records);
     await Promise.all(
       [...this.#workers].map(async (worker) => {
@@ -204,6 +220,7 @@ export class Workers implements ClientService {
     });
     const worker = new WorkerProcess(child, {
       count: this.#count,
+      bans: this.#bans,
       useKey: async (asking, pid, key) => await this.#useKey(asking, pid, key),
       onUnknownKey: (by, address) => {
         for (const other of this.#workers) if (other !== by) other.remote.tell('unknownKey', address);

@@ -34,6 +34,7 @@ export const PACKAGES = {
   unshare: 'util-linux',
   gcc: 'gcc',
   mount: 'mount',
+  'fail2ban-regex': 'fail2ban',
   tini: 'tini',
   zsh: 'zsh',
   fish: 'fish',
