@@ -79,7 +79,7 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the refusal of a handshake made with TLS files that are no longer in force',
-    from: 'known.tls !== null && tls !== material',
+    from: 'known.tls !== null && tls?.materialFor(known.tls.serverName) !== material',
     to: 'false',
     tests: ['production/a-reload-reaches-the-connections-that-were-parked-before-it.test.ts'],
   },
@@ -494,7 +494,7 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    file: 'tls/tls-acceptor.ts',
+    file: 'tls/handshake/handshake-server.ts',
     removes: 'the limit on the plaintext of a TLS record towards a client',
     from: 'if (!socket.setMaxSendFragment(MAX_RECORD_BYTES))',
     to: 'if (false)',

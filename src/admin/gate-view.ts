@@ -6,7 +6,7 @@ import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { Problem } from '../base/problems.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
-import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
+import type { CrlInUse, HostCertificate } from '../tls/types.ts';
 
 /** One pg_hba.conf line in force. */
 export interface RuleRow {
@@ -79,7 +79,7 @@ export interface GateView {
   readiness(): Promise<Readiness>;
   health(): Promise<Health>;
   certificates(): Promise<{
-    readonly certificates: readonly CertificateInUse[];
+    readonly certificates: readonly HostCertificate[];
     readonly crls: readonly CrlInUse[];
   }>;
   rules(): Promise<RuleRows>;

@@ -1,7 +1,7 @@
 // What `check` says beyond what loading says: a configuration may be right in every line and yet let in nobody,
 // everybody or the wrong client (contract §17).
 
-import type { Problem } from '../base/problems.ts';
+import { distinctProblems, type Problem } from '../base/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { adviseOnCertificates } from './certificates.ts';
 import { adviseOnLines } from './lines.ts';
@@ -29,14 +29,14 @@ export function advise({ settings, tls, rules, maps }: Snapshot, now: Date): Adv
     roles: settings.roles,
     ssl: tls !== null,
     hasRootCertificates: tls?.requestsClientCertificate ?? false,
+    hasHosts: tls?.all.some(({ label }) => label !== null) ?? false,
   });
-  const certificates =
-    tls === null ? { errors: [], warnings: [] } : adviseOnCertificates({ tls: settings, material: tls, now });
+  const certificates = (tls?.all ?? []).map((host) => adviseOnCertificates({ settings, host, now }));
   return {
-    errors: certificates.errors,
+    errors: distinctProblems(certificates.flatMap(({ errors }) => errors)),
     warnings: [
       ...adviseOnSettings(settings),
-      ...certificates.warnings,
+      ...distinctProblems(certificates.flatMap(({ warnings }) => warnings)),
       ...lines.warnings,
       ...adviseOnMaps(maps),
     ],

@@ -4,15 +4,12 @@
 import { X509Certificate } from 'node:crypto';
 import type { Problem } from '../base/problems.ts';
 import type { TlsSettings } from '../tls/settings.ts';
-import type { TlsMaterial } from '../tls/types.ts';
+import type { TlsHost } from '../tls/hosts.ts';
 
-/** Where the settings stand, and what was loaded by them. */
+/** What was loaded for the clients of one host, or for all. */
 export interface TlsInUse {
-  readonly tls: TlsSettings;
-  readonly material: Pick<
-    TlsMaterial,
-    'options' | 'authorities' | 'certificates' | 'crls' | 'checksRevocation'
-  >;
+  readonly settings: Pick<TlsSettings, 'ssl_crl_file' | 'ssl_crl_dir'>;
+  readonly host: TlsHost;
   readonly now: Date;
 }
 
@@ -21,13 +18,13 @@ export function adviseOnCertificates(inUse: TlsInUse): {
   readonly errors: readonly Problem[];
   readonly warnings: readonly Problem[];
 } {
-  const { tls, material } = inUse;
+  const { material, certFile } = inUse.host;
   const chain = chainOf(material.options.cert);
   return {
     errors: agedLists(inUse),
     warnings: [
-      ...chain.slice(0, 1).flatMap((leaf) => serverWarnings(leaf, chain, tls.ssl_cert_file)),
-      ...material.authorities.flatMap((authority) => authorityWarnings(authority, tls.ssl_ca_file)),
+      ...chain.slice(0, 1).flatMap((leaf) => serverWarnings(leaf, chain, certFile)),
+      ...material.authorities.flatMap((authority) => authorityWarnings(authority, inUse.host)),
     ],
   };
 }
@@ -103,13 +100,13 @@ function weakness(leaf: X509Certificate): string | null {
   return /md5|sha-?1(?!\d)/i.test(algorithm) ? `it is signed with ${algorithm}` : null;
 }
 
-function authorityWarnings(authority: X509Certificate, file: string): Problem[] {
+function authorityWarnings(authority: X509Certificate, { caFile: file, label }: TlsHost): Problem[] {
   if (authority.ca || isOldRoot(authority)) return [];
   return [
     {
       file,
       line: null,
-      message: `certificate "${authority.subject.replaceAll('\n', ', ')}" of "ssl_ca_file" is not a certificate authority, so it vouches for nobody`,
+      message: `certificate "${authority.subject.replaceAll('\n', ', ')}" of ${label === null ? '"ssl_ca_file"' : `host ${label}`} is not a certificate authority, so it vouches for nobody`,
       hint: 'Name the certificate of the authority that issues the client certificates, not a certificate that it has issued.',
     },
   ];
@@ -130,10 +127,11 @@ function headerLength(der: Buffer, at: number): number {
 }
 
 /** One error for each authority, where no authority has a list that is in force: then every client is refused. */
-function agedLists({ tls, material, now }: TlsInUse): Problem[] {
+function agedLists({ settings, host: { material, label }, now }: TlsInUse): Problem[] {
   const authorities = material.certificates.filter(({ role }) => role === 'ca');
   if (!material.checksRevocation || authorities.length === 0) return [];
-  const file = tls.ssl_crl_file === '' ? tls.ssl_crl_dir : tls.ssl_crl_file;
+  const file = settings.ssl_crl_file === '' ? settings.ssl_crl_dir : settings.ssl_crl_file;
+  const whom = label === null ? 'every client' : `every client of host ${label}`;
   const states = authorities.map(({ subject }) => {
     const lists = material.crls.filter(({ issuer }) => issuer === subject);
     const inForce = lists.some(
@@ -146,8 +144,8 @@ function agedLists({ tls, material, now }: TlsInUse): Problem[] {
     file,
     line: null,
     message: hasList
-      ? `every client is refused: the certificate revocation list of "${subject}" is not in force`
-      : `every client is refused: there is no certificate revocation list of "${subject}"`,
+      ? `${whom} is refused: the certificate revocation list of "${subject}" is not in force`
+      : `${whom} is refused: there is no certificate revocation list of "${subject}"`,
     hint: 'Fetch or issue a current list.',
   }));
 }

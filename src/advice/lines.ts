@@ -16,8 +16,10 @@ import { addressWarnings, columnWarnings } from './columns.ts';
 export interface Surroundings extends RuleBook {
   /** TLS is on. */
   readonly ssl: boolean;
-  /** ssl_ca_file is set. */
+  /** ssl_ca_file, or the CA of a line of pg_hosts.conf, is set. */
   readonly hasRootCertificates: boolean;
+  /** The lines of pg_hosts.conf stand for ssl_ca_file. */
+  readonly hasHosts: boolean;
 }
 
 export interface LineAdvice {
@@ -59,7 +61,7 @@ function admits({ method }: HbaRecord): boolean {
 function obstaclesOf(record: HbaRecord, book: Surroundings): Problem[] {
   return [
     ...columnWarnings(record),
-    ...(record.clientCert === 'off' || book.hasRootCertificates ? [] : [noRoots(record)]),
+    ...(record.clientCert === 'off' || book.hasRootCertificates ? [] : [noRoots(record, book.hasHosts)]),
     ...mapWarnings(record, book),
     ...(matchesNobody(record, book.roles)
       ? [problemAt(record, 'no connection has a name that this record matches')]
@@ -67,8 +69,15 @@ function obstaclesOf(record: HbaRecord, book: Surroundings): Problem[] {
   ];
 }
 
-function noRoots(record: HbaRecord): Problem {
+function noRoots(record: HbaRecord, hasHosts: boolean): Problem {
   const what = record.method === 'cert' ? 'cert record' : `${record.method} record with clientcert`;
+  if (hasHosts) {
+    return problemAt(
+      record,
+      `${what} admits nobody because no line of "hosts_file" has an SSL_CA`,
+      'Write the certificate of the authority that issues the client certificates into the fourth field of a line.',
+    );
+  }
   return problemAt(
     record,
     `${what} admits nobody because "ssl_ca_file" is not set`,

@@ -112,6 +112,11 @@ export const codes = {
   'tls-no-shared-cipher': entry(null, 'info', 'Client and gate have no cipher in common.'),
   'tls-no-shared-group': entry(null, 'info', 'Client and gate have no key exchange group in common.'),
   'tls-alpn-mismatch': entry(null, 'info', 'The client offers ALPN without postgresql.'),
+  'tls-unrecognized-name': entry(
+    null,
+    'info',
+    'No line of pg_hosts.conf is for the host that the client names, or for a client that names none.',
+  ),
   'tls-client-alert': entry(
     null,
     'info',

@@ -33,6 +33,11 @@ export class LoadError extends Error {
   }
 }
 
+/** Each problem once, in their order: several certificates may share what is wrong. */
+export function distinctProblems(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
+}
+
 /** `file:line: message`, then the column where one is known, then detail and hint on lines of their own. */
 export function formatProblem({ file, line, column, message, detail, hint }: Problem): string {
   const place = line === null ? file : `${file}:${line}`;

@@ -2,6 +2,7 @@
 // that no file can be in one of them and missing in another.
 
 import { createHash } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { listDirectory, MAX_FILE_BYTES, readRegularFile, type ReadOptions } from './regular-file.ts';
 import { nextTurn } from './slices.ts';
 import { errnoOf } from './system-error.ts';
@@ -13,6 +14,8 @@ export interface Source {
   readonly digest: string | null;
   /** It may hold a private key or a password. */
   readonly isSecret: boolean;
+  /** Owner and mode of a file that only its owner may read, as they were judged; absent where nobody asked. */
+  readonly access?: string;
 }
 
 /** Sources by absolute path, those that are missing and were looked for included. */
@@ -37,11 +40,24 @@ export class SourceReader {
    *
    * @throws as readRegularFile
    */
-  async file(path: string, { isSecret = false, ...options }: SourceOptions = {}): Promise<Buffer> {
+  async file(path: string, { isSecret = false, judge, ...options }: SourceOptions = {}): Promise<Buffer> {
+    let access: string | undefined;
+    const judgeAndNote = (stats: Stats): void => {
+      access = accessOf(stats);
+      judge?.(stats);
+    };
     try {
-      const bytes = await readRegularFile(path, options);
+      const bytes = await readRegularFile(path, {
+        ...options,
+        ...(judge === undefined ? {} : { judge: judgeAndNote }),
+      });
       const { digest, holdsKey } = await inspect(bytes);
-      this.note(path, { kind: 'file', digest, isSecret: isSecret || holdsKey });
+      this.note(path, {
+        kind: 'file',
+        digest,
+        isSecret: isSecret || holdsKey,
+        ...(access === undefined ? {} : { access }),
+      });
       return bytes;
     } catch (error) {
       this.note(path, { kind: 'file', digest: digestOfFailure(error), isSecret });
@@ -79,10 +95,26 @@ export function noteSource(sources: Map<string, Source>, path: string, source: S
   const earlier = sources.get(path);
   const differs = earlier !== undefined && earlier.digest !== source.digest;
   sources.set(path, {
+    ...earlier,
     ...source,
     ...(differs ? { digest: 'changed while it was read' } : {}),
     isSecret: source.isSecret || earlier?.isSecret === true,
   });
+}
+
+function accessOf({ uid, mode }: Stats): string {
+  return `${uid} ${mode}`;
+}
+
+/** Owner and mode of a file now, as a source's `access`; errno's name where they cannot be had. Never throws. */
+export async function digestAccess(path: string): Promise<string | null> {
+  let access = '';
+  try {
+    await readRegularFile(path, { judge: (stats) => void (access = accessOf(stats)), onPiece: () => {} });
+    return access;
+  } catch (error) {
+    return errnoOf(error);
+  }
 }
 
 /** What a source is now. Links are followed, so that a swapped link is a changed content. Never throws. */

@@ -3,11 +3,11 @@
 import type { CertificateNames, CertificateFacts } from '../x509/types.ts';
 import { readFile } from 'node:fs/promises';
 import { toText } from '../base/bytestring.ts';
-import type { Snapshot } from '../config/snapshot.ts';
 import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
 import { readCertificateFacts, verifiedIdentity } from '../x509/identity.ts';
 import { PemError } from '../x509/pem.ts';
 import { readChain } from '../tls/material/pem-files.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 import { chainOf, presentedCommonName } from '../tls/judge/presented-chain.ts';
 import { CommandError } from './action.ts';
 
@@ -24,15 +24,19 @@ export interface ReadCertificate {
 }
 
 /**
- * @returns null without ssl_ca_file: the gate then asks for no certificate and never sees the client's
+ * @param material what the client meets; null = no TLS
+ * @returns null where its host has no CA: the gate then asks for no certificate and never sees the client's
  * @throws CommandError where the file holds no certificate
  */
-export async function readCertificate(file: string, snapshot: Snapshot): Promise<ReadCertificate | null> {
+export async function readCertificate(
+  file: string,
+  material: TlsMaterial | null,
+): Promise<ReadCertificate | null> {
   const [leaf, ...intermediates] = await readChainFile(file);
   const facts = readCertificateFacts(leaf);
-  if (!snapshot.tls?.requestsClientCertificate) return null;
+  if (!material?.requestsClientCertificate) return null;
   const commonName = presentedCommonName(leaf);
-  const judgement = await new CertificateJudge(snapshot.tls).judge(chainOf([leaf, ...intermediates]));
+  const judgement = await new CertificateJudge(material).judge(chainOf([leaf, ...intermediates]));
   switch (judgement.kind) {
     case 'verified':
       return { facts, commonName, outcome: { kind: 'verified', names: verifiedIdentity(leaf).names } };

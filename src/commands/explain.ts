@@ -20,6 +20,7 @@ import {
   verifiedNames,
   type ReadCertificate,
 } from './explain-certificate.ts';
+import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explain-host.ts';
 import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
 import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
@@ -30,12 +31,15 @@ interface ExplainOptions extends ConfigurationOptions {
   readonly address: string;
   readonly tls: boolean;
   readonly cert?: string;
+  readonly sni?: string;
   readonly replication?: 'physical' | 'database';
   readonly json: boolean;
   readonly expect?: 'admit' | 'reject';
 }
 
 interface Answer {
+  /** Whose certificate the client is shown, where ssl_sni is on. */
+  readonly host?: HostMet;
   readonly certificate: ReadCertificate | null;
   /** Null = no rule is asked: the client names no user, or its certificate does not verify. */
   readonly verdict: Admission | Refusal | null;
@@ -66,6 +70,10 @@ export function registerExplain(program: Command): void {
   command
     .option('--no-tls', 'the client speaks no TLS')
     .option('--cert <file>', 'the client certificate, PEM, with its intermediates if it sends them')
+    .option(
+      '--sni <name>',
+      'the host that the client names in its TLS handshake; without it the client names none',
+    )
     .addOption(
       new Option('--replication <kind>', 'a replication connection').choices(['physical', 'database']),
     )
@@ -82,29 +90,50 @@ export function registerExplain(program: Command): void {
 async function run(options: ExplainOptions): Promise<number> {
   if (!options.tls && options.cert !== undefined)
     throw new UsageError('--cert needs TLS: leave --no-tls out');
+  if (!options.tls && options.sni !== undefined) throw new UsageError('--sni needs TLS: leave --no-tls out');
   const address = clientAddress(options.address);
   if (address === null) throw new UsageError(`--address takes a numeric address, not "${options.address}"`);
   const { file, overrides } = configurationOf(options);
   const { snapshot } = await loadSnapshot(file, overrides);
-  const certificate = options.cert === undefined ? null : await readCertificate(options.cert, snapshot);
-  const request = requestOf(options);
-  const answer =
-    request instanceof GatehouseError
-      ? refusedUnasked(certificate, request)
-      : await ask(snapshot, certificate, {
-          user: request.user,
-          database: request.database,
-          replication: request.replication,
-          tls: options.tls && snapshot.tls !== null,
-          address: address.address,
-          addressText: formatAddress(address.address),
-          hostName: { state: 'unknown' },
-          interfaces: interfaceAddresses,
-          certificate: verifiedNames(certificate),
-          hasRootCertificates: snapshot.tls?.requestsClientCertificate ?? false,
-        });
+  const host = options.tls ? hostMet(snapshot, options.sni) : null;
+  const answer = {
+    ...(await answerFor(options, { snapshot, host, address })),
+    ...(host === null ? {} : { host }),
+  };
   process.stdout.write(options.json ? asJson(answer) : asText(answer));
   return statusOf(verdictWord(answer), options.expect);
+}
+
+interface Circumstances {
+  readonly snapshot: Snapshot;
+  /** Null where no name decides. */
+  readonly host: HostMet | null;
+  readonly address: NonNullable<ReturnType<typeof clientAddress>>;
+}
+
+async function answerFor(
+  options: ExplainOptions,
+  { snapshot, host, address }: Circumstances,
+): Promise<Answer> {
+  // Refused before a byte of TLS: no rule is asked, and nothing is said in PostgreSQL's protocol.
+  if (host?.refusal !== undefined) return { certificate: null, verdict: null, considered: [], reply: null };
+  const material = options.tls ? materialMet(snapshot, options.sni) : null;
+  const certificate = options.cert === undefined ? null : await readCertificate(options.cert, material);
+  const request = requestOf(options);
+  return request instanceof GatehouseError
+    ? refusedUnasked(certificate, request)
+    : await ask(snapshot, certificate, {
+        user: request.user,
+        database: request.database,
+        replication: request.replication,
+        tls: options.tls && snapshot.tls !== null,
+        address: address.address,
+        addressText: formatAddress(address.address),
+        hostName: { state: 'unknown' },
+        interfaces: interfaceAddresses,
+        certificate: verifiedNames(certificate),
+        hasRootCertificates: material?.requestsClientCertificate ?? false,
+      });
 }
 
 /** Where something could not be judged no expectation is met. */
@@ -179,6 +208,7 @@ function asJson(answer: Answer): string {
     reply,
     map: map === null ? null : { file: map.file, line: map.line },
     certificate: certificate === null ? null : describeCertificate(certificate),
+    ...(answer.host === undefined ? {} : hostJson(answer.host)),
     ...(answer.login?.usesSecrets === true ? { login: answer.login.forecast } : {}),
     ...(certificate?.outcome.kind === 'not-judged' ? { not_judged: certificate.outcome.reason } : {}),
   };
@@ -194,6 +224,7 @@ function verdictWord({ certificate, verdict, reply }: Answer): 'admit' | 'reject
 function asText(answer: Answer): string {
   const { certificate, verdict, considered, reply, untold } = answer;
   const lines = [
+    ...(answer.host === undefined ? [] : [hostLine(answer.host)]),
     ...(certificate === null ? [] : certificateLines(certificate)),
     ...considered.map(({ file, line, why }) => `${file}:${line}: passed over: ${why}`),
   ];

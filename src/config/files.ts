@@ -40,11 +40,24 @@ type Recorded<T> =
  * that they will ask for is read before: `gather` for rule files, `fetch` for one file.
  */
 export class RecordingFileSystem implements FileSystem {
-  readonly #reader = new SourceReader();
+  readonly #reader: SourceReader;
+  readonly #isSecret: boolean;
   readonly #files = new Map<string, Read<ByteString>>();
   readonly #listings = new Map<string, Read<readonly string[]>>();
   /** All of it comes from a recording: nothing else may be read. */
   #isReplay = false;
+
+  /**
+   * @param options.reader lists what is read, perhaps beside what others read
+   * @param options.isSecret every file may hold a secret
+   */
+  constructor({
+    reader = new SourceReader(),
+    isSecret = false,
+  }: { readonly reader?: SourceReader; readonly isSecret?: boolean } = {}) {
+    this.#reader = reader;
+    this.#isSecret = isSecret;
+  }
 
   /** SECURITY: a replay never looks at the disk, where by now a draft may lie that nobody has reloaded. */
   static replaying({ files, listings }: Recording): RecordingFileSystem {
@@ -84,7 +97,7 @@ export class RecordingFileSystem implements FileSystem {
   async fetch(path: string): Promise<void> {
     if (this.#isReplay || this.#files.has(path)) return;
     const read = async (): Promise<ByteString> =>
-      fromBytes(await this.#reader.file(path, { limit: MAX_TEXT_BYTES }));
+      fromBytes(await this.#reader.file(path, { limit: MAX_TEXT_BYTES, isSecret: this.#isSecret }));
     this.#files.set(path, await attemptRead(read));
   }
 

@@ -3,11 +3,14 @@
 // by environment, arguments or disk, and nothing of it is logged.
 
 import { X509Certificate } from 'node:crypto';
+import type { TlsOptions } from 'node:tls';
 import { LoadError, type SettingPlace } from '../base/problems.ts';
-import { plainListsOf } from '../tls/material/revocation-lists.ts';
+import { TlsHosts, type TlsHost } from '../tls/hosts.ts';
+import { plainListOf } from '../tls/material/revocation-lists.ts';
 import { contextFor } from '../tls/material/shared-context.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
+import type { PlainList } from '../x509/plain-list.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { attemptMaps, attemptRules, type Attempt } from './parts.ts';
 import { schema, type Settings } from './schema.ts';
@@ -30,10 +33,23 @@ type SentSettings = Omit<Settings, 'placeOf'> & {
 /** What only the first process shows: certificates, lists and warnings. A list may hold a million entries. */
 type ShownOnly = 'certificates' | 'crls' | 'warnings';
 
-/** The certificates as DER: an object of OpenSSL's cannot be sent. */
-type SentMaterial = Omit<TlsMaterial, 'context' | 'authorities' | 'plainLists' | ShownOnly> & {
+/** The certificates as DER: an object of OpenSSL's cannot be sent. The revocation lists as numbers of SentTls.lists. */
+type SentMaterial = Omit<TlsMaterial, 'context' | 'options' | 'authorities' | 'plainLists' | ShownOnly> & {
   readonly authorities: readonly Buffer[];
+  readonly options: Omit<TlsOptions, 'crl'>;
+  readonly lists: readonly number[];
 };
+
+/** One host; of a material that the worker has, only its place among the hosts that the worker was sent last. */
+type SentHost = Omit<TlsHost, 'material'> & { readonly material: SentMaterial | number };
+
+/** SECURITY: the mode goes with the certificates, as it stands beside them in the first process. */
+interface SentTls {
+  readonly choosesByName: boolean;
+  readonly hosts: readonly SentHost[];
+  /** Every revocation list once, in PEM, however many hosts it counts for. */
+  readonly lists: readonly string[];
+}
 
 /** The state as it goes through the channel. */
 export interface SentState {
@@ -41,7 +57,7 @@ export interface SentState {
   readonly hash: string;
   readonly settings: SentPart<SentSettings>;
   /** Null = ssl is off. The admin listener's own material stays with the first process. */
-  readonly tls: SentPart<SentMaterial | null>;
+  readonly tls: SentPart<SentTls | null>;
   readonly rules: SentPart<Recording>;
   readonly maps: SentPart<Recording>;
   /** Of the snapshot: an unknown user's salt is the same whichever worker it comes from. */
@@ -58,11 +74,11 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
   const { value } = settings;
   const { placeOf, ...plain } = value;
   const places = new Map(Object.keys(schema).map((name) => [name, placeOf(name)]));
-  const isSameTls = before?.tls.value.material === tls.value.material;
+  const [hosts, hostsBefore] = [tls.value.hosts, before?.tls.value.hosts];
   return {
     hash: snapshot.hash,
     settings: { hash: settings.hash, value: { ...plain, places } },
-    tls: { hash: tls.hash, value: isSameTls ? 'kept' : packMaterial(tls.value.material) },
+    tls: { hash: tls.hash, value: hosts === hostsBefore ? 'kept' : packHosts(hosts, hostsBefore ?? null) },
     // SECURITY: by identity, because a changed secret is in no hash. What a reload has not read again is the same object.
     rules: packRecording(rules, before?.rules.value === rules.value),
     maps: packRecording(maps, before?.maps.value === maps.value),
@@ -70,17 +86,39 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
   };
 }
 
-function packMaterial(material: TlsMaterial | null): SentMaterial | null {
-  if (material === null) return null;
+function packHosts(hosts: TlsHosts | null, before: TlsHosts | null): SentTls | null {
+  if (hosts === null) return null;
+  const sentBefore = new Map(before?.materials.map((material, index) => [material, index]));
+  const lists = new Map<string, number>();
+  const sent = hosts.all.map(({ material, ...host }): SentHost => ({
+    ...host,
+    material: sentBefore.get(material) ?? packMaterial(material, lists),
+  }));
+  return { choosesByName: hosts.choosesByName, hosts: sent, lists: [...lists.keys()] };
+}
+
+/** @param lists the number of each list that is sent; new ones are added */
+function packMaterial(material: TlsMaterial, lists: Map<string, number>): SentMaterial {
   const {
     context: _context,
     certificates: _certificates,
     crls: _crls,
     warnings: _warnings,
-    ...sent
+    plainLists: _plainLists,
+    authorities,
+    options: { crl, ...options },
+    ...plain
   } = material;
-  const { authorities, plainLists: _plainLists, ...plain } = sent;
-  return { ...plain, authorities: authorities.map(({ raw }) => raw) };
+  const numbers = listsOf(crl).map((list) => {
+    const number = lists.get(list) ?? lists.size;
+    lists.set(list, number);
+    return number;
+  });
+  return { ...plain, options, authorities: authorities.map(({ raw }) => raw), lists: numbers };
+}
+
+function listsOf(crl: TlsOptions['crl']): readonly string[] {
+  return [crl ?? []].flat().map((list) => (typeof list === 'string' ? list : list.toString('latin1')));
 }
 
 function packRecording({ hash, recording }: Parts['rules' | 'maps'], isKept: boolean): SentPart<Recording> {
@@ -111,7 +149,7 @@ export class ReceivedState {
     const tls =
       sent.tls.value === 'kept'
         ? { hash: sent.tls.hash, value: known(before).tls.value }
-        : { hash: sent.tls.hash, value: unpackMaterial(sent.tls.value) };
+        : { hash: sent.tls.hash, value: unpackTls(sent.tls.value, before?.tls.value.hosts ?? null) };
     const rules =
       sent.rules.value === 'kept'
         ? known(before).rules
@@ -141,20 +179,52 @@ function unpackSettings({ hash, value }: SentPart<SentSettings>): SnapshotParts[
   return { hash, value: { ...plain, ...originOf(value.file, places) } };
 }
 
-function unpackMaterial(sent: SentMaterial | null): SnapshotParts['tls']['value'] {
-  if (sent === null) return { material: null, acceptor: null, admin: null };
-  const material: TlsMaterial = {
+/** @param before the hosts that were received last, for those that have not changed */
+function unpackTls(sent: SentTls | null, before: TlsHosts | null): SnapshotParts['tls']['value'] {
+  if (sent === null) return { hosts: null, acceptor: null, admin: null, fileWarnings: [] };
+  const lists = sent.lists.map((pem) => ({ pem, plain: plainListOf(pem) }));
+  const hosts = new TlsHosts(
+    sent.choosesByName,
+    sent.hosts.map(({ material, ...host }) => ({
+      ...host,
+      material: typeof material === 'number' ? materialAt(before, material) : unpackMaterial(material, lists),
+    })),
+  );
+  return { hosts, acceptor: new TlsAcceptor(hosts), admin: null, fileWarnings: [] };
+}
+
+function materialAt(before: TlsHosts | null, index: number): TlsMaterial {
+  const material = before?.materials[index];
+  if (material === undefined) throw new Error('a host was not sent');
+  return material;
+}
+
+interface ReceivedList {
+  readonly pem: string;
+  readonly plain: PlainList | null;
+}
+
+function unpackMaterial(
+  { lists: numbers, options: sentOptions, ...sent }: SentMaterial,
+  received: readonly ReceivedList[],
+): TlsMaterial {
+  const lists = numbers.flatMap((number) => received[number] ?? []);
+  // SECURITY: a list that is missing would let the revoked in.
+  if (lists.length !== numbers.length) throw new Error('a revocation list was not sent');
+  const plain = lists.flatMap((list) => list.plain ?? []);
+  const options = { ...sentOptions, ...(lists.length === 0 ? {} : { crl: lists.map(({ pem }) => pem) }) };
+  return {
     ...sent,
+    options,
     certificates: [],
     crls: [],
     warnings: [],
     get context() {
-      return contextFor(sent.options);
+      return contextFor(options);
     },
     authorities: sent.authorities.map((der) => new X509Certificate(der)),
-    plainLists: plainListsOf(sent.options),
+    plainLists: plain.length === lists.length ? plain : null,
   };
-  return { material, acceptor: new TlsAcceptor(material), admin: null };
 }
 
 function loaded<T>(part: Attempt<T>): { readonly value: T; readonly hash: string } {

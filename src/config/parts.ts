@@ -3,18 +3,23 @@
 
 import type { TlsSource } from '../tls/settings.ts';
 import { Socket } from 'node:net';
-import { LoadError, type Problem } from '../base/problems.ts';
+import { distinctProblems, LoadError, type Problem } from '../base/problems.ts';
 import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import { setsIntervalAndCount } from '../base/keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';
 import { loadIdentInSteps } from '../rules/ident.ts';
 import { inSlices, nextTurn } from '../base/slices.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
+import { serverOf } from '../tls/handshake/handshake-server.ts';
+import type { TlsHosts } from '../tls/hosts.ts';
+import { loadTlsHosts } from '../tls/load-hosts.ts';
 import { loadTls } from '../tls/load-tls.ts';
+import { keepingWhatIsSame } from '../tls/same-material.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { hashOfSources, SourceReader, type Sources } from '../base/sources.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
+import { readHosts } from './host-records.ts';
 import { shownOverrides, type Overrides } from './overrides.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
@@ -26,10 +31,12 @@ export type Part = (typeof parts)[number];
 
 /** What is used for TLS; null = ssl is off. */
 export interface TlsPart {
-  readonly material: TlsMaterial | null;
+  readonly hosts: TlsHosts | null;
   readonly acceptor: TlsAcceptor | null;
   /** The admin listener's own; null = it speaks none. */
   readonly admin: TlsMaterial | null;
+  /** What is odd about pg_hosts.conf itself. */
+  readonly fileWarnings: readonly Problem[];
 }
 
 /** A part that could be loaded. */
@@ -134,6 +141,8 @@ const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string,
     'ssl_crl_file',
     'ssl_crl_dir',
     'ssl_dh_params_file',
+    'ssl_sni',
+    'hosts_file',
   ],
   rules: ['hba_file', 'ssl', 'roles', 'auth_file'],
   maps: ['ident_file', 'roles'],
@@ -184,31 +193,31 @@ export async function attemptMaps(
   });
 }
 
-/** @param options.reload true = not at start (semantics §2.5) */
+/**
+ * @param options.reload true = not at start (semantics §2.5)
+ * @param options.before the part in force, of which everything stays that comes out the same again
+ */
 export async function attemptTls(
   settings: Settings,
-  options: { readonly reload: boolean },
+  { reload, before = null }: { readonly reload: boolean; readonly before?: TlsPart | null },
 ): Promise<Attempt<TlsPart>> {
   const reader = new SourceReader();
-  const load = async (side: TlsSource): Promise<TlsMaterial> => await loadTls(side, { ...options, reader });
   const adminSide = adminTlsSource(settings);
   try {
-    const material = settings.ssl ? await load(settings) : null;
-    const admin = adminSide === null ? null : await load(adminSide);
-    const loaded = [material, admin].filter((side) => side !== null);
-    // OpenSSL reads the lists here, in one go each: sessions have their turn before and after. What was needed to read
-    // their text is freed before, so that the two are never in memory together.
-    await nextTurn();
-    if (material !== null && hasLongLists(material.options)) collectGarbage();
-    const acceptor = material === null ? null : new TlsAcceptor(material);
+    const lines = settings.ssl ? await readHosts(settings, reader) : { records: null, warnings: [] };
+    const loaded = settings.ssl ? await loadTlsHosts(settings, lines.records, { reload, reader }) : null;
+    const admin = adminSide === null ? null : await loadTls(adminSide, { reload, reader });
+    const hosts = loaded === null ? null : keepingWhatIsSame(loaded, before?.hosts ?? null);
+    const acceptor = await acceptorFor(hosts, before);
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.
     void admin?.context;
+    const value = { hosts, acceptor, admin, fileWarnings: lines.warnings };
     return {
       ok: true,
-      value: { material, acceptor, admin },
-      hash: hashOfSources(reader.sources, shownOf(loaded)),
-      warnings: loaded.flatMap(({ warnings }) => warnings),
+      value,
+      hash: hashOfSources(reader.sources, shownOf(value)),
+      warnings: warningsOf(value),
       sources: reader.sources,
     };
   } catch (error) {
@@ -216,11 +225,31 @@ export async function attemptTls(
   }
 }
 
+/**
+ * OpenSSL reads the lists here, in one go for each host: sessions have their turn before and after. What was needed to
+ * read their text is freed before, so that the two are never in memory together.
+ */
+async function acceptorFor(hosts: TlsHosts | null, before: TlsPart | null): Promise<TlsAcceptor | null> {
+  if (hosts === null) return null;
+  if (hosts === before?.hosts) return before.acceptor;
+  await nextTurn();
+  if (hosts.materials.some(({ options }) => hasLongLists(options))) collectGarbage();
+  for (const material of hosts.materials) {
+    serverOf(material);
+    await nextTurn();
+  }
+  return new TlsAcceptor(hosts);
+}
+
+/** Certificates expire by the clock of now, so these are made when they are asked for. */
+function warningsOf({ hosts, admin, fileWarnings }: TlsPart): readonly Problem[] {
+  const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
+  return distinctProblems([...fileWarnings, ...materials.flatMap(({ warnings }) => warnings)]);
+}
+
 /** The warnings of a part that was not read again, by the clock of now: a certificate may have come near its end. */
 export function withWarningsOfNow(part: Attempt<TlsPart>): Attempt<TlsPart> {
-  if (!part.ok) return part;
-  const { material, admin } = part.value;
-  return { ...part, warnings: [material, admin].flatMap((side) => side?.warnings ?? []) };
+  return part.ok ? { ...part, warnings: warningsOf(part.value) } : part;
 }
 
 /**
@@ -243,11 +272,24 @@ function adminTlsSource(settings: Settings): TlsSource | null {
 }
 
 /** What the files held, as the hash may show it: a file with a private key in it counts by this alone. */
-function shownOf(loaded: readonly TlsMaterial[]): string[] {
-  return loaded.flatMap(({ certificates, crls }) => [
+function shownOf({ hosts, admin }: TlsPart): string[] {
+  const ofHosts = (hosts?.all ?? []).flatMap(({ label, material }) => [
+    // pg_hosts.conf counts by its hosts, in their order, for its text may hold a passphrase.
+    ...(label === null ? [] : [`host ${label}`]),
+    ...shownOfMaterial(material),
+  ]);
+  return [
+    ...(hosts?.choosesByName === true ? ['by name'] : []),
+    ...ofHosts,
+    ...(admin === null ? [] : shownOfMaterial(admin)),
+  ];
+}
+
+function shownOfMaterial({ certificates, crls }: TlsMaterial): string[] {
+  return [
     ...certificates.map(({ role, fingerprint }) => `${role} ${fingerprint}`),
     ...crls.map(({ issuerDn, lastUpdate }) => `list of ${issuerDn} of ${lastUpdate.toISOString()}`),
-  ]);
+  ];
 }
 
 async function attempt<T>(

@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 import { LoadError, type Problem } from '../base/problems.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import type { TlsAcceptor } from '../tls/tls-acceptor.ts';
-import type { TlsMaterial } from '../tls/types.ts';
+import type { TlsHosts } from '../tls/hosts.ts';
+import type { CrlInUse, HostCertificate, TlsMaterial } from '../tls/types.ts';
 import { noteSource, sha256, type Source, type Sources } from '../base/sources.ts';
 import {
   attemptMaps,
@@ -41,7 +42,7 @@ export type { Part } from './parts.ts';
 export interface Snapshot {
   readonly settings: Settings;
   /** Null = no TLS: ssl is off, or was off and its turning on has failed. */
-  readonly tls: TlsMaterial | null;
+  readonly tls: TlsHosts | null;
   readonly acceptor: TlsAcceptor | null;
   /** The admin listener's own TLS; null = it speaks none. */
   readonly adminTls: TlsMaterial | null;
@@ -111,7 +112,7 @@ export async function loadSnapshot(
   if (!settings.ok)
     throw new LoadError([...settings.problems, ...(await problemsBesideSettings(file, overrides))]);
   // Before the files are read: what changes in between is then read again at the next reload.
-  const inputs = await inputsOf(settings.value);
+  const inputs = inputsOf(settings.value);
   const tls = await attemptTls(settings.value, { reload: false });
   const rules = await attemptRules(settings.value);
   const maps = await attemptMaps(settings.value);
@@ -182,7 +183,7 @@ export class ConfigHolder {
     if (attempted.ok) this.#settingsAsRead = attempted;
     const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
     const effective = settings.ok ? settings.value : this.#current.settings;
-    const inputs = await inputsOf(effective);
+    const inputs = inputsOf(effective);
     const attempts: Attempts = { settings, ...(await this.#attemptBeside(effective, inputs)) };
     this.#sources = mergeSources(Object.values(attempts));
     const result = resultOf(attempts, warnings, effective);
@@ -194,7 +195,7 @@ export class ConfigHolder {
     };
     this.#parts = {
       settings: attempts.settings.ok ? attempts.settings : this.#parts.settings,
-      tls: attempts.tls.ok ? keepingWhatIsSame(attempts.tls, this.#parts.tls) : this.#parts.tls,
+      tls: attempts.tls.ok ? attempts.tls : this.#parts.tls,
       rules: attempts.rules.ok ? attempts.rules : this.#parts.rules,
       maps: attempts.maps.ok ? attempts.maps : this.#parts.maps,
     };
@@ -206,7 +207,8 @@ export class ConfigHolder {
   async #attemptBeside(settings: Settings, inputs: AllInputs): Promise<Omit<Attempts, 'settings'>> {
     const { tls, rules, maps } = this.#parts;
     const before = this.#inputs;
-    const again = async (): Promise<Attempt<TlsPart>> => await attemptTls(settings, { reload: true });
+    const again = async (): Promise<Attempt<TlsPart>> =>
+      await attemptTls(settings, { reload: true, before: tls.value });
     return {
       tls: needsPassphrase(tls.value)
         ? await again()
@@ -221,10 +223,10 @@ export class ConfigHolder {
   }
 }
 
-async function inputsOf(settings: Settings): Promise<AllInputs> {
+function inputsOf(settings: Settings): AllInputs {
   return {
-    tls: await inputsOfTls(settings),
-    rules: await inputsOfRules(settings),
+    tls: inputsOfTls(settings),
+    rules: inputsOfRules(settings),
     maps: inputsOfMaps(settings),
   };
 }
@@ -260,26 +262,6 @@ function notReloadedText(part: Part, settings: Settings): string {
   }
 }
 
-/**
- * A newly loaded TLS part, with the old material wherever the new one is equal: a handshake that was made with it is
- * not stale (contract §7.32), so a reload that leaves the TLS files alone refuses nobody.
- */
-function keepingWhatIsSame(loaded: LoadedPart<TlsPart>, old: LoadedPart<TlsPart>): LoadedPart<TlsPart> {
-  if (!isSameMaterial(loaded.value.material, old.value.material)) return loaded;
-  const { material, acceptor } = old.value;
-  return { ...loaded, value: { ...loaded.value, material, acceptor } };
-}
-
-/** By all that a handshake is made with, and by what is shown of it. */
-function isSameMaterial(one: TlsMaterial | null, other: TlsMaterial | null): boolean {
-  if (one === null || other === null) return one === other;
-  return (
-    isDeepStrictEqual(one.options, other.options) &&
-    isDeepStrictEqual(one.certificates, other.certificates) &&
-    isDeepStrictEqual(one.crls, other.crls)
-  );
-}
-
 /** Newly read settings with the old values of those that need a restart, and a warning for each that differs. */
 function withoutRestartOnly(
   attempted: Attempt<Settings>,
@@ -304,13 +286,18 @@ function needsRestart(name: SettingName): boolean {
 }
 
 /** The certificates and revocation lists in force, the admin listener's included; each list once. */
-export function certificatesInUse({
-  tls,
-  adminTls,
-}: Pick<Snapshot, 'tls' | 'adminTls'>): Pick<TlsMaterial, 'certificates' | 'crls'> {
+export function certificatesInUse({ tls, adminTls }: Pick<Snapshot, 'tls' | 'adminTls'>): {
+  readonly certificates: readonly HostCertificate[];
+  readonly crls: readonly CrlInUse[];
+} {
+  const ofHosts = (tls?.all ?? []).flatMap(({ label, material }) =>
+    material.certificates.map((certificate) => ({ ...certificate, host: label })),
+  );
+  const ofAdmin = (adminTls?.certificates ?? []).map((certificate) => ({ ...certificate, host: null }));
+  const crls = (tls?.materials ?? []).flatMap((material) => material.crls);
   return {
-    certificates: [...(tls?.certificates ?? []), ...(adminTls?.certificates ?? [])],
-    crls: (tls ?? adminTls)?.crls ?? [],
+    certificates: [...ofHosts, ...ofAdmin],
+    crls: tls === null ? (adminTls?.crls ?? []) : [...new Set(crls)],
   };
 }
 
@@ -323,7 +310,7 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
   const { hba, secrets } = rules.value;
   return Object.freeze({
     settings: deepFreeze(settings.value),
-    tls: tls.value.material,
+    tls: tls.value.hosts,
     acceptor: tls.value.acceptor,
     adminTls: tls.value.admin,
     rules: hba,
@@ -334,7 +321,7 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
         : {
             secrets,
             iterations: settings.value.scram_iterations,
-            mockNonce: nonce ?? mockNonceFor(tls.value.material),
+            mockNonce: nonce ?? mockNonceFor(tls.value.hosts?.materials[0] ?? null),
           },
     hash: sha256([settings, tls, rules, maps].map((part) => part.hash).join('\n')),
   });

@@ -2,14 +2,12 @@
 // nothing new in it then costs a look at the files, and none of the handshakes under way is stale (contract §7.32).
 
 import { isDeepStrictEqual } from 'node:util';
-import { errnoOf } from '../base/system-error.ts';
-import { readRegularFile } from '../base/regular-file.ts';
-import { digestSource } from '../base/sources.ts';
+import { digestAccess, digestSource } from '../base/sources.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
 import { isSettingName, schema, type Settings } from './schema.ts';
 import { valueOf } from './setting-values.ts';
 
-/** What a part was loaded by beside the files that it read: settings, and who may read a key. */
+/** The settings that a part was loaded by. */
 export type Inputs = readonly unknown[];
 
 /** A part in force, and what it was loaded by. */
@@ -33,20 +31,16 @@ export async function unlessUnchanged<T>(
 }
 
 async function readsTheSame({ sources }: LoadedPart<unknown>): Promise<boolean> {
-  for (const [path, { kind, digest }] of sources) {
+  for (const [path, { kind, digest, access }] of sources) {
     if (digest === null || (await digestSource(path, kind)) !== digest) return false;
+    // SECURITY: a key that others can read by now is refused, though its content is the same.
+    if (access !== undefined && (await digestAccess(path)) !== access) return false;
   }
   return true;
 }
 
-export async function inputsOfRules({
-  hba_file: hbaFile,
-  ssl,
-  roles,
-  auth_file: authFile,
-}: Settings): Promise<Inputs> {
-  // SECURITY: secrets that others can read by now are refused, as a key is.
-  return [hbaFile, ssl, roles, authFile, await statusOfKey(authFile)];
+export function inputsOfRules({ hba_file: hbaFile, ssl, roles, auth_file: authFile }: Settings): Inputs {
+  return [hbaFile, ssl, roles, authFile];
 }
 
 export function inputsOfMaps({ ident_file: identFile, roles }: Settings): Inputs {
@@ -56,29 +50,14 @@ export function inputsOfMaps({ ident_file: identFile, roles }: Settings): Inputs
 /** Every setting that TLS is made by, the admin listener's own included: a new one counts at once. */
 const tlsNames = Object.keys(schema)
   .filter(isSettingName)
-  .filter((name) => /^(?:admin\.)?ssl(?:_|$)/.test(name));
+  .filter((name) => name === 'hosts_file' || /^(?:admin\.)?ssl(?:_|$)/.test(name));
 
-export async function inputsOfTls(settings: Settings): Promise<Inputs> {
-  const keyFiles = [settings.ssl_key_file, settings.admin.ssl_key_file];
-  return [
-    ...tlsNames.map((name) => valueOf(settings, name)),
-    // SECURITY: a key that others can read by now is refused, though its content is the same.
-    ...(await Promise.all(keyFiles.map(statusOfKey))),
-  ];
+export function inputsOfTls(settings: Settings): Inputs {
+  return tlsNames.map((name) => valueOf(settings, name));
 }
 
 /** Whether a key is encrypted: what a reload does then is PostgreSQL's, whatever has changed (semantics §2.5). */
-export function needsPassphrase({ material, admin }: TlsPart): boolean {
-  return [material, admin].some((each) => each?.options.passphrase !== undefined);
-}
-
-async function statusOfKey(path: string): Promise<string | null> {
-  if (path === '') return '';
-  let status = '';
-  try {
-    await readRegularFile(path, { judge: ({ uid, mode }) => void (status = `${uid} ${mode}`) });
-    return status;
-  } catch (error) {
-    return errnoOf(error);
-  }
+export function needsPassphrase({ hosts, admin }: TlsPart): boolean {
+  const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
+  return materials.some(({ options }) => options.passphrase !== undefined);
 }

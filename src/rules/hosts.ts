@@ -2,7 +2,7 @@
 // The tokeniser is the one of pg_hba.conf; a bad line refuses the whole file.
 
 import { toText, type ByteString } from '../base/bytestring.ts';
-import { LoadError } from '../base/problems.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import type { Steps } from '../base/steps.ts';
 import { BadLine } from './bad-line.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';
@@ -14,7 +14,7 @@ export type HostNames =
   | { readonly kind: 'default' }
   | { readonly kind: 'no-sni' };
 
-/** One line. Paths are as written; '' = not given. */
+/** One line. Paths are absolute; '' = not given. */
 export interface HostRecord extends Place {
   readonly hosts: HostNames;
   readonly certFile: string;
@@ -28,6 +28,7 @@ export interface HostRecords {
   readonly records: readonly HostRecord[];
   /** The file does not exist, which is the same as an empty one. */
   readonly missing: boolean;
+  readonly warnings: readonly Problem[];
 }
 
 /**
@@ -41,28 +42,32 @@ export function* loadHosts(
   fs: FileSystem,
   parseBoolean: (text: string) => boolean | null,
 ): Steps<HostRecords> {
-  const { entries, missing } = yield* readLinesInSteps(file, fs);
-  if (missing) return { records: [], missing: true };
+  const { entries, missing, warnings } = yield* readLinesInSteps(file, fs);
+  if (missing) return { records: [], missing, warnings };
   const seen = new SeenHosts();
   const { records, problems } = yield* parseRecords(entries, (line) => {
     const record = parseHostLine(line, parseBoolean);
     seen.add(record.hosts);
-    return record;
+    const absolute = (path: string): string => (path === '' ? '' : fs.resolve(line.file, path));
+    return {
+      ...record,
+      certFile: absolute(record.certFile),
+      keyFile: absolute(record.keyFile),
+      caFile: absolute(record.caFile),
+    };
   });
-  if (problems.length > 0) {
-    throw new LoadError([
-      ...problems,
-      {
-        file,
-        line: null,
-        message: `could not load "${file}": loading config from "${file}" failed due to parsing error`,
-      },
-    ]);
-  }
-  return { records, missing: false };
+  if (problems.length > 0)
+    throw new LoadError([...problems, { file, line: null, message: summary(file, problems) }]);
+  return { records, missing, warnings };
 }
 
-/** Host names, certificate and key, then perhaps CA, passphrase command and whether a reload may run it. */
+/** What PostgreSQL says after the problems of the file: it could not be opened, or a line of it is wrong. */
+function summary(file: string, problems: readonly Problem[]): string {
+  const whole = problems.find((problem) => problem.file === file && problem.line === null);
+  return `could not load "${file}": ${whole?.message ?? `loading config from "${file}" failed due to parsing error`}`;
+}
+
+/** Host names, certificate and key, then perhaps CA, passphrase command and whether a reload may run it; as written. */
 function parseHostLine(line: Line, parseBoolean: (text: string) => boolean | null): HostRecord {
   const hosts = parseNames(line);
   const certFile = single(line, 1, 'SSL certificate');

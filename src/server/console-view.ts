@@ -59,7 +59,7 @@ async function rowsOf(table: RowTable, view: GateView, service: ClientService): 
     case 'certificates':
       return (await view.certificates()).certificates.map((each) => [
         each.role,
-        null,
+        each.host,
         each.file,
         each.subjectDn,
         each.issuerDn,

@@ -1,9 +1,9 @@
 // Once a day the log says again which certificates and revocation lists expire soon. A gate that runs for a year may load
 // its files once, so one warning at the start would be lost.
 
-import type { Problem } from '../base/problems.ts';
+import { distinctProblems, type Problem } from '../base/problems.ts';
 import { revocationWarnings, validityWarnings } from '../tls/material/certificate-warnings.ts';
-import type { TlsMaterial } from '../tls/types.ts';
+import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -18,14 +18,14 @@ export interface ExpiryCheckOptions {
  * @returns a function that stops the checks
  */
 export function createExpiryCheck(
-  current: () => Pick<TlsMaterial, 'certificates' | 'crls'>,
+  current: () => { readonly certificates: readonly CertificateInUse[]; readonly crls: readonly CrlInUse[] },
   warn: (problem: Problem) => void,
   { everyMs = DAY_MS, now = () => new Date() }: ExpiryCheckOptions = {},
 ): () => void {
   const timer = setInterval(() => {
     const { certificates, crls } = current();
-    for (const problem of validityWarnings(certificates, now())) warn(problem);
-    for (const problem of revocationWarnings(crls, now())) warn(problem);
+    const found = [...validityWarnings(certificates, now()), ...revocationWarnings(crls, now())];
+    for (const problem of distinctProblems(found)) warn(problem);
   }, everyMs).unref();
   return () => clearInterval(timer);
 }

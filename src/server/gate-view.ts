@@ -9,6 +9,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { sumMetrics } from '../telemetry/sum.ts';
 import type { Settings } from '../config/schema.ts';
 import type { HbaRecord } from '../rules/types.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 import { VERSION } from '../base/version.ts';
 import type { UpstreamHealth } from './upstream-health.ts';
 
@@ -110,11 +111,15 @@ function shortOfWorkers({ staffing: { serving, wanted } }: ClientService): strin
 }
 
 /**
- * Expired certificates that keep every client out: one of the server's own chain, or the last root that was valid. An old
- * root beside a valid one keeps nobody out.
+ * Expired certificates that keep every client of a host out: one of the server's own chain, or the last root that was
+ * valid. An old root beside a valid one keeps nobody out.
  */
 function expired(config: ConfigHolder): string[] {
-  const certificates = config.current.tls?.certificates ?? [];
+  const materials = config.current.tls?.materials ?? [];
+  return [...new Set(materials.flatMap(expiredOf))];
+}
+
+function expiredOf({ certificates }: TlsMaterial): string[] {
   const ended = certificates.filter(({ notAfter }) => notAfter.getTime() < Date.now());
   const cas = certificates.filter(({ role }) => role === 'ca');
   const isWithoutCa = cas.every((certificate) => ended.includes(certificate));

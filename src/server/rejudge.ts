@@ -11,6 +11,8 @@ import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import { judge } from '../session/rules-step.ts';
 import { terminatedByAdministrator, type Session, type SessionJudgement } from '../session/sessions.ts';
 import { nextTurn, inSlices } from '../base/slices.ts';
+import type { TlsHosts } from '../tls/hosts.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
 
 /** Sessions that are to end after a reload end one by one over this time, so that not all reconnect at once. */
@@ -76,19 +78,19 @@ export class SessionsJudge {
 
   async #judgeAll(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
     const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
-    const hasRootCertificates = snapshot.tls?.requestsClientCertificate ?? false;
     const judged = new Judged();
     const slices = new Slices();
-    const certificates = snapshot.tls === null ? null : new CertificateJudge(snapshot.tls);
+    const certificates = new CertificateJudges();
     for (const session of this.#gate.sessions) {
       await slices.yieldWhenDue();
-      await judged.by(session, () => judgeCertificate(session, hasRootCertificates ? certificates : null));
+      await judged.by(session, () => judgeCertificate(session, snapshot.tls, certificates));
     }
     // SECURITY: certificates come first and end what they end before any rule asks the resolver.
     this.#settle(judged.takeRefused(), snapshot);
     const waiting: { readonly session: Session; readonly facts: Facts }[] = [];
     for (const session of judged.sessions()) {
       await slices.yieldWhenDue();
+      const hasRootCertificates = materialOf(session, snapshot.tls)?.requestsClientCertificate ?? false;
       const facts = { ...session.facts, hasRootCertificates };
       await judged.by(session, async () => {
         const verdict = await inSlices(decisionSteps(book, facts));
@@ -215,13 +217,35 @@ class Slices {
   }
 }
 
-/** @param certificates null = the new settings ask for no certificate, so the rules alone decide */
+/** One judge for each host of one state. */
+class CertificateJudges {
+  readonly #judges = new Map<TlsMaterial, CertificateJudge>();
+
+  of(material: TlsMaterial): CertificateJudge {
+    const judging = this.#judges.get(material) ?? new CertificateJudge(material);
+    this.#judges.set(material, judging);
+    return judging;
+  }
+}
+
+/** What a session's client would meet if it came again with the name that it has sent; null where it meets no TLS. */
+function materialOf({ tls }: Session, hosts: TlsHosts | null): TlsMaterial | null {
+  return tls === null || hosts === null ? null : hosts.materialFor(tls.serverName);
+}
+
+/** SECURITY: by the CA of the session's own host. Another host's would vouch for strangers to this one. */
 async function judgeCertificate(
-  { tls }: Session,
-  certificates: CertificateJudge | null,
+  session: Session,
+  hosts: TlsHosts | null,
+  certificates: CertificateJudges,
 ): Promise<SessionJudgement> {
-  if (tls === null || tls.chain === null || certificates === null) return ADMITTED;
-  const judgement = await certificates.judgeAdmitted(tls.chain);
+  const { tls } = session;
+  if (tls === null || hosts === null) return ADMITTED;
+  const material = materialOf(session, hosts);
+  if (material === null) return { kind: 'no-longer-admitted', reason: 'no host of pg_hosts.conf serves it' };
+  // Where its host asks for no certificate the rules alone decide.
+  if (tls.chain === null || !material.requestsClientCertificate) return ADMITTED;
+  const judgement = await certificates.of(material).judgeAdmitted(tls.chain);
   switch (judgement.kind) {
     case 'verified':
       return ADMITTED;

@@ -29,7 +29,7 @@ import { LocalQuota, type Quota } from '../session/quota.ts';
 import { Sessions, terminatedByAdministrator, type KeyUse } from '../session/sessions.ts';
 import { Strangers } from '../session/strangers.ts';
 import { fullSessionRow, sessionRow } from '../session/session-row.ts';
-import type { TlsMaterial } from '../tls/types.ts';
+import type { TlsHosts } from '../tls/hosts.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 
 /** After 57P01 to the last session the process waits at most this long for clients to read it, in milliseconds. */
@@ -95,7 +95,7 @@ export class ServingProcess implements ClientService {
   #listeners: Listeners | null = null;
   #draining = false;
   /** The state that was in force last. It shows when a reload has replaced it. */
-  #tls: TlsMaterial | null = null;
+  #tls: TlsHosts | null = null;
   #lastConnection = 0;
 
   constructor({ config, log, metrics, shared, view = noView }: GateProcessOptions) {
@@ -266,7 +266,8 @@ export class ServingProcess implements ClientService {
   #freeLongLists(): void {
     const before = this.#tls;
     this.#tls = this.#config.current.tls;
-    if (before !== null && before !== this.#tls && hasLongLists(before.options)) setImmediate(collectGarbage);
+    const hadLongLists = before?.materials.some(({ options }) => hasLongLists(options)) ?? false;
+    if (before !== this.#tls && hadLongLists) setImmediate(collectGarbage);
   }
 
   #showRules(): void {

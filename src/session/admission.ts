@@ -172,12 +172,12 @@ const UNLIMITED: Quota = {
 };
 
 /**
- * Whether the handshake was made with TLS files that are no longer in force. SECURITY: what it has verified holds for
- * the CA and the lists of that time. Nobody knows whether those in force now would let this client in, so it must
- * come again and be asked.
+ * Whether the handshake was made with TLS files that its client would not meet now: they have changed, or the name leads
+ * to another host. SECURITY: what it has verified holds for the CA and the lists of that time. Nobody knows whether those
+ * in force now would let this client in, so it must come again and be asked.
  */
 export function isStale({ material, known }: Connection, { tls }: Snapshot): boolean {
-  return known.tls !== null && tls !== material;
+  return known.tls !== null && tls?.materialFor(known.tls.serverName) !== material;
 }
 
 /** A console goes on: a drain is watched from there. */
@@ -193,7 +193,7 @@ async function askRules(
   startup: StartupRequest,
 ): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
   const { life, known, client } = connection;
-  const { verdict, facts } = await judge(snapshot, factsOf(connection, snapshot, startup), life.signal, () =>
+  const { verdict, facts } = await judge(snapshot, factsOf(connection, startup), life.signal, () =>
     endWhenGone(client, life),
   );
   known.record = verdict.record;
@@ -207,7 +207,7 @@ async function lineInClear(
   startup: StartupRequest,
 ): Promise<HbaRecord | null> {
   const { client, life } = connection;
-  const facts = { ...factsOf(connection, snapshot, startup), tls: false, certificate: null };
+  const facts = { ...factsOf(connection, startup), tls: false, certificate: null };
   try {
     const { verdict } = await judge(snapshot, facts, life.signal, () => endWhenGone(client, life));
     return verdict.kind === 'admit' ? verdict.record : null;
@@ -220,7 +220,7 @@ async function lineInClear(
 }
 
 /** The connection as the rules see it. */
-function factsOf({ known, address }: Connection, { tls }: Snapshot, startup: StartupRequest): Facts {
+function factsOf({ known, address, material }: Connection, startup: StartupRequest): Facts {
   const certificate = known.tls?.certificate;
   return {
     user: startup.user,
@@ -232,7 +232,8 @@ function factsOf({ known, address }: Connection, { tls }: Snapshot, startup: Sta
     hostName: { state: 'unknown' },
     interfaces: interfaceAddresses,
     certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
-    hasRootCertificates: tls?.requestsClientCertificate ?? false,
+    // Of the client's own host, which is in force still: a handshake that is stale has been refused.
+    hasRootCertificates: material?.requestsClientCertificate ?? false,
   };
 }
 

@@ -11,6 +11,7 @@ import { BackendStream } from '../protocol/message-boundary.ts';
 import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { IpAddress } from '../rules/types.ts';
+import { TlsAlertError } from '../tls/handshake/tls-alert.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist, enlist, stepBack, type Admitted } from './admission.ts';
 import { authenticated, beforeEachAnswer, countFailure } from './ban-step.ts';
@@ -192,7 +193,8 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
   const mayBeTold = known.startup !== null || (known.tls !== null && failure.code === 'handshake-evicted');
   if (life.signal.aborted && (failure.reply === null || !mayBeTold)) return;
   // An ErrorResponse inside a long message that is being passed on would be read as a part of that message.
-  const answer = said.atBoundary ? errorResponse(failure) : null;
+  const response = said.atBoundary ? errorResponse(failure) : null;
+  const answer = failure instanceof TlsAlertError ? failure.record : response;
   await sendAndClose(client, answer, life.signal);
 }
 

@@ -72,10 +72,10 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
 /** The TLS handshake. From then on the gate speaks to the client through the TLS socket. */
 async function startTls(connection: Connection): Promise<void> {
   const { gate, raw, life, known } = connection;
-  const { acceptor, tls: material } = gate.snapshot();
+  const { acceptor } = gate.snapshot();
   if (acceptor === null) throw new GatehouseError('direct-tls-disabled');
   const since = performance.now();
-  const tls = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
+  const { session: tls, material } = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
     acceptor.accept(raw, { signal: life.signal, ready }),
   );
   connection.material = material;

@@ -1,7 +1,7 @@
 // Connections that have yet to prove themselves, from accept until they are sessions: how many there may be, what they
 // may cost, and how many of one address may be in a TLS handshake at one time.
 
-import type { TlsSession } from '../tls/types.ts';
+import type { Accepted } from '../tls/tls-acceptor.ts';
 import type { EndSignal } from './end-signal.ts';
 import { Handshakes } from './handshakes.ts';
 import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
@@ -60,19 +60,19 @@ export class Strangers {
   async handshake(
     life: EndSignal,
     block: string,
-    accept: (ready: () => Promise<void>) => Promise<TlsSession>,
-  ): Promise<TlsSession> {
+    accept: (ready: () => Promise<void>) => Promise<Accepted>,
+  ): Promise<Accepted> {
     let isUsual: boolean | null = null;
     try {
-      const session = await accept(async () => {
+      const accepted = await accept(async () => {
         await this.#turns.take(life, block);
         this.handshakes.progress(life);
       });
-      const { state } = session.certificate;
+      const { state } = accepted.session.certificate;
       isUsual = this.watch.handshakeDone(life, state === 'unverified');
       this.watch.step(life, MAX_PACKET_STEP_BYTES);
       this.handshakes.progress(life, { proven: state === 'verified' });
-      return session;
+      return accepted;
     } finally {
       this.#turns.done(life, block, isUsual);
     }

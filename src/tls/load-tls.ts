@@ -2,7 +2,7 @@
 // order and words, before any of it is used (semantics §2).
 
 import type { SourceReader } from '../base/sources.ts';
-import type { TlsSettings, TlsSource } from './settings.ts';
+import type { CertificateSource, TlsSource } from './settings.ts';
 import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { GatehouseError } from '../base/errors.ts';
@@ -15,7 +15,12 @@ import {
 import { loadClientAuthorities, type ClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
 import { keyExchangeWarnings, loadKeyExchange, newestVersion } from './material/key-exchange.ts';
-import { loadRevocationLists, type RevocationSettings } from './material/revocation-lists.ts';
+import {
+  loadRevocationLists,
+  revocationFor,
+  type CommonLists,
+  type RevocationSettings,
+} from './material/revocation-lists.ts';
 import { contextFor } from './material/shared-context.ts';
 import { loadServerCertificate, type ServerCertificate } from './material/server-certificate.ts';
 import type { CertificateInUse, TlsMaterial } from './types.ts';
@@ -40,35 +45,96 @@ const fixedOptions: TlsOptions = {
   handshakeTimeout: NO_HANDSHAKE_TIMEOUT_MS,
 };
 
+export interface LoadOptions {
+  /** True = not at start: PostgreSQL then runs a passphrase command only where it is said to support it (semantics §2.5). */
+  readonly reload: boolean;
+  /** How the files are read, and where they are then listed, whether loading succeeds or fails. */
+  readonly reader: SourceReader;
+}
+
 /**
  * Reads and checks everything the ssl_* settings name.
  *
- * @param options.reload true = not at start: PostgreSQL then runs ssl_passphrase_command only with
- *   ssl_passphrase_command_supports_reload (semantics §2.5)
- * @param options.reader how the files are read, and where they are then listed, whether loading succeeds or fails
  * @throws LoadError, PostgreSQL's first problem first: each at the line of the YAML file that names what is wrong, or
  *   at the file itself where the setting is a default (semantics §2.2)
  */
-export async function loadTls(
-  settings: TlsSource,
-  { reload, reader }: { readonly reload: boolean; readonly reader: SourceReader },
-): Promise<TlsMaterial> {
-  const loadingAuthorities = loadClientAuthorities(settings, reader);
-  // What is wrong with either file is reported, whatever is wrong with the other.
-  const listsBesideAuthorities = loadingAuthorities.then(
-    ({ lists }) => lists,
-    () => [],
-  );
-  const [server, keyExchange, authorities, revocation] = await allOf([
-    loadServerCertificate(settings, { reload, reader }),
-    loadKeyExchange(settings, reader),
-    loadingAuthorities,
-    listsBesideAuthorities.then((lists) => loadRevocationLists(settings, { reader, inCaFile: lists })),
-  ]);
-  return materialOf(settings, { server, keyExchange, authorities, revocation });
+export async function loadTls(settings: TlsSource, options: LoadOptions): Promise<TlsMaterial> {
+  const [material] = await loadMaterials(settings, [settings], options);
+  if (material === undefined) throw new Error('nothing was loaded');
+  return material;
 }
 
-/** What the files of one load held. */
+/**
+ * The same for several certificates, which have everything but the files of `certificates` in common: the versions, the
+ * ciphers and the revocation lists (sni.md §2.2).
+ *
+ * @returns one material for each, in their order
+ */
+export async function loadMaterials(
+  settings: TlsSource,
+  certificates: readonly CertificateSource[],
+  { reload, reader }: LoadOptions,
+): Promise<readonly TlsMaterial[]> {
+  const files = new AuthorityFiles(reader);
+  const loadingLists = loadRevocationLists(settings, reader);
+  // What is wrong with one of them is reported, whatever is wrong with the others.
+  const [servers, keyExchange, authorities, lists] = await allOf([
+    each(certificates, (source) => loadServerCertificate(source, { reload, reader })),
+    loadKeyExchange(settings, reader),
+    each(certificates, (source) => files.load(source)),
+    loadingLists,
+  ]);
+  const materials: TlsMaterial[] = [];
+  for (const [index, source] of certificates.entries()) {
+    const [server, ofClients] = [servers[index], authorities[index]];
+    if (server === undefined || ofClients === undefined) throw new Error('a certificate was not loaded');
+    const revocation = await files.revocation(ofClients, lists);
+    materials.push(materialOf(settings, source, { server, keyExchange, authorities: ofClients, revocation }));
+  }
+  return materials;
+}
+
+/** CA files, each read once however many hosts name it: hosts that share one share its lists in memory too. */
+class AuthorityFiles {
+  readonly #reader: SourceReader;
+  readonly #byFile = new Map<string, ClientAuthorities>();
+  readonly #revocation = new Map<ClientAuthorities, RevocationSettings>();
+
+  constructor(reader: SourceReader) {
+    this.#reader = reader;
+  }
+
+  async load(source: CertificateSource): Promise<ClientAuthorities> {
+    const file = source.ssl_ca_file;
+    const loaded = this.#byFile.get(file) ?? (await loadClientAuthorities(source, this.#reader));
+    this.#byFile.set(file, loaded);
+    return loaded;
+  }
+
+  async revocation(authorities: ClientAuthorities, lists: CommonLists | null): Promise<RevocationSettings> {
+    const settings = this.#revocation.get(authorities) ?? (await revocationFor(lists, authorities.lists));
+    this.#revocation.set(authorities, settings);
+    return settings;
+  }
+}
+
+/** One after the other, so that many hosts open few files at a time; a LoadError has the problems of all. */
+async function each<T, R>(items: readonly T[], load: (item: T) => Promise<R>): Promise<R[]> {
+  const loaded: R[] = [];
+  const problems: Problem[] = [];
+  for (const item of items) {
+    try {
+      loaded.push(await load(item));
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  if (problems.length > 0) throw new LoadError(problems);
+  return loaded;
+}
+
+/** What the files of one certificate held. */
 interface LoadedFiles {
   readonly server: ServerCertificate;
   readonly keyExchange: TlsOptions;
@@ -76,17 +142,17 @@ interface LoadedFiles {
   readonly revocation: RevocationSettings;
 }
 
-function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
+function materialOf(settings: TlsSource, source: CertificateSource, loaded: LoadedFiles): TlsMaterial {
   const { revocation } = loaded;
   const authorities = loaded.authorities.authorities.map(({ certificate }) => certificate);
-  const options = optionsOf(settings, loaded);
-  const { certificates, warnings: lasting } = describeAll(settings, loaded);
+  const options = optionsOf(source, loaded);
+  const { certificates, warnings: lasting } = describeAll(settings, source, loaded);
   return {
     get context() {
       return contextFor(options);
     },
     options,
-    requestsClientCertificate: settings.ssl_ca_file !== '',
+    requestsClientCertificate: source.ssl_ca_file !== '',
     authorities,
     checksRevocation: revocation.checksRevocation,
     certificates,
@@ -106,7 +172,7 @@ function materialOf(settings: TlsSource, loaded: LoadedFiles): TlsMaterial {
 }
 
 function optionsOf(
-  { ssl_ca_file: caFile }: TlsSettings,
+  { ssl_ca_file: caFile }: CertificateSource,
   { server, keyExchange, authorities: { authorities }, revocation }: LoadedFiles,
 ): TlsOptions {
   return {
@@ -116,7 +182,7 @@ function optionsOf(
     key: server.key,
     ...(server.passphrase === undefined ? {} : { passphrase: server.passphrase }),
     // SECURITY: never undefined, which would stand for the public CAs that come with Node: no root that
-    // ssl_ca_file does not name may vouch for a client.
+    // ssl_ca_file, or the line of pg_hosts.conf, does not name may vouch for a client.
     ca: authorities.map((authority) => authority.pem),
     ...(revocation.pems.length === 0 ? {} : { crl: [...revocation.pems] }),
     requestCert: caFile !== '',
@@ -126,9 +192,9 @@ function optionsOf(
 /** The certificates as facts, and the warnings that do not depend on the clock, in the order of the files. */
 function describeAll(
   settings: TlsSource,
+  { ssl_cert_file: certFile, ssl_ca_file: caFile }: CertificateSource,
   { server, authorities, revocation }: LoadedFiles,
 ): { readonly certificates: readonly CertificateInUse[]; readonly warnings: readonly Problem[] } {
-  const { ssl_cert_file: certFile, ssl_ca_file: caFile } = settings;
   const ofServer = describe(server.certificates, 'server', certFile);
   const ofAuthorities = describe(
     authorities.authorities.map(({ certificate }) => certificate),

@@ -22,6 +22,19 @@ export interface TlsSettings {
   readonly ssl_passphrase_command_supports_reload: boolean;
 }
 
+/** The settings that a line of pg_hosts.conf has for its hosts. */
+export type CertificateSettings = Pick<
+  TlsSettings,
+  | 'ssl_cert_file'
+  | 'ssl_key_file'
+  | 'ssl_ca_file'
+  | 'ssl_passphrase_command'
+  | 'ssl_passphrase_command_supports_reload'
+>;
+
+/** Those, and where a problem with one of them is reported: the YAML file, or the line of pg_hosts.conf. */
+export type CertificateSource = CertificateSettings & Pick<TlsSource, 'file' | 'placeOf'>;
+
 /** The settings, and where a problem with one of them is reported. */
 export interface TlsSource extends TlsSettings {
   /** Absolute path of the YAML file. */

@@ -1,79 +1,44 @@
 // One TLS handshake, from the raw socket to a session that knows its client: whether a certificate came, whether it
-// verified and if not, why. A certificate that does not verify fails no handshake here; its owner refuses it, inside
-// TLS and in words.
+// verified and if not, why. The host is chosen first, from the gate's own reading of the ClientHello. A certificate that
+// does not verify fails no handshake here; its owner refuses it, inside TLS and in words.
 
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { GatehouseError } from '../base/errors.ts';
-import { decodeClientHello } from './handshake/client-hello.ts';
-import { secretBits } from './handshake/cipher-bits.ts';
-import { certificateFailure, clientCertificate } from './handshake/client-certificate.ts';
+import { decodeClientHello, offeredFields } from './handshake/client-hello.ts';
 import { handshakeFailure } from './handshake/handshake-failure.ts';
+import { HandshakeServer, serverOf, type Opening } from './handshake/handshake-server.ts';
 import { peekOpeningBytes } from './handshake/opening-bytes.ts';
-import { presentedChain } from './judge/presented-chain.ts';
-import { shareContextOf } from './material/shared-context.ts';
+import { readServerName } from './handshake/server-name.ts';
+import { alerts, TlsAlertError } from './handshake/tls-alert.ts';
+import type { HostChoice, TlsHosts } from './hosts.ts';
 import type { TlsMaterial, TlsSession } from './types.ts';
-
-/**
- * The most plaintext in one TLS record towards a client, in bytes: PostgreSQL's own limit (contract §7.37). libpq reads
- * what fits into its buffer and then waits in select(). What is left of a longer record lies decrypted inside OpenSSL,
- * where select() does not see it, and the client waits for good.
- */
-const MAX_RECORD_BYTES = 8192;
-
-/** A handshake under way. */
-interface Handshake {
-  readonly opening: Uint8Array;
-  /** What the raw socket was made with, for the TLS socket to inherit. */
-  readonly allowHalfOpen: boolean;
-  readonly resolve: (session: TlsSession) => void;
-  readonly reject: (reason: unknown) => void;
-}
 
 export interface AcceptOptions {
   readonly signal: AbortSignal;
   readonly ready?: () => Promise<void>;
 }
 
-/** Accepts TLS on connections that somebody else has accepted, with one state of the ssl_* files. */
+/** A session, and what its handshake was made with. */
+export interface Accepted {
+  readonly session: TlsSession;
+  readonly material: TlsMaterial;
+}
+
+/** Accepts TLS on connections that somebody else has accepted, with one state of the TLS files. */
 export class TlsAcceptor {
+  readonly #hosts: TlsHosts;
+  /** Of the first host, for the versions that a refusal names. */
   readonly #material: TlsMaterial;
-  /**
-   * Never listens. SECURITY: a TLSSocket made without a tls.Server verifies no client certificate, whatever its
-   * options say.
-   */
-  readonly #server: Server;
-  /** By address pair: all that links the TLS socket that a tls.Server reports to the raw one it was given. */
-  readonly #handshakes = new Map<string, Handshake>();
-  /** By raw socket, for the TLS sockets that have no address pair any more. */
-  readonly #byRaw = new WeakMap<object, Handshake>();
+  /** For clients whose ClientHello cannot be read; made for the first of them. */
+  #nobody: HandshakeServer | null = null;
 
-  constructor(material: TlsMaterial) {
-    this.#material = material;
-    this.#server = createServer(material.options);
-    shareContextOf(this.#server, material.options);
-    // Node keeps the texts of the lists for setSecureContext(), which is never called here. A session keeps its server.
-    Reflect.set(this.#server, 'crl', undefined);
-    TlsAcceptor.#listen(this.#server, new WeakRef(this));
-  }
-
-  /**
-   * Hands the server's events to its acceptor, which a waiting handshake keeps alive. A session keeps the server as long
-   * as it lasts: were the acceptor held strongly, the certificates and lists of an old state would last as long.
-   */
-  static #listen(server: Server, acceptor: WeakRef<TlsAcceptor>): void {
-    server.on('secureConnection', (socket) => {
-      // Node only reports what goes wrong with an established session, a forged record for one; nothing would be read
-      // of it any more, and it would never close.
-      socket.on('error', destroyThis);
-      const owner = acceptor.deref();
-      if (owner === undefined) socket.destroy();
-      else owner.#onSecure(socket);
-    });
-    server.on('tlsClientError', (error, socket) => {
-      const owner = acceptor.deref();
-      if (owner !== undefined) owner.#onError(error, socket);
-    });
+  /** @param hosts the servers of their materials are made here, where nothing has made them before */
+  constructor(hosts: TlsHosts) {
+    const [first] = hosts.materials;
+    if (first === undefined) throw new Error('no host');
+    this.#hosts = hosts;
+    this.#material = first;
+    for (const material of hosts.materials) serverOf(material);
   }
 
   /**
@@ -82,118 +47,111 @@ export class TlsAcceptor {
    * @param raw a TCP connection, paused; what was read of it before has been unshifted. It is destroyed when the
    *   handshake fails, and belongs to the session's socket when it succeeds.
    * @param options.signal ends the handshake; its reason is what is then thrown
-   * @param options.ready called when the ClientHello is there; the handshake goes on when it has resolved
+   * @param options.ready called when the ClientHello is there and has a host; the handshake goes on when it has resolved
+   * @throws TlsAlertError where no host is for this client: `raw` is then open, and its alert is yet to be sent
    * @throws GatehouseError `tls-…`, with what the client offered in its fields (semantics §2.10)
    */
-  async accept(raw: Socket, { signal, ready }: AcceptOptions): Promise<TlsSession> {
+  async accept(raw: Socket, { signal, ready }: AcceptOptions): Promise<Accepted> {
     raw.on('error', ignore);
     try {
       const { bytes, ended } = await peekOpeningBytes(raw, signal);
       if (ended) throw handshakeFailure(null, bytes, this.#material);
+      const opening = { bytes, serverName: readServerName(bytes) };
+      const choice = this.#hosts.choose(opening.serverName);
+      const refusal = refusalOf(choice, bytes);
+      if (refusal !== null) throw refusal;
       await ready?.();
-      return await this.#handshake(raw, bytes, signal);
+      if (choice.kind !== 'host') return await this.#fail(raw, opening, signal);
+      const { material } = choice.host;
+      const session = await serverOf(material).handshake(raw, opening, signal);
+      if (this.#hosts.choosesByName) assertSameName(session);
+      return { session, material };
     } catch (error) {
-      raw.destroy();
+      if (!(error instanceof TlsAlertError)) raw.destroy();
       throw error;
     }
   }
 
-  async #handshake(raw: Socket, opening: Uint8Array, signal: AbortSignal): Promise<TlsSession> {
-    const addresses = addressPair(raw);
-    const { promise, resolve, reject } = Promise.withResolvers<TlsSession>();
-    const handshake: Handshake = { opening, allowHalfOpen: raw.allowHalfOpen, resolve, reject };
-    const onEnd = (): void => reject(handshakeFailure(null, opening, this.#material));
-    const onAbort = (): void => reject(signal.reason);
-    raw.on('close', onEnd);
-    signal.addEventListener('abort', onAbort);
-    try {
-      signal.throwIfAborted();
-      if (addresses === null) onEnd();
-      else {
-        // The same pair twice: the earlier connection is dead, its client has reset it and come again.
-        const earlier = this.#handshakes.get(addresses);
-        earlier?.reject(handshakeFailure(null, earlier.opening, this.#material));
-        this.#handshakes.set(addresses, handshake);
-        this.#byRaw.set(raw, handshake);
-        // Half-open, a client that left in the middle of the handshake would be waited for. Now its end is a 'close'.
-        raw.allowHalfOpen = false;
-        this.#server.emit('connection', raw);
-      }
-      return await promise;
-    } finally {
-      raw.off('close', onEnd);
-      signal.removeEventListener('abort', onAbort);
-      if (addresses !== null && this.#handshakes.get(addresses) === handshake)
-        this.#handshakes.delete(addresses);
-      // The raw socket lives on under the session, which need not carry its ClientHello to the end.
-      this.#byRaw.delete(raw);
-    }
-  }
-
-  /** Everything the session's owner must not miss is settled here, before the socket's next event. */
-  #onSecure(socket: TLSSocket): void {
-    const handshake = this.#handshakeOf(socket);
-    if (handshake === undefined) {
-      socket.destroy();
-      return;
-    }
-    socket.pause();
-    socket.allowHalfOpen = handshake.allowHalfOpen;
-    try {
-      if (!socket.setMaxSendFragment(MAX_RECORD_BYTES))
-        throw new GatehouseError('internal-error', {
-          message: 'OpenSSL does not take the size of a TLS record',
-        });
-      handshake.resolve(sessionOf(socket, handshake.opening, this.#material));
-    } catch (error) {
-      handshake.reject(error);
-    }
-  }
-
-  #onError(error: Error, socket: TLSSocket): void {
-    const handshake = this.#handshakeOf(socket);
-    // Where it is not found the raw socket's end says that it is over, though not why.
-    handshake?.reject(
-      certificateFailure(error, socket, handshake.opening, this.#material) ??
-        handshakeFailure(error, handshake.opening, this.#material),
-    );
-  }
-
-  #handshakeOf(socket: TLSSocket): Handshake | undefined {
-    const addresses = addressPair(socket);
-    if (addresses !== null) return this.#handshakes.get(addresses);
-    // A client that does not trust us may send its alert and a reset in one go. Node keeps the raw socket in a property
-    // that it does not document, so no more than the reason in the log depends on it.
-    const raw: unknown = Reflect.get(socket, '_parent');
-    return typeof raw === 'object' && raw !== null ? this.#byRaw.get(raw) : undefined;
+  /**
+   * Lets OpenSSL say what is wrong with bytes that the gate cannot read. SECURITY: where it reads them all the same, as
+   * it does with some odd records, it has no certificate to show, and no handshake counts.
+   */
+  async #fail(raw: Socket, opening: Opening, signal: AbortSignal): Promise<never> {
+    this.#nobody ??= new HandshakeServer(withoutCertificate(this.#material));
+    const { socket } = await this.#nobody.handshake(raw, opening, signal);
+    socket.destroy();
+    throw callbackFailed('the gate cannot read the ClientHello', opening.bytes);
   }
 }
 
-function destroyThis(this: Socket): void {
-  this.destroy();
+/** The settings of a handshake, with nothing to show and nobody to trust. */
+function withoutCertificate(material: TlsMaterial): TlsMaterial {
+  const { cert: _cert, key: _key, passphrase: _passphrase, crl: _crl, ...options } = material.options;
+  return {
+    ...material,
+    options: { ...options, ca: [], requestCert: false },
+    requestsClientCertificate: false,
+  };
+}
+
+/** PostgreSQL's answer to a client for whom there is no host (sni.md §2.3); null where OpenSSL answers. */
+function refusalOf(choice: HostChoice, bytes: Uint8Array): TlsAlertError | null {
+  switch (choice.kind) {
+    case 'host':
+    case 'unreadable':
+      return null;
+    case 'unknown-name':
+      return alertError('tls-unrecognized-name', alerts.unrecognizedName, {
+        detail:
+          'no line of pg_hosts.conf has the host name that the client asks for, and there is no default',
+        bytes,
+      });
+    case 'no-name':
+      return alertError('tls-unrecognized-name', alerts.handshakeFailure, {
+        detail: 'no hostname provided in callback, and no fallback configured',
+        bytes,
+      });
+    case 'malformed':
+      return alertError('tls-handshake-failed', alerts.decodeError, {
+        detail: 'the host name in the ClientHello cannot be read',
+        bytes,
+      });
+    default:
+      return choice satisfies never;
+  }
+}
+
+const CALLBACK_FAILED = 'could not accept SSL connection: callback failed';
+
+function alertError(
+  code: 'tls-unrecognized-name' | 'tls-handshake-failed',
+  alert: (typeof alerts)[keyof typeof alerts],
+  { detail, bytes }: { readonly detail: string; readonly bytes: Uint8Array },
+): TlsAlertError {
+  const fields = offeredFields(decodeClientHello(bytes));
+  return new TlsAlertError(code, alert, { message: CALLBACK_FAILED, detail, fields });
+}
+
+function callbackFailed(detail: string, bytes: Uint8Array): GatehouseError {
+  const fields = offeredFields(decodeClientHello(bytes));
+  return new GatehouseError('tls-handshake-failed', { message: CALLBACK_FAILED, detail, fields });
+}
+
+/**
+ * SECURITY: two readers have read the name, and the certificates are those of the gate's. Where OpenSSL has read another
+ * one, as from a second ClientHello, nobody knows which host the client believes to speak to.
+ */
+function assertSameName({ socket, serverName, hello }: TlsSession): void {
+  const read: unknown = Reflect.get(socket, 'servername');
+  // Node gives the name byte for byte, and `false` where there is none.
+  if (read === (serverName.kind === 'named' && serverName.name)) return;
+  socket.destroy();
+  throw new GatehouseError('tls-handshake-failed', {
+    message: CALLBACK_FAILED,
+    detail: "the client's messages name different hosts",
+    fields: offeredFields(hello()),
+  });
 }
 
 /** Errors of sockets are also their 'close', and those are what is waited for. */
 function ignore(): void {}
-
-/** Null once the connection has been reset. */
-function addressPair({ remoteAddress, remotePort, localAddress, localPort }: Socket): string | null {
-  if (remoteAddress === undefined || remotePort === undefined) return null;
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
-}
-
-function sessionOf(socket: TLSSocket, opening: Uint8Array, material: TlsMaterial): TlsSession {
-  const { name, standardName } = socket.getCipher();
-  const leaf = socket.getPeerX509Certificate();
-  const certificate = clientCertificate(socket, leaf, material);
-  return {
-    socket,
-    certificate,
-    chain: leaf === undefined || certificate.state !== 'verified' ? null : presentedChain(leaf),
-    version: socket.getProtocol() ?? 'unknown',
-    cipher: name,
-    bits: secretBits(standardName),
-    alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null,
-    hello: () => decodeClientHello(opening),
-  };
-}

@@ -1,6 +1,7 @@
 // What the TLS side hands to the rest: certificates as facts, and the outcome of one handshake.
 
 import type { CertificateFacts, ClientIdentity } from '../x509/types.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import type { Code } from '../base/codes.ts';
 import type { Problem } from '../base/problems.ts';
 import type { X509Certificate } from 'node:crypto';
@@ -14,6 +15,12 @@ export interface CertificateInUse extends CertificateFacts {
   readonly file: string;
 }
 
+/** One certificate in use, with whom it is for. */
+export interface HostCertificate extends CertificateInUse {
+  /** The names of its line in pg_hosts.conf, as written; null where no line names it. */
+  readonly host: string | null;
+}
+
 export interface CrlInUse {
   readonly file: string;
   readonly issuer: string;
@@ -25,15 +32,15 @@ export interface CrlInUse {
   readonly revokedSerials: Pick<ReadonlySet<string>, 'has' | 'size'>;
 }
 
-/** Everything read from the ssl_* files, whole: what a snapshot holds. Null in the snapshot = ssl is off. */
+/** Everything read from the ssl_* files, or for one line of pg_hosts.conf, whole (hosts.ts). */
 export interface TlsMaterial {
   /** What new clients meet, for judging without a handshake of theirs (certificate-judge.ts). */
   readonly context: SecureContext;
   /** Options for the tls.Server that never listens (tls-acceptor.ts). */
   readonly options: import('node:tls').TlsOptions;
-  /** ssl_ca_file is set: client certificates are asked for. */
+  /** ssl_ca_file, or the line's CA, is set: client certificates are asked for. */
   readonly requestsClientCertificate: boolean;
-  /** The certificates of ssl_ca_file, roots and intermediates alike. */
+  /** The certificates of that file, roots and intermediates alike. */
   readonly authorities: readonly X509Certificate[];
   /** ssl_crl_file or ssl_crl_dir is set: every issuer needs a list. */
   readonly checksRevocation: boolean;
@@ -71,6 +78,13 @@ export interface ClientHelloFacts {
   readonly groups: readonly string[];
 }
 
+/** The host that a client wants, as the gate has read it from the ClientHello. */
+export type ServerName =
+  | { readonly kind: 'named'; readonly name: ByteString }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'malformed' }
+  | { readonly kind: 'unreadable' };
+
 /** One completed TLS handshake. */
 export interface TlsSession {
   /** Paused; nothing of its data has been read. */
@@ -86,6 +100,8 @@ export interface TlsSession {
   readonly bits: number;
   /** What was negotiated; null when the client offered none. */
   readonly alpn: string | null;
+  /** By it the certificate was chosen, or would be chosen once ssl_sni is on. */
+  readonly serverName: ServerName;
   /** Read from the ClientHello only when somebody asks. */
   readonly hello: () => ClientHelloFacts | null;
 }

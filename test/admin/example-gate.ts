@@ -7,7 +7,7 @@ import { createAdminServer } from '../../src/admin/server.ts';
 import type { AdminOptions } from '../../src/admin/server.ts';
 import type { AdminSettings } from '../../src/admin/listen.ts';
 import type { ReloadResult } from '../../src/config/snapshot.ts';
-import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
+import type { HostCertificate, CrlInUse } from '../../src/tls/types.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -48,9 +48,10 @@ export function exampleSession(changes: Partial<FullSessionRow> = {}): FullSessi
   };
 }
 
-export function exampleCertificate(changes: Partial<CertificateInUse> = {}): CertificateInUse {
+export function exampleCertificate(changes: Partial<HostCertificate> = {}): HostCertificate {
   return {
     role: 'server',
+    host: null,
     file: '/etc/gatehouse/server.crt',
     subject: '/CN=db.example.com',
     issuer: '/CN=Example CA',

@@ -166,7 +166,7 @@ void test("a swap of Kubernetes' symlinks is noticed", async (t) => {
   symlinkSync('..2', path('..data_tmp'));
   renameSync(path('..data_tmp'), path('..data'));
   t.strictSame(await look(), []);
-  t.equal(holder.current.tls?.certificates[0]?.serial, String(second.serial));
+  t.equal(holder.current.tls?.materials[0]?.certificates[0]?.serial, String(second.serial));
 });
 
 void test('a half-written state is tried again when it has changed again, not before', async (t) => {

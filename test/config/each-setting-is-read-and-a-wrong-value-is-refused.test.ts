@@ -68,6 +68,8 @@ t.same(defaults, {
   ssl_dh_params_file: '',
   ssl_passphrase_command: '',
   ssl_passphrase_command_supports_reload: false,
+  ssl_sni: false,
+  hosts_file: `${directory}/pg_hosts.conf`,
   hba_file: `${directory}/pg_hba.conf`,
   ident_file: `${directory}/pg_ident.conf`,
   auth_file: '',

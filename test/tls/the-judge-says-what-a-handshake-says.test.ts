@@ -13,7 +13,7 @@ import { testAuthority } from '../support/certificates/certificates.ts';
 import { makeOddChain, type OddChain } from '../support/certificates/odd-chains.ts';
 import { eachOddPart, randomParts } from '../support/certificates/odd-parts.ts';
 import type { Scope } from '../support/run/scope.ts';
-import { listen, loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
+import { forEveryone, listen, loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
 import { Arrivals } from '../support/run/waiting.ts';
 import { pem } from '../support/certificates/x509.ts';
 
@@ -99,7 +99,7 @@ async function openDoor(t: Scope) {
   const onConnection = async (raw: Socket): Promise<void> => {
     try {
       if (acceptor === null) throw new Error('no material yet');
-      sessions.push(await acceptor.accept(raw, { signal }));
+      sessions.push((await acceptor.accept(raw, { signal })).session);
     } catch (error) {
       sessions.push(error instanceof Error ? error : new Error(String(error)));
     }
@@ -111,7 +111,7 @@ async function openDoor(t: Scope) {
   let seen = 0;
   return {
     shake: async (material: TlsMaterial, { sent, keys }: OddChain): Promise<TlsSession> => {
-      acceptor = new TlsAcceptor(material);
+      acceptor = new TlsAcceptor(forEveryone(material));
       const client = connect({
         port,
         host: '127.0.0.1',

@@ -1,8 +1,9 @@
-// What a client offered at the start of its TLS handshake, read from the bytes as they came: for the log line of a
-// handshake that failed. Nothing is decided by it; OpenSSL reads the same bytes for itself.
+// A ClientHello, collected from the bytes as they came, and what it offers: for the log line of a handshake that failed.
+// Of what is read here only the host decides (server-name.ts).
 
 import { fromBytes, toPrintableAscii } from '../../base/bytestring.ts';
 import type { ClientHelloFacts } from '../types.ts';
+import { Cursor, helloParts, uint16 } from './cursor.ts';
 import { groupNames, versionNames } from './tls-names.ts';
 
 const HANDSHAKE_RECORD = 0x16;
@@ -26,6 +27,7 @@ export class ClientHelloCollector {
   readonly #message = new GrowingBytes();
   #nextRecord = 0;
   #state: HelloState = 'partial';
+  #isTooLong = false;
 
   /** Everything pushed so far. */
   get received(): Uint8Array {
@@ -38,10 +40,14 @@ export class ClientHelloCollector {
     return this.#message.bytes.subarray(MESSAGE_HEADER_BYTES, helloEnd(this.#message.bytes));
   }
 
+  /** It began as a ClientHello and has not ended within what the gate reads. */
+  get isTooLong(): boolean {
+    return this.#isTooLong;
+  }
+
   push(bytes: Uint8Array): HelloState {
     this.#received.append(bytes);
     while (this.#state === 'partial' && this.#takeRecord());
-    if (this.#state === 'partial' && this.#received.length > MAX_HELLO_BYTES) this.#state = 'other';
     return this.#state;
   }
 
@@ -61,6 +67,8 @@ export class ClientHelloCollector {
       return false;
     }
     const end = start + RECORD_HEADER_BYTES + length;
+    // By its place and not by what has arrived, so that the network cannot change what a client gets.
+    if (headerSeen && end > MAX_HELLO_BYTES) return this.#giveUp();
     if (!headerSeen || bytes.length < end) return false;
     this.#message.append(bytes.subarray(start + RECORD_HEADER_BYTES, end));
     this.#nextRecord = end;
@@ -68,6 +76,12 @@ export class ClientHelloCollector {
     if (message[0] !== CLIENT_HELLO) this.#state = 'other';
     else if (message.length >= helloEnd(message)) this.#state = 'whole';
     return true;
+  }
+
+  #giveUp(): false {
+    this.#state = 'other';
+    this.#isTooLong = this.#message.length > 0;
+    return false;
   }
 }
 
@@ -119,19 +133,14 @@ export function decodeClientHello(record: Uint8Array): ClientHelloFacts | null {
   const { message } = collector;
   if (message === null) return null;
 
-  const hello = new Cursor(message);
-  const legacyVersion = hello.uint16();
-  hello.take(32); // random
-  hello.vector(1); // legacy_session_id
-  hello.vector(2); // cipher_suites
-  hello.vector(1); // legacy_compression_methods
-  const offered = readExtensions(hello.atEnd ? new Uint8Array() : hello.vector(2));
-  if (hello.failed || !hello.atEnd || offered === null) return null;
+  const hello = helloParts(message);
+  const offered = hello === null ? null : readExtensions(hello.extensions);
+  if (hello === null || offered === null) return null;
   return {
     sni: offered.sni,
     alpn: offered.alpn,
     // Before TLS 1.3 a client names only the highest version it speaks.
-    versions: names(offered.versions ?? [legacyVersion], versionNames),
+    versions: names(offered.versions ?? [hello.legacyVersion], versionNames),
     groups: names(offered.groups, groupNames),
   };
 }
@@ -209,48 +218,6 @@ function names(values: readonly number[], known: ReadonlyMap<number, string>): s
 /** RFC 8701: values that mean nothing, offered so that servers learn to ignore what they do not know. */
 function isGrease(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
-}
-
-function uint16(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) * 0x100 + (bytes[at + 1] ?? 0);
-}
-
-/** Reads forward; once something reaches beyond the end it has `failed`, and yields nothing more. */
-class Cursor {
-  readonly #bytes: Uint8Array;
-  #position = 0;
-  #failed = false;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  get atEnd(): boolean {
-    return this.#position === this.#bytes.length;
-  }
-
-  get failed(): boolean {
-    return this.#failed;
-  }
-
-  take(length: number): Uint8Array {
-    if (this.#failed || length > this.#bytes.length - this.#position) {
-      this.#failed = true;
-      return new Uint8Array();
-    }
-    this.#position += length;
-    return this.#bytes.subarray(this.#position - length, this.#position);
-  }
-
-  uint16(): number {
-    return uint16(this.take(2), 0);
-  }
-
-  /** Bytes preceded by their length. */
-  vector(lengthBytes: 1 | 2): Uint8Array {
-    const length = this.take(lengthBytes);
-    return this.take(lengthBytes === 1 ? (length[0] ?? 0) : uint16(length, 0));
-  }
 }
 
 /** A log line's fields for what a client offered; none where that is not known. */

@@ -1,7 +1,7 @@
 // ssl_ca_file: the roots that client certificates must lead to (semantics §2.7), and the lists beside them.
 
 import { contentHint } from './known-mistakes.ts';
-import type { TlsSource } from '../settings.ts';
+import type { CertificateSource } from '../settings.ts';
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../../base/problems.ts';
 import type { SourceReader } from '../../base/sources.ts';
@@ -30,7 +30,7 @@ export interface ClientAuthorities {
  * @throws LoadError with PostgreSQL's text
  */
 export async function loadClientAuthorities(
-  settings: TlsSource,
+  settings: CertificateSource,
   reader: SourceReader,
 ): Promise<ClientAuthorities> {
   const { ssl_ca_file: caFile } = settings;

@@ -3,7 +3,6 @@
 // reload's second look at live sessions need to know.
 
 import type { TlsSource } from '../settings.ts';
-import type { TlsOptions } from 'node:tls';
 import type { Problem } from '../../base/problems.ts';
 import type { SourceReader } from '../../base/sources.ts';
 import { inSlices, nextTurn } from '../../base/slices.ts';
@@ -34,44 +33,63 @@ export interface ListInFile extends PemList {
   readonly file: string;
 }
 
-/**
- * @param options.inCaFile lists that ssl_ca_file holds: they count once revocation is on, as in PostgreSQL
- * @throws LoadError with PostgreSQL's text
- */
+/** The lists of ssl_crl_file and ssl_crl_dir, which count for every host. Null = neither is set. */
+export interface CommonLists {
+  readonly described: readonly Described[];
+  readonly warnings: readonly Problem[];
+}
+
+/** @throws LoadError with PostgreSQL's text */
 export async function loadRevocationLists(
   settings: TlsSource,
-  { reader, inCaFile }: { readonly reader: SourceReader; readonly inCaFile: readonly ListInFile[] },
-): Promise<RevocationSettings> {
+  reader: SourceReader,
+): Promise<CommonLists | null> {
   const { ssl_crl_file: crlFile, ssl_crl_dir: crlDir } = settings;
-  if (crlFile === '' && crlDir === '') return { ...nothing, warnings: inCaFile.map(unused) };
+  if (crlFile === '' && crlDir === '') return null;
   const file = await listsOfFile(settings, reader);
   const directory = await listsOfDirectory(settings, reader);
-  const lists = [...inCaFile, ...file.lists, ...directory.lists];
-  const described: Described[] = [];
-  const plain: PlainList[] = [];
-  for (const list of lists) {
-    await nextTurn();
-    described.push(describe(list));
-    const read = readPlainList(list.der);
-    if (read !== null) plain.push(read);
-  }
+  return {
+    described: await describeAll([...file.lists, ...directory.lists]),
+    warnings: [...file.warnings, ...directory.warnings],
+  };
+}
+
+/**
+ * The lists for the clients of one CA file.
+ *
+ * @param inCaFile the lists that it holds: they count once revocation is on, as in PostgreSQL
+ */
+export async function revocationFor(
+  common: CommonLists | null,
+  inCaFile: readonly ListInFile[],
+): Promise<RevocationSettings> {
+  if (common === null) return { ...nothing, warnings: inCaFile.map(unused) };
+  const described = [...(await describeAll(inCaFile)), ...common.described];
+  const plain = described.flatMap((list) => list.plain ?? []);
   const pems = described.map(({ pem }) => pem);
   return {
     checksRevocation: true,
     crls: described.flatMap(({ facts }) => facts ?? []),
-    plainLists: plain.length === lists.length ? plain : null,
+    plainLists: plain.length === described.length ? plain : null,
     // SECURITY: Node checks revocation only when it is given a list, and without a list nobody must get in.
     pems: pems.length === 0 ? [listOfNobody] : pems,
-    warnings: [...file.warnings, ...directory.warnings, ...described.flatMap(({ warning }) => warning ?? [])],
+    warnings: [...common.warnings, ...described.flatMap(({ warning }) => warning ?? [])],
   };
 }
 
-/** The lists of Node's options as `plainLists` says them; in a process that was handed the options alone. */
-export function plainListsOf({ crl = [] }: TlsOptions): readonly PlainList[] | null {
-  const pems = (Array.isArray(crl) ? crl : [crl]).map((pem) => Buffer.from(pem));
-  const lists = pems.flatMap((pem) => [...readPem(pem)].map(({ der }) => readPlainList(der)));
-  const plain = lists.filter((list) => list !== null);
-  return plain.length === lists.length ? plain : null;
+async function describeAll(lists: readonly ListInFile[]): Promise<Described[]> {
+  const described: Described[] = [];
+  for (const list of lists) {
+    await nextTurn();
+    described.push({ ...describe(list), plain: readPlainList(list.der) });
+  }
+  return described;
+}
+
+/** A list in PEM as `plainLists` says it; in a process that was handed the PEM alone. Null = it needs interpretation. */
+export function plainListOf(pem: string): PlainList | null {
+  const [block] = readPem(Buffer.from(pem));
+  return block === undefined ? null : readPlainList(block.der);
 }
 
 const nothing: RevocationSettings = {
@@ -134,14 +152,17 @@ function unused({ file, line }: ListInFile): Problem {
   };
 }
 
+/** One list, as OpenSSL takes it and as people are shown it. */
 interface Described {
   readonly pem: string;
+  /** Null = it needs interpretation. */
+  readonly plain: PlainList | null;
   readonly facts: CrlInUse | null;
   readonly warning: Problem | null;
 }
 
 /** A list that OpenSSL takes and we cannot read works, and is left out of /certificates and metrics with a warning. */
-function describe({ file, line, der }: ListInFile): Described {
+function describe({ file, line, der }: ListInFile): Omit<Described, 'plain'> {
   const pem = encodePem(LIST, der);
   try {
     const { issuer, lastUpdate, nextUpdate, revoked } = readRevocationList(der);

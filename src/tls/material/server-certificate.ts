@@ -1,6 +1,6 @@
 // ssl_cert_file and ssl_key_file: the server's chain and its key, which must fit each other (semantics §2.2 to §2.5).
 
-import type { TlsSource } from '../settings.ts';
+import type { CertificateSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SourceReader } from '../../base/sources.ts';
@@ -29,7 +29,7 @@ export interface ServerCertificate {
  * @throws LoadError with PostgreSQL's text for the first thing that is wrong, in PostgreSQL's order
  */
 export async function loadServerCertificate(
-  settings: TlsSource,
+  settings: CertificateSource,
   { reload, reader }: { readonly reload: boolean; readonly reader: SourceReader },
 ): Promise<ServerCertificate> {
   const { certificates, chain, warnings } = await loadChain(settings, reader);
@@ -54,7 +54,7 @@ export async function loadServerCertificate(
 }
 
 async function loadChain(
-  settings: TlsSource,
+  settings: CertificateSource,
   reader: SourceReader,
 ): Promise<Pick<ServerCertificate, 'chain' | 'certificates' | 'warnings'>> {
   const { ssl_cert_file: certFile } = settings;
@@ -105,7 +105,7 @@ function isEncrypted(key: string): boolean {
   return ENCRYPTED.test(key);
 }
 
-async function askPassphrase(settings: TlsSource, reload: boolean): Promise<string> {
+async function askPassphrase(settings: CertificateSource, reload: boolean): Promise<string> {
   const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
   if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);

@@ -7,8 +7,13 @@ import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { GatehouseError } from '../../../src/base/errors.ts';
 import { LoadError, type Problem } from '../../../src/base/problems.ts';
 import { SourceReader } from '../../../src/base/sources.ts';
+import { TlsHosts } from '../../../src/tls/hosts.ts';
 import { loadTls } from '../../../src/tls/load-tls.ts';
-import { loadRevocationLists, type RevocationSettings } from '../../../src/tls/material/revocation-lists.ts';
+import {
+  loadRevocationLists,
+  revocationFor,
+  type RevocationSettings,
+} from '../../../src/tls/material/revocation-lists.ts';
 import { TlsAcceptor } from '../../../src/tls/tls-acceptor.ts';
 import type { TlsMaterial, TlsSession } from '../../../src/tls/types.ts';
 import type { Credentials, TestAuthority } from './certificates.ts';
@@ -75,7 +80,7 @@ export async function loadLists(
   { lines = {}, reader = new SourceReader() }: LoadOptions = {},
 ): Promise<RevocationSettings> {
   const settings = tlsSettings({ certFile: '', keyFile: '' }, tls);
-  return loadRevocationLists({ ...settings, ...yamlLines(lines) }, { reader, inCaFile: [] });
+  return revocationFor(await loadRevocationLists({ ...settings, ...yamlLines(lines) }, reader), []);
 }
 
 /** The one problem for which loading is refused. */
@@ -140,17 +145,17 @@ export interface GateOptions {
 
 export async function startTlsGate(
   t: Scope,
-  material: TlsMaterial,
+  served: TlsMaterial | TlsHosts,
   { signal = new AbortController().signal, before }: GateOptions = {},
 ): Promise<TlsGate> {
-  const acceptor = new TlsAcceptor(material);
+  const acceptor = new TlsAcceptor(served instanceof TlsHosts ? served : forEveryone(served));
   const raws = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (raw) => {
     raws.add(raw);
     void (async () => {
       try {
         await before?.(raw);
-        gate.outcomes.push({ session: await acceptor.accept(raw, { signal }) });
+        gate.outcomes.push({ session: (await acceptor.accept(raw, { signal })).session });
       } catch (error) {
         gate.outcomes.push({ session: null, error });
       }
@@ -162,6 +167,13 @@ export async function startTlsGate(
     for (const raw of raws) raw.destroy();
   });
   return gate;
+}
+
+/** One certificate, whatever name a client sends. */
+export function forEveryone(material: TlsMaterial): TlsHosts {
+  return new TlsHosts(false, [
+    { names: { kind: 'default' }, label: null, certFile: '', caFile: '', material },
+  ]);
 }
 
 /** Makes a server listen on loopback until the test is over; its port. */
