@@ -11,7 +11,14 @@ import { collectGarbage } from '../../src/base/garbage.ts';
 import { TlsAcceptor } from '../../src/tls/tls-acceptor.ts';
 import type { TlsMaterial, TlsSession } from '../../src/tls/types.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
-import { listen, loadMaterial, presenting, TlsClient, tlsSettings } from '../support/certificates/tls.ts';
+import {
+  forEveryone,
+  listen,
+  loadMaterial,
+  presenting,
+  TlsClient,
+  tlsSettings,
+} from '../support/certificates/tls.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 import { within } from '../support/run/waiting.ts';
@@ -28,8 +35,8 @@ async function outlivedState(t: Scope, authority: TestAuthority, raw: Socket): P
   writeFileSync(list, authority.crl());
   const settings = { ssl_ca_file: authority.caFile, ssl_crl_file: list };
   const material = await loadMaterial(tlsSettings(authority.server(), settings));
-  const acceptor = new TlsAcceptor(material);
-  const session = await acceptor.accept(raw, { signal: new AbortController().signal });
+  const acceptor = new TlsAcceptor(forEveryone(material));
+  const { session } = await acceptor.accept(raw, { signal: new AbortController().signal });
   return { session, acceptor: new WeakRef(acceptor), material: new WeakRef(material) };
 }
 
