@@ -2,7 +2,7 @@
 
 import type { Problem } from '../../base/problems.ts';
 import type { FullSessionRow } from '../../session/session-row.ts';
-import type { CertificateInUse, CrlInUse } from '../../tls/types.ts';
+import type { CrlInUse, HostCertificate } from '../../tls/types.ts';
 import type { GateStatus, Overview, Readiness } from '../gate-view.ts';
 import { html, Html, type HtmlValue } from './html.ts';
 import { addressOf, lifeOf, readQuery } from './session-list.ts';
@@ -15,7 +15,7 @@ export interface HeadContent {
   readonly overview: Overview;
   readonly readiness: Readiness;
   readonly sessions: readonly FullSessionRow[];
-  readonly certificates: readonly CertificateInUse[];
+  readonly certificates: readonly HostCertificate[];
   readonly crls: readonly CrlInUse[];
 }
 

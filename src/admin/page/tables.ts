@@ -1,6 +1,6 @@
 // What the gate has in force: certificates, revocation lists, and the lines of pg_hba.conf with their hits.
 
-import type { CertificateInUse, CrlInUse } from '../../tls/types.ts';
+import type { CrlInUse, HostCertificate } from '../../tls/types.ts';
 import type { RuleRows } from '../gate-view.ts';
 import { html, Html, visible, type HtmlValue } from './html.ts';
 import { count, dayOf, moment, place, timeLeft } from './words.ts';
@@ -8,11 +8,17 @@ import { count, dayOf, moment, place, timeLeft } from './words.ts';
 /** Lines of pg_hba.conf that the page shows: GET /rules has all of them. */
 const MAX_RULES = 200;
 
-export function certificateSection(certificates: readonly CertificateInUse[], now: Date): Html {
+/** With the names of its line in pg_hosts.conf, where one names it. */
+function roleOf({ role, host }: HostCertificate): string {
+  const part = role === 'server' ? 'server' : 'client CA';
+  return host === null ? part : `${part} of ${host}`;
+}
+
+export function certificateSection(certificates: readonly HostCertificate[], now: Date): Html {
   const rows = certificates.map((certificate) => {
     const life = { from: certificate.notBefore, to: certificate.notAfter };
     return [
-      cell('Role', certificate.role === 'server' ? 'server' : 'client CA', 'role'),
+      cell('Role', roleOf(certificate), 'role'),
       cell('Subject', visible(certificate.subjectDn)),
       cell('Left', timeLeft(life, now), 'number'),
       cell('Ends', dayOf(certificate.notAfter), 'whole'),
