@@ -95,6 +95,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     ],
   },
   'cli.ts': { holds: 'argv to one command', mayKnow: ['base', 'commands'] },
+  'executable.ts': {
+    holds: 'the whole program as one file, and which of its processes this one is',
+    mayKnow: ['base', 'console', 'server', 'cli.ts'],
+  },
 };
 
 /** The room of a file below src/. */

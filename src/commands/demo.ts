@@ -2,10 +2,13 @@
 // proves it (contract §1). Everything it makes is gone when it ends.
 
 import { once } from 'node:events';
+import { lstatSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isSea } from 'node:sea';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { inDays } from '../pki/authority.ts';
@@ -91,6 +94,7 @@ async function startUpstream(cleanup: AsyncDisposableStack): Promise<number> {
 
 /** Optional dependencies: only the demo needs them. */
 async function importPglite() {
+  if (isSea()) return requirePglite(process.cwd());
   try {
     const [{ PGlite }, { PGLiteSocketServer }] = await Promise.all([
       import('@electric-sql/pglite'),
@@ -99,10 +103,31 @@ async function importPglite() {
     return { PGlite, PGLiteSocketServer };
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
-    throw new CommandError(
-      'the demo needs two packages that are not installed: npm install @electric-sql/pglite @electric-sql/pglite-socket',
-    );
+    throw pgliteMissing('');
   }
+}
+
+/** For the executable, which holds no packages: those that npm has installed into a folder. */
+function requirePglite(folder: string) {
+  const modules = join(folder, 'node_modules');
+  const owner = lstatSync(modules, { throwIfNoEntry: false })?.uid;
+  // SECURITY: what stands there is run. In a folder such as /tmp anybody may have put it there.
+  if (owner !== 0 && owner !== process.getuid?.()) throw pgliteMissing(', in a folder of your own');
+  const require = createRequire(join(modules, 'x'));
+  try {
+    const { PGlite }: typeof import('@electric-sql/pglite') = require('@electric-sql/pglite');
+    const socket: typeof import('@electric-sql/pglite-socket') = require('@electric-sql/pglite-socket');
+    return { PGlite, PGLiteSocketServer: socket.PGLiteSocketServer };
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error;
+    throw pgliteMissing(' here');
+  }
+}
+
+function pgliteMissing(where: string): CommandError {
+  return new CommandError(
+    `the demo needs two packages that are not installed: npm install @electric-sql/pglite @electric-sql/pglite-socket${where}`,
+  );
 }
 
 /** The certificates and the gate's three files; returns the path of the YAML one. */

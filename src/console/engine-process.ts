@@ -1,252 +1,33 @@
-// The engine: SQLite in memory, in a process of its own. A statement that never ends can only be ended from outside, and
-// a process can be killed at any moment, which a thread inside native code cannot.
+// The engine's process. A statement that never ends can only be ended from outside, and a process can be killed at any
+// moment, which a thread inside native code cannot. This is its main thread, which never computes anything: it passes
+// messages on, and ends the process with the gate.
 
-import { constants as os, setPriority } from 'node:os';
-import { constants, DatabaseSync, type StatementSync } from 'node:sqlite';
-import { Worker } from 'node:worker_threads';
-import { toBytes } from '../base/bytestring.ts';
-import { compilePattern, type Pattern } from '../regex/pattern.ts';
-import { fromText } from '../base/bytestring.ts';
-import {
-  ACTIONS,
-  MAX_RESULT_BYTES,
-  MAX_RESULT_ROWS,
-  type EngineRequest,
-  type EngineResponse,
-} from './engine-messages.ts';
-import { catalogTables } from './catalog.ts';
-import { normalTimestamp, typeName, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
+import { constants, setPriority } from 'node:os';
+import { besides, startThread } from '../base/own-process.ts';
 
-/** Most memory that SQLite may take, in bytes: a statement that wants more ends with an error. */
-const HEAP_LIMIT = 128 * 1024 * 1024;
+/** Most memory for the thread's own values, in MiB; SQLite has a limit of its own. */
+const HEAP_LIMIT_MB = 128;
 
 // The console's process ends it; a terminal sends these to all.
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const)
   process.on(signal, () => {});
-process.on('disconnect', () => process.exit(0));
-// A statement in native code hears of no end of the gate, so a thread beside it looks.
-new Worker(
-  new URL(`./engine-watch.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
-).unref();
-// SECURITY: sessions come first, whatever a statement computes.
-setPriority(os.priority.PRIORITY_LOW);
-process.on('message', (request: EngineRequest) => process.send?.(answer(request)));
+// An orderly exit would wait for the thread, which may be inside a statement that never comes back.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+beSubordinate();
 
-function answer(request: EngineRequest): EngineResponse {
-  const database = new DatabaseSync(':memory:', { allowExtension: false });
+const thread = startThread(besides(import.meta.url, 'engine-thread'), {
+  resourceLimits: { maxOldGenerationSizeMb: HEAP_LIMIT_MB },
+});
+thread.on('message', (response: unknown) => process.send?.(response));
+thread.on('error', () => process.exit(1));
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+process.on('message', (request: unknown) => thread.postMessage(request));
+
+/** SECURITY: sessions come first, whatever a statement computes. A thread inherits this from the one that starts it. */
+function beSubordinate(): void {
   try {
-    return run(database, request);
-  } catch (error) {
-    return { kind: 'error', ...describeError(error) };
-  } finally {
-    database.close();
-  }
-}
-
-function run(database: DatabaseSync, request: EngineRequest): EngineResponse {
-  database.exec(`PRAGMA hard_heap_limit=${HEAP_LIMIT}; PRAGMA temp_store=memory`);
-  fill(database, request.tables);
-  const calls = new Set<string>();
-  defineFunctions(database, request, calls);
-  // SECURITY: from here on a statement may read and nothing else: no ATTACH, no PRAGMA, no file.
-  database.setAuthorizer((action, table, name) =>
-    mayDo(action, table, name) ? constants.SQLITE_OK : constants.SQLITE_DENY,
-  );
-  const statement = database.prepare(request.sql);
-  statement.setReturnArrays(true);
-  statement.setReadBigInts(true);
-  statement.setAllowUnknownNamedParameters(true);
-  const columns = statement.columns().map(({ name, type }) => ({ name, type: typeOfDeclared(type) }));
-  const parameters = Object.fromEntries(request.parameters.map((value, index) => [`$${index + 1}`, value]));
-  const rows: SqlValue[][] = [];
-  let bytes = 0;
-  for (const row of rowsOf(statement, parameters, request)) {
-    const values = rowValues(row);
-    bytes += values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 8), 0);
-    if (rows.length === MAX_RESULT_ROWS || bytes > MAX_RESULT_BYTES) throw new TooLarge();
-    rows.push(values);
-  }
-  return { kind: 'rows', columns, rows, calls: [...calls] };
-}
-
-/** A statement that is described has samples for parameters: that it fails with them says nothing. */
-function* rowsOf(
-  statement: StatementSync,
-  parameters: Record<string, SqlValue>,
-  { describes }: EngineRequest,
-): Generator {
-  if (!describes) {
-    yield* statement.iterate(parameters);
-    return;
-  }
-  try {
-    const first = statement.iterate(parameters).next();
-    if (first.done !== true) yield first.value;
+    setPriority(constants.priority.PRIORITY_LOW);
   } catch {
-    // Its columns are known all the same.
+    // A service manager's filter of system calls may forbid even this. Statements then compute as sessions do.
   }
 }
-
-class TooLarge extends Error {}
-
-/** SQLite's values as ours; a blob, which no table holds, as text. */
-function rowValues(row: unknown): SqlValue[] {
-  return Array.isArray(row) ? row.map(sqlValue) : [];
-}
-
-function sqlValue(value: unknown): SqlValue {
-  if (value === null || typeof value === 'string' || typeof value === 'number') return value;
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : null;
-}
-
-function fill(database: DatabaseSync, tables: EngineRequest['tables']): void {
-  database.exec('BEGIN');
-  for (const { name, columns, rows } of [...catalogTables, ...tables]) {
-    const declared = columns.map(({ name: column, type }) => `"${column}" ${declaredType(type)}`).join(', ');
-    database.exec(`CREATE TABLE "${name}" (${declared})`);
-    if (rows.length === 0) continue;
-    const insert = database.prepare(`INSERT INTO "${name}" VALUES (${columns.map(() => '?').join(', ')})`);
-    for (const row of rows) insert.run(...row);
-  }
-  database.exec('COMMIT');
-}
-
-/** A column of type numeric keeps its digits as text: a number of SQLite's has 15 of them, a serial up to 49. */
-const DIGITS = 'text_digits';
-
-function declaredType(type: string): string {
-  return type === 'numeric' ? DIGITS : type;
-}
-
-function typeOfDeclared(declared: string | null): string | null {
-  const type = declared?.toLowerCase() ?? null;
-  return type === DIGITS ? 'numeric' : type;
-}
-
-function mayDo(action: number, table: string | null, name: string | null): boolean {
-  switch (action) {
-    case constants.SQLITE_SELECT:
-    case constants.SQLITE_RECURSIVE:
-      return true;
-    case constants.SQLITE_READ:
-      return !/^(?:sqlite_|pragma_|dbstat)/i.test(table ?? '');
-    case constants.SQLITE_FUNCTION:
-      // These allocate what a few bytes ask for, or look into the engine.
-      return !/^(?:load_extension|randomblob|zeroblob|sqlite_.*)$/i.test(name ?? '');
-    default:
-      return false;
-  }
-}
-
-function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: Set<string>): void {
-  const now = timestampText(new Date());
-  for (const [name, value] of Object.entries(request.constants)) database.function(name, () => value);
-  database.function('now', () => now);
-  database.function('format_type', { varargs: true }, (oid) => typeName(Number(oid)));
-  database.function('timestamptz_of', (text) => {
-    if (text === null) return null;
-    const moment = normalTimestamp(String(text));
-    if (moment !== null) return moment;
-    throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${String(text)}"`);
-  });
-  database.function('add_interval', (at, sign, text) => addInterval(String(at), String(sign), String(text)));
-  database.function('current_setting', { varargs: true }, (name, missingOk) => {
-    const value = request.settings[String(name).toLowerCase()];
-    if (value === undefined && !Number(missingOk ?? 0)) {
-      throw new Failure('42704', `unrecognized configuration parameter "${String(name)}"`);
-    }
-    return value ?? null;
-  });
-  const patterns = new Map<string, Pattern>();
-  database.function('regexp', (pattern, subject) =>
-    subject === null || pattern === null ? null : Number(matches(patterns, String(pattern), String(subject))),
-  );
-  for (const name of ACTIONS) {
-    database.function(name, { varargs: true }, (...args) => {
-      const call = `${name}(${args.map(String).join(',')})`;
-      const result = request.done[call];
-      if (result === undefined) calls.add(call);
-      return result ?? 0;
-    });
-  }
-}
-
-/** An error with an SQLSTATE of its own, thrown through SQLite. */
-class Failure extends Error {
-  readonly sqlstate: string;
-  constructor(sqlstate: string, message: string) {
-    super(message);
-    this.sqlstate = sqlstate;
-  }
-}
-
-/** PostgreSQL's regular expressions on bytes, in linear time, as the rules match them. */
-function matches(known: Map<string, Pattern>, pattern: string, subject: string): boolean {
-  let compiled = known.get(pattern);
-  if (compiled === undefined) known.set(pattern, (compiled = compilePattern(fromText(pattern))));
-  return compiled.test(toBytes(fromText(subject)).toString('latin1'));
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = {
-  millisecond: 1,
-  second: 1_000,
-  sec: 1_000,
-  minute: 60_000,
-  min: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-  week: 604_800_000,
-};
-
-/** A moment, and so much later or earlier: `1 hour`, `7 days`, `01:30:00`. */
-function addInterval(at: string, sign: string, text: string): string {
-  let ms = 0;
-  let rest = text.trim().replace(/(-?)(\d+):(\d{2})(?::(\d{2}))?/, (_all, minus, hours, minutes, seconds) => {
-    const value = (Number(hours) * 60 + Number(minutes)) * 60_000 + Number(seconds ?? 0) * 1_000;
-    ms += minus === '-' ? -value : value;
-    return '';
-  });
-  rest = rest.replace(/(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?(?=\s|$|-?\d)/gi, (all, amount, unit) => {
-    const unitMs = UNITS_MS[String(unit).toLowerCase()];
-    if (unitMs === undefined) return all;
-    ms += Number(amount) * unitMs;
-    return '';
-  });
-  if (rest.trim() !== '') throw new Failure('22007', `invalid input syntax for type interval: "${text}"`);
-  const moment = parseTimestamp(at);
-  if (moment === null)
-    throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${at}"`);
-  return timestampText(new Date(moment + (sign === '-' ? -ms : ms)));
-}
-
-/** SQLite's message in PostgreSQL's words, with its SQLSTATE. */
-function describeError(error: unknown): { readonly sqlstate: string; readonly message: string } {
-  if (error instanceof TooLarge) {
-    return {
-      sqlstate: '54000',
-      message: `the result is larger than ${MAX_RESULT_ROWS} rows or ${MAX_RESULT_BYTES} bytes`,
-    };
-  }
-  if (error instanceof Failure) return { sqlstate: error.sqlstate, message: error.message };
-  const text = error instanceof Error ? error.message : String(error);
-  for (const [pattern, sqlstate, message] of MESSAGES) {
-    const match = pattern.exec(text);
-    if (match !== null) return { sqlstate, message: message.replace('%s', () => match[1] ?? '') };
-  }
-  return { sqlstate: '0A000', message: text };
-}
-
-const MESSAGES: readonly (readonly [RegExp, string, string])[] = [
-  [/^no such table: (?:\w+\.)?(.+)$/, '42P01', 'relation "%s" does not exist'],
-  [/^no such column: (.+)$/, '42703', 'column "%s" does not exist'],
-  [/^ambiguous column name: (.+)$/, '42702', 'column reference "%s" is ambiguous'],
-  [/^no such function: (.+)$/, '42883', 'function %s does not exist'],
-  [/^wrong number of arguments to function (.+)$/, '42883', 'function %s does not exist'],
-  [/^near "(.*)": syntax error$/s, '42601', 'syntax error at or near "%s"'],
-  [/^incomplete input/, '42601', 'syntax error at end of input'],
-  [/^unrecognized token: "(.*)"$/s, '42601', 'syntax error at or near "%s"'],
-  [/^(?:not authorized|access to .* is prohibited)/, '42501', 'the console only reads'],
-  [/out of memory/, '53200', 'out of memory'],
-  [/^(parser stack overflow|too many|string or blob too big)/, '54000', 'the statement is too complex'],
-];

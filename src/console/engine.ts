@@ -1,7 +1,8 @@
 // The console's end of the engine: one process for each console that asks for SQL, started with its first statement and
 // killed when a statement takes too long.
 
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { besides, forkPart } from '../base/own-process.ts';
 import type { EngineRequest, EngineResponse } from './engine-messages.ts';
 
 /** How long a statement may run, in milliseconds (contract §14). */
@@ -67,16 +68,12 @@ export class Engine {
 }
 
 function start(): ChildProcess {
-  const file = new URL(
-    import.meta.url.endsWith('.ts') ? './engine-process.ts' : './engine-process.js',
-    import.meta.url,
-  );
-  const child = fork(file, {
+  const child = forkPart('console-engine', besides(import.meta.url, 'engine-process'), {
     serialization: 'advanced',
     // SECURITY: whatever the gate's environment holds is none of a statement's business.
     env: {},
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1', '--max-old-space-size=128'],
+    execArgv: ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'],
   });
   // It must not keep the gate alive, nor end it by an error that nobody listens to.
   child.unref();

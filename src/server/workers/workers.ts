@@ -4,10 +4,10 @@
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import { ConsolePids } from '../console-pids.ts';
-import { fork } from 'node:child_process';
 import type { ClientService, Staffing, WorkerRow } from '../client-service.ts';
 import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';
+import { besides, forkPart } from '../../base/own-process.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
@@ -213,7 +213,7 @@ export class Workers implements ClientService {
   }
 
   async #startWorker(): Promise<void> {
-    const child = fork(workerFile(), {
+    const child = forkPart('worker', besides(import.meta.url, 'worker-start'), {
       execArgv: [...process.execArgv.filter((flag) => flag !== NO_DEBUGGER), NO_DEBUGGER],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -328,9 +328,4 @@ export class Workers implements ClientService {
     const answers = await Promise.allSettled([...this.#workers].filter(({ serves }) => serves).map(ask));
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
-}
-
-/** The worker's entry, in src/ or in dist/. */
-function workerFile(): URL {
-  return new URL(`./worker-start.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 }

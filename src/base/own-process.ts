@@ -1,0 +1,49 @@
+// The program's own processes and threads, in both of its forms: files below dist/ under Node, and one executable that
+// holds them all (decision 101).
+
+import { fork, type ChildProcess, type ForkOptions } from 'node:child_process';
+import { getAsset, isSea } from 'node:sea';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+
+/** The parts that run in a process of their own. */
+const PARTS = ['worker', 'console-engine'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** PostgreSQL's own word for it. Only a process with a channel to its parent understands it. */
+const FLAG = '--forkchild=';
+
+/**
+ * Starts a part of the program with a channel to it.
+ * @param file where the part begins, when the program is not an executable
+ * @param options its `execArgv` are Node's flags; the executable has its own built in and takes no others
+ */
+export function forkPart(part: Part, file: URL, options: ForkOptions): ChildProcess {
+  if (!isSea()) return fork(file, options);
+  return fork(`${FLAG}${part}`, {
+    ...options,
+    execArgv: [],
+    // The file may have been replaced by a newer one since the start; processes of two versions do not fit together.
+    ...(process.platform === 'linux' ? { execPath: '/proc/self/exe' } : {}),
+  });
+}
+
+/** Which part this process of the executable is: null for the command line. */
+export function partOfThisProcess(): Part | null {
+  if (process.channel === undefined) return null;
+  return PARTS.find((part) => process.argv[2] === `${FLAG}${part}`) ?? null;
+}
+
+/**
+ * Starts a thread.
+ * @param file where the thread begins; the executable has it under the same name, ending in `.js`
+ */
+export function startThread(file: URL, options: WorkerOptions): Worker {
+  if (!isSea()) return new Worker(file, options);
+  const name = file.pathname.slice(file.pathname.lastIndexOf('/') + 1);
+  return new Worker(getAsset(name, 'utf8'), { ...options, eval: true });
+}
+
+/** A file beside the one that asks, in src/ or in dist/. */
+export function besides(importer: string, name: string): URL {
+  return new URL(`./${name}.${importer.endsWith('.ts') ? 'ts' : 'js'}`, importer);
+}
