@@ -1,6 +1,6 @@
 // `pg-gatehouse migrate`: turns the files of a PostgreSQL server into a folder that `serve` takes as it is (contract §8).
 
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ByteString } from '../base/bytestring.ts';
@@ -41,7 +41,7 @@ export function registerMigrate(program: Command): void {
 
 async function migrate(options: MigrateOptions): Promise<number> {
   const conf = options.conf === undefined ? null : resolve(options.conf);
-  const settings = conf === null ? new Map<string, ConfSetting>() : readConf(await readFile(conf, 'latin1'));
+  const settings = conf === null ? new Map<string, ConfSetting>() : await readConf(conf);
   const hbaFile = fileOf(options.hba, 'hba_file', 'pg_hba.conf', conf, settings);
   if (hbaFile === null) throw new UsageError('name the files of the server with --hba FILE or --conf FILE');
   const yaml = migrateSettings(settings, conf, portOf(options.upstreamPort));
@@ -52,7 +52,8 @@ async function migrate(options: MigrateOptions): Promise<number> {
   );
   const upstream = upstreamHba(hba.kept);
   const notes = [...yaml.notes, ...tlsNotes(yaml, hba), ...hba.notes, ...ident.notes, ...upstream.notes];
-  for (const { file, line, reason } of notes) process.stdout.write(`${file}:${line}: ${reason}\n`);
+  for (const { file, line, reason } of notes)
+    process.stdout.write(`${line === null ? file : `${file}:${line}`}: ${reason}\n`);
   const isSerious = notes.some(({ serious }) => serious);
   if (!options.force) await assertMayWrite(options.out, isSerious);
   await write(options.out, {

@@ -1,23 +1,112 @@
-// postgresql.conf: what of it is the gate's too (contract §8). Read as PostgreSQL reads it: the last value wins.
+// postgresql.conf and the files that it includes: what of them is the gate's too (contract §8). Read as PostgreSQL reads
+// them: each where it is named, and the last value wins.
+
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { LoadError } from '../base/problems.ts';
+import { errnoOf, systemMessage } from '../base/system-error.ts';
 
 /** One setting as written. */
 export interface ConfSetting {
   readonly value: string;
+  readonly file: string;
   readonly line: number;
 }
 
+/** A line of the file: where it stands, and what it sets. */
+interface ConfLine extends ConfSetting {
+  readonly name: string;
+}
+
+/** What ALTER SYSTEM has set: the server reads it after postgresql.conf. */
+const AUTO_CONF = 'postgresql.auto.conf';
+
+/** CONF_FILE_MAX_DEPTH of PostgreSQL. */
+const MAX_DEPTH = 10;
+
 const LINE = /^[ \t]*([A-Za-z_][A-Za-z0-9_.$]*)(?:[ \t]*=[ \t]*|[ \t]+)(?:'((?:[^'\\]|''|\\.)*)'|([^\s#']+))/;
 
-/** The settings by name, in lower case. Lines that are no setting are passed over: the server has judged them. */
-export function readConf(text: string): ReadonlyMap<string, ConfSetting> {
+/**
+ * The settings by name, in lower case. Lines that set nothing are passed over: the server has judged them.
+ *
+ * @throws LoadError where an included file cannot be read; the system's error where the first one cannot
+ */
+export async function readConf(file: string): Promise<ReadonlyMap<string, ConfSetting>> {
   const settings = new Map<string, ConfSetting>();
-  for (const [index, line] of text.split('\n').entries()) {
-    const [, name, inQuotes, plain] = LINE.exec(line) ?? [];
-    if (name === undefined) continue;
-    const value = inQuotes === undefined ? (plain ?? '') : unquoted(inQuotes);
-    settings.set(name.toLowerCase(), { value, line: index + 1 });
-  }
+  const take = async (lines: AsyncIterable<ConfLine>): Promise<void> => {
+    for await (const { name, ...setting } of lines) settings.set(name, setting);
+  };
+  await take(linesOf(file, await readFile(file, 'latin1'), 0));
+  const directory = resolve(dirname(file), settings.get('data_directory')?.value ?? '.');
+  const auto = join(directory, AUTO_CONF);
+  const text = await readIfThere(auto);
+  if (text !== null) await take(linesOf(auto, text, 0));
   return settings;
+}
+
+async function* linesOf(file: string, text: string, depth: number): AsyncGenerator<ConfLine> {
+  for (const [index, line] of text.split('\n').entries()) {
+    const [, written, inQuotes, plain] = LINE.exec(line) ?? [];
+    if (written === undefined) continue;
+    const name = written.toLowerCase();
+    const value = inQuotes === undefined ? (plain ?? '') : unquoted(inQuotes);
+    const setting = { name, value, file, line: index + 1 };
+    if (name === 'include' || name === 'include_if_exists' || name === 'include_dir') {
+      yield* included(name, setting, depth + 1);
+    } else yield setting;
+  }
+}
+
+async function* included(
+  how: 'include' | 'include_if_exists' | 'include_dir',
+  from: ConfSetting,
+  depth: number,
+): AsyncGenerator<ConfLine> {
+  const target = resolve(dirname(from.file), from.value);
+  if (depth > MAX_DEPTH) throw problemAt(from, target, 'file', 'maximum nesting depth exceeded');
+  try {
+    if (how === 'include_dir') {
+      for (const file of await filesIn(target)) yield* linesOf(file, await readFile(file, 'latin1'), depth);
+      return;
+    }
+    const text = how === 'include' ? await readFile(target, 'latin1') : await readIfThere(target);
+    if (text !== null) yield* linesOf(target, text, depth);
+  } catch (error) {
+    if (error instanceof LoadError) throw error;
+    throw problemAt(from, target, how === 'include_dir' ? 'directory' : 'file', systemMessage(error));
+  }
+}
+
+/** The files that include_dir takes, in its order: by their bytes, `.conf`, none hidden. */
+async function filesIn(directory: string): Promise<string[]> {
+  const names = (await readdir(directory, 'latin1')).filter(
+    (name) => name.endsWith('.conf') && !name.startsWith('.'),
+  );
+  const files: string[] = [];
+  // Of Latin-1 the order of characters is that of bytes.
+  for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
+    const file = join(directory, Buffer.from(name, 'latin1').toString());
+    if (!(await stat(file)).isDirectory()) files.push(file);
+  }
+  return files;
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'latin1');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function problemAt(
+  { file, line }: ConfSetting,
+  target: string,
+  what: 'file' | 'directory',
+  why: string,
+): LoadError {
+  return new LoadError([{ file, line, message: `could not open configuration ${what} "${target}": ${why}` }]);
 }
 
 function unquoted(text: string): string {

@@ -13,7 +13,8 @@ import { repaired } from './repair.ts';
 /** Something that an operator should know of, at its place in the server's file. */
 export interface Note {
   readonly file: string;
-  readonly line: number;
+  /** Null where what is missing has no line. */
+  readonly line: number | null;
   readonly reason: string;
   /** It could change who gets in. */
   readonly serious: boolean;

@@ -14,7 +14,7 @@ export interface MigratedSettings {
   /** The gate's port, which was the server's. */
   readonly port: number;
   readonly upstreamPort: number;
-  /** The server has TLS off. */
+  /** The server has TLS off; false where nobody knows, without its postgresql.conf. */
   readonly sslOff: boolean;
   /** Names of the files of ssl_* settings, as written. */
   readonly files: readonly string[];
@@ -35,22 +35,27 @@ export function migrateSettings(
   upstreamPort: number | null,
 ): MigratedSettings {
   const notes: Note[] = [];
-  const note = (line: number, reason: string): void =>
-    void notes.push({ file: file ?? '', line, reason, serious: false });
+  const note = (at: { readonly file: string; readonly line: number | null }, reason: string): void =>
+    void notes.push({ file: at.file, line: at.line, reason, serious: false });
   const port = Number(conf.get('port')?.value ?? DEFAULT_PORT);
   const after = upstreamPort ?? port + 1;
   const lines = [`port: ${port}`];
   const files: string[] = [];
   const ssl = conf.get('ssl');
-  const sslOff = ssl !== undefined && isOff(ssl.value);
-  if (ssl !== undefined && sslOff) note(ssl.line, 'ssl = off is not taken over: the gate is there for TLS');
+  const sslOff = file !== null && (ssl === undefined || isOff(ssl.value));
+  if (file !== null && ssl === undefined)
+    note(
+      { file, line: null },
+      'ssl is not set, so the server has it off, which is not taken over: the gate is there for TLS',
+    );
+  else if (ssl !== undefined && sslOff) note(ssl, 'ssl = off is not taken over: the gate is there for TLS');
   else if (ssl !== undefined) lines.push('ssl: on');
-  for (const [name, { value, line }] of conf) {
+  for (const [name, { value, file: source, line }] of conf) {
     if (NOT_TAKEN.has(name) || !isTaken(name)) continue;
     const written = `${name}: '${value.replaceAll("'", "''")}'`;
     const objection = objectionTo(written, olderNames.get(name) ?? name);
     if (objection !== null) {
-      note(line, `${name} is not taken over: ${objection}`);
+      note({ file: source, line }, `${name} is not taken over: ${objection}`);
       continue;
     }
     lines.push(written);

@@ -1,7 +1,7 @@
 // `pg-gatehouse migrate` as it is typed: what it writes, what it says, and when it writes nothing.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { runProgram } from '../support/run/program.ts';
 import type { Scope } from '../support/run/scope.ts';
@@ -9,7 +9,10 @@ import { temporaryDirectory } from '../support/run/temporary.ts';
 
 async function migrate(t: Scope, files: Readonly<Record<string, string>>, ...args: string[]) {
   const directory = temporaryDirectory(t);
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), content);
+  }
   const given = Object.entries({
     '--hba': 'pg_hba.conf',
     '--ident': 'pg_ident.conf',
@@ -155,6 +158,75 @@ await test('ssl = off is not taken over, and hostssl lines would match from now 
   t.match(plain.said, [/^postgresql\.conf:1: ssl = off is not taken over/]);
   t.notOk(plain.read('gatehouse.yaml').some((line) => line.startsWith('ssl:')));
   t.equal((await migrate(t, { ...off, 'pg_hba.conf': 'hostssl all all all md5\n' })).code, 1);
+});
+
+await test('a missing ssl is off, as in PostgreSQL, and is listed', async (t) => {
+  const hostssl = { 'pg_hba.conf': 'hostssl all all all md5\n' };
+  const missing = await migrate(t, { ...hostssl, 'postgresql.conf': '#ssl = on\nport = 5432\n' });
+  t.match(missing.said, [
+    /^postgresql\.conf: ssl is not set, so the server has it off/,
+    /^pg_hba\.conf:1: .*never matched/,
+  ]);
+  t.equal(missing.code, 1, 'a hostssl line never matched there and would from now on');
+  const unknown = await migrate(t, hostssl);
+  t.equal(unknown.code, 0, 'without postgresql.conf nobody knows');
+  t.strictSame(unknown.said, []);
+});
+
+await test('what postgresql.conf includes counts as for the server: where it stands, the last value wins', async (t) => {
+  const { code, read, said } = await migrate(t, {
+    'pg_hba.conf': 'hostssl all all all md5\n',
+    'postgresql.conf': [
+      'ssl = off',
+      'port = 5001',
+      "include 'more/tls.conf'",
+      "include_if_exists = 'nowhere.conf'",
+      "Include_Dir 'conf.d'",
+      'max_connections = 70',
+    ].join('\n'),
+    'more/tls.conf': "ssl = on\nssl_ca_file = 'a.crt'\ninclude 'deeper.conf'\n",
+    'more/deeper.conf': "ssl_ca_file = 'b.crt' # relative to the file that includes it\n",
+    'conf.d/10-port.conf': 'port = 5010\nmax_connections = 10\n',
+    'conf.d/9-port.conf': "port = 5009\nssl_min_protocol_version = 'TLSv9'\n",
+    'conf.d/.hidden.conf': 'port = 5099\n',
+    'conf.d/port.conf.bak': 'port = 5098\n',
+    'conf.d/sub.conf/x.conf': 'port = 5097\n',
+    'postgresql.auto.conf': "ssl_ciphers = 'HIGH'\n",
+  });
+  t.equal(code, 0);
+  t.match(
+    said,
+    [/^conf\.d\/9-port\.conf:2: ssl_min_protocol_version is not taken over/],
+    'told at its own place',
+  );
+  t.strictSame(read('gatehouse.yaml').slice(0, 5), [
+    'port: 5009',
+    'ssl: on',
+    "ssl_ca_file: 'b.crt'",
+    "max_connections: '70'",
+    "ssl_ciphers: 'HIGH'",
+  ]);
+});
+
+await test('an include that cannot be read is said with its place, as the server would', async (t) => {
+  const hba = { 'pg_hba.conf': 'hostssl all all all md5\n' };
+  const table: [conf: string, message: RegExp][] = [
+    [
+      "include 'nowhere.conf'",
+      /postgresql\.conf:1: could not open configuration file ".*nowhere\.conf": No such file or/,
+    ],
+    [
+      "\ninclude_dir 'nowhere'",
+      /postgresql\.conf:2: could not open configuration directory ".*": No such file or/,
+    ],
+    ["include 'postgresql.conf'", /could not open configuration file ".*": maximum nesting depth exceeded/],
+  ];
+  for (const [conf, message] of table) {
+    const { code, stderr, out } = await migrate(t, { ...hba, 'postgresql.conf': conf });
+    t.equal(code, 1);
+    t.match(stderr, message);
+    t.notOk(existsSync(out));
+  }
 });
 
 await test('a file in which nothing works through the gate refuses everybody', async (t) => {
