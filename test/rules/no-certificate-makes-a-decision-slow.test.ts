@@ -25,6 +25,12 @@ await test('1,000 names on 1,000 lines are refused, and no later line is asked',
   });
 });
 
+await test('patterns that capture nothing count as well', async (t) => {
+  const ident = Array.from({ length: 1000 }, (_, i) => `m /^spiffe://.*y${i}$ alice`).join('\n');
+  const verdict = decide(bookOf(HBA, { ident }), facts(names(1000, 100)));
+  t.match(verdict, { kind: 'refuse', code: 'decision-too-expensive' });
+});
+
 await test('one name of 60 kB on patterns that cost much is refused', async (t) => {
   const ident = Array.from({ length: 100 }, (_, i) => String.raw`m /(.*)(.*)(.*)(.*)${i}x \1`).join('\n');
   const verdict = decide(bookOf(HBA, { ident }), facts(names(1, 60_000)));
