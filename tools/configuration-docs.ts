@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { Setting } from '../src/config/kinds.ts';
+import { retiredSettings } from '../src/config/retired.ts';
 import { groups, olderNames, schema, sections } from '../src/config/schema.ts';
 
 const WIDTH = 100;
@@ -27,6 +28,9 @@ export function configurationDocs(): string {
     ]),
     '## Older names',
     ...[...olderNames].map(([older, name]) => `\`${older}\` is read as \`${name}\`.`),
+    ...[...retiredSettings.keys()].map(
+      (name) => `\`${name}: 0\` is taken with a warning, as PostgreSQL takes it, and means nothing.`,
+    ),
   ];
   return `${blocks.join('\n\n')}\n`;
 }
@@ -74,6 +78,8 @@ function editorSchema(): string {
   }
   for (const [older, name] of olderNames)
     top[older] = { ...editorSetting(schema[name]), deprecationMessage: `The older name of ${name}.` };
+  for (const [name, { json }] of retiredSettings)
+    top[name] = { ...json, deprecationMessage: 'It means nothing any more: delete the line.' };
   const whole = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'gatehouse.yaml, the configuration of pg-gatehouse',

@@ -59,6 +59,15 @@ export function wordSchema(words: readonly string[]): JsonSchema {
   return { anyOf: [{ enum: words }, { type: 'string', pattern: `^(${inAnyCase.join('|')})$` }] };
 }
 
+/** Some of a few words, as a list or as one text with commas. */
+export function commaListSchema(words: readonly string[]): JsonSchema {
+  const word = String.raw`\s*"?(${words.map((each) => each.replaceAll(/[a-z]/gi, eitherCase)).join('|')})"?\s*`;
+  const one = wordSchema(words);
+  return {
+    anyOf: [one, { type: 'string', pattern: `^(${word}(,${word})*|\\s*)$` }, { type: 'array', items: one }],
+  };
+}
+
 /** A list, or one text with commas. */
 export const listSchema: JsonSchema = { anyOf: [textSchema, { type: 'array', items: textSchema }] };
 

@@ -44,7 +44,7 @@ export interface Setting<T> {
 }
 
 /** What every setting says of itself. */
-interface Entry {
+export interface Entry {
   /** As YAML would write it. */
   readonly default: string;
   /** One paragraph of Markdown. */
@@ -285,7 +285,7 @@ export function checkSocketPath<T>(value: T, socketPath: string, fail: Fail): T 
 
 // --- what the kinds share
 
-function described(type: string, entry: Entry, json: JsonSchema) {
+export function described(type: string, entry: Entry, json: JsonSchema) {
   return {
     type,
     written: entry.default,
@@ -312,6 +312,14 @@ function scalar<T>(type: string, entry: Entry & { readonly json?: JsonSchema }, 
       return text === undefined ? undefined : read(text, name, fail);
     },
   };
+}
+
+/** A text, or the texts of a YAML list. */
+export function readTexts(value: Written, name: string, fail: Fail): readonly string[] | undefined {
+  const items = value.kind === 'list' ? value.items : [value];
+  return allDefined(
+    items.map((item) => readText(item, name, (message, hint) => fail(message, hint, item.at))),
+  );
 }
 
 function readText(value: Written, name: string, fail: Fail): string | undefined {
@@ -353,7 +361,7 @@ function invalid(fail: Fail, name: string, text: string, hint?: string): undefin
   return failed(fail, `invalid value for parameter "${name}": "${text}"`, hint);
 }
 
-function failed(fail: Fail, message: string, hint?: string, at?: Position): undefined {
+export function failed(fail: Fail, message: string, hint?: string, at?: Position): undefined {
   fail(message, hint, at);
   return undefined;
 }

@@ -11,6 +11,7 @@ import { checkSocketPath, type Setting } from './kinds.ts';
 import { nearest } from '../base/nearest.ts';
 import { noOverrides, writtenOverride, type Override, type Overrides } from './overrides.ts';
 import { groups, isSettingName, olderNames, schema, type SettingName, type Settings } from './schema.ts';
+import { retiredSettings } from './retired.ts';
 import { originOf, settingsOf } from './setting-values.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
 import { yamlHint } from './yaml-hints.ts';
@@ -204,7 +205,8 @@ class Found {
   #addSetting(entry: WrittenEntry): void {
     const { key, at } = entry;
     const name = olderNames.get(key) ?? key;
-    if (!isSettingName(name)) {
+    const retired = retiredSettings.get(name);
+    if (retired === undefined && !isSettingName(name)) {
       this.#failUnknown(key, at);
       return;
     }
@@ -214,7 +216,14 @@ class Found {
       return;
     }
     this.#places.set(name, at);
-    this.#entries.set(schema[name], entry);
+    if (isSettingName(name)) this.#entries.set(schema[name], entry);
+    else if (retired !== undefined) this.#checkRetired(retired, entry);
+  }
+
+  #checkRetired(setting: Setting<unknown>, { key, value, at }: WrittenEntry): void {
+    const place = value.kind === 'empty' ? at : value.at;
+    const read = setting.read(value, key, (message, hint) => this.fail(message, hint, this.at(place)));
+    if (read === undefined) this.wrong.add(key);
   }
 
   #failUnknown(name: string, at: Position): void {

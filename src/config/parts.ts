@@ -23,6 +23,7 @@ import { readHosts } from './host-records.ts';
 import { shownOverrides, type Overrides } from './overrides.ts';
 import { loadSettings, readSettings, type ReadSettings } from './load.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
+import { retiredWarnings } from './retired.ts';
 import type { Settings } from './schema.ts';
 
 /** In the order in which they are loaded and reported. */
@@ -65,7 +66,7 @@ export async function attemptSettings(file: string, overrides: Overrides): Promi
   await fs.fetch(file);
   const attempted = await attempt(file, fs, async () => {
     const value = loadSettings(file, fs, overrides);
-    return { value, warnings: keepAliveWarnings(value) };
+    return { value, warnings: [...keepAliveWarnings(value), ...retiredWarnings(value)] };
   });
   // Two gates with one file and other values over it are not configured alike.
   return attempted.ok

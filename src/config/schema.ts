@@ -18,6 +18,7 @@ import {
   workerCount,
   type Setting,
 } from './kinds.ts';
+import { logConnections } from './log-connections.ts';
 import type { SettingPlace } from '../base/problems.ts';
 import { tls } from './schema-tls.ts';
 
@@ -242,9 +243,9 @@ const logging = {
     default: 'info',
     doc: 'The least important lines to write.',
   }),
-  log_connections: boolean({
+  log_connections: logConnections({
     default: 'on',
-    doc: 'Whether to log each connection as it is received, authenticated and authorized.',
+    doc: "Which steps of a connection are logged: a boolean, or PostgreSQL 18's list, as a YAML list or one text with commas. `receipt` is its arrival, `authentication` who it has proved to be, `authorization` that the upstream has let it in, `setup_durations` how long all that took, `all` the four; `on` is the first three. Empty is none.",
   }),
   log_disconnections: boolean({
     default: 'on',

@@ -3,6 +3,7 @@
 
 import { fromText, toText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import { logsConnections } from '../config/log-connections.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
@@ -245,7 +246,7 @@ function refusedByRules(connection: Connection, startup: StartupRequest, verdict
   const { gate, settings, known } = connection;
   countHit(connection, verdict);
   // PostgreSQL logs whose certificate it was even where the map then refuses.
-  if (verdict.identity !== null && settings.log_connections) {
+  if (verdict.identity !== null && logsConnections(settings.log_connections, 'authentication')) {
     logAuthenticated(gate, known, verdict, startup.user);
   }
   for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
@@ -282,7 +283,7 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
-  if (admission.demand === 'none' && settings.log_connections) {
+  if (admission.demand === 'none' && logsConnections(settings.log_connections, 'authentication')) {
     logAuthenticated(gate, known, admission, startup.user);
   }
   return session;

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { GatehouseError } from '../base/errors.ts';
 import type { ProcessState } from './process-state.ts';
+import { logsConnections } from '../config/log-connections.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
@@ -30,6 +31,7 @@ import {
   logAuthenticated,
   logAuthorized,
   logProxy,
+  logReady,
   logReceived,
   relayedBytes,
   reportEnd,
@@ -136,6 +138,9 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
       tls: null,
       startup: null,
       record: null,
+      startupAt: null,
+      dialMs: 0,
+      authenticatedAt: null,
       relayedAt: null,
       upstreamPid: null,
     },
@@ -158,7 +163,7 @@ async function learnClientAddress(connection: Connection): Promise<void> {
   const { gate, settings, known, life, raw, address: sender, senderBlock } = connection;
   const isProxied = speaksForOthers(sender, settings.proxy_networks);
   if (isProxied) logProxy(gate, known);
-  else if (settings.log_connections) logReceived(gate, known);
+  else if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
   gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.max_handshakes);
   if (!isProxied) return;
   const client = await readClientAddress(raw, sender, life.signal);
@@ -170,7 +175,7 @@ async function learnClientAddress(connection: Connection): Promise<void> {
     known.port = client.port;
   }
   gate.strangers.progress(life);
-  if (settings.log_connections) logReceived(gate, known);
+  if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
 }
 
 /** The end of a connection that has done what its client came for. */
@@ -214,6 +219,7 @@ function readStartup(connection: Connection, { code, body }: StartupPacket): Sta
   const { gate, life, known, client } = connection;
   const startup = acceptStartup(code, body, (bytes) => client.write(bytes));
   known.startup = startup;
+  known.startupAt = performance.now();
   gate.strangers.working(life);
   return startup;
 }
@@ -234,11 +240,12 @@ async function whileClientStays<T>({ client, life }: Connection, step: () => Pro
 }
 
 async function dial(connection: Connection): Promise<UpstreamLink> {
-  const { gate, settings, life } = connection;
+  const { gate, settings, life, known } = connection;
   const since = performance.now();
   const link = await dialUpstream(gate.dialer, settings, life.signal);
   connection.upstream = link;
-  gate.metrics.upstreamConnect((performance.now() - since) / 1000);
+  known.dialMs = performance.now() - since;
+  gate.metrics.upstreamConnect(known.dialMs / 1000);
   return link;
 }
 
@@ -264,9 +271,10 @@ async function logInAt(
       await authenticated(connection);
       await enlist(connection);
       life.clear();
-      if (!settings.log_connections) return;
-      if (demand !== 'none') logAuthenticated(gate, known, admission, startup.user);
-      logAuthorized(gate, known, startup);
+      known.authenticatedAt = performance.now();
+      if (demand !== 'none' && logsConnections(settings.log_connections, 'authentication'))
+        logAuthenticated(gate, known, admission, startup.user);
+      if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, known, startup);
     },
   });
 }
@@ -286,6 +294,7 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
   life.signal.addEventListener('abort', onEnd, { once: true });
   known.relayedAt = performance.now();
   gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
+  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, known);
   const end = await copying.start(login.rest);
   // Ended from outside: the client has its answer, and the closing line needs the reason.
   life.signal.throwIfAborted();

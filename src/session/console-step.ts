@@ -3,6 +3,7 @@
 
 import { toText, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
+import { logsConnections } from '../config/log-connections.ts';
 import { cancelKeyLength } from '../protocol/backend-key-data.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
@@ -12,7 +13,7 @@ import type { Connection } from './connection.ts';
 import { withSignal } from './end-signal.ts';
 import type { ConsoleRole, ConsoleVisitor, ProcessState } from './process-state.ts';
 import { tooMany } from './quota.ts';
-import { logAuthorized, logConsoleAction } from './report.ts';
+import { logAuthorized, logReady, logConsoleAction } from './report.ts';
 
 /**
  * Consoles of one process at one time. Each may have an engine of its own, so they are not for an application's pool.
@@ -42,7 +43,9 @@ export async function serveConsole(
   const key = gate.sessions.issueKey(session, pid, cancelKeyLength(startup.minorVersion));
   await authenticated(connection);
   life.clear();
-  if (settings.log_connections) logAuthorized(gate, known, startup);
+  known.authenticatedAt = performance.now();
+  if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, known, startup);
+  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, known);
   const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));
   session.pid = pid;
   session.status = () => service.status;

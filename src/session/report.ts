@@ -32,6 +32,12 @@ export interface ConnectionLog {
   startup: StartupRequest | null;
   /** The line that decided. */
   record: HbaRecord | null;
+  /** performance.now() when the startup packet was there. */
+  startupAt: number | null;
+  /** How long the dial of the upstream has taken, in milliseconds. */
+  dialMs: number;
+  /** performance.now() at the upstream's AuthenticationOk, or the gate's own. */
+  authenticatedAt: number | null;
   /** performance.now() when the relay began. */
   relayedAt: number | null;
   /** The upstream's process, as its BackendKeyData names it. */
@@ -87,6 +93,23 @@ export function logAuthorized(gate: ProcessState, known: ConnectionLog, startup:
       : [`SSL enabled (protocol=${tls.version}, cipher=${tls.cipher}, bits=${tls.bits})`]),
   ];
   gate.log.info({ id: known.id }, parts.join(' '));
+}
+
+/**
+ * PostgreSQL 18's `connection ready`. No process is forked here but the upstream's, so `fork` is the dial, and
+ * `authentication` the time from the startup packet to AuthenticationOk without it (decision 87).
+ */
+export function logReady(gate: ProcessState, known: ConnectionLog): void {
+  const now = performance.now();
+  const { acceptedAt, startupAt, authenticatedAt, dialMs } = known;
+  const authenticationMs = Math.max(0, (authenticatedAt ?? now) - (startupAt ?? now) - dialMs);
+  const [total, fork, authentication] = [now - acceptedAt, dialMs, authenticationMs].map((ms) =>
+    ms.toFixed(3),
+  );
+  gate.log.info(
+    { id: known.id },
+    `connection ready: setup total=${total} ms, fork=${fork} ms, authentication=${authentication} ms`,
+  );
 }
 
 /** What passed, in bytes, from and to the client. */

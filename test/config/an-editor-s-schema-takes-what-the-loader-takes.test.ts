@@ -95,6 +95,24 @@ const texts: Readonly<Record<string, readonly [taken: readonly string[], refused
     ['0', '0.5s', '30', '1d', '500ms'],
     ['-1', 'never'],
   ],
+  log_connections: [
+    [
+      'on',
+      'no',
+      '1',
+      "''",
+      'ALL',
+      'receipt, authorization',
+      '[receipt, setup_durations]',
+      '\'"receipt" ,all\'',
+      '[]',
+    ],
+    ['receive', 'receipt authorization', 'receipt,', '[none]', '{}'],
+  ],
+  ssl_renegotiation_limit: [
+    ['0', "'0'"],
+    ['1', 'off'],
+  ],
   log_level: [
     ['info', 'WARN', 'Silent'],
     ['loud', 'warning'],

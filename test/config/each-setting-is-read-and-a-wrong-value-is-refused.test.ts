@@ -47,6 +47,9 @@ t.same(defaults, {
   max_connections_per_address: 0,
   max_handshakes: 1000,
   proxy_networks: [],
+  max_authentication_failures_per_address: 0,
+  authentication_failures_window: 600_000,
+  authentication_ban_time: 60_000,
   authentication_timeout: 60_000,
   idle_session_timeout: 0,
   shutdown_timeout: 30_000,
@@ -79,7 +82,7 @@ t.same(defaults, {
   reload: { watch: true, interval: 5000, sessions: 'keep' },
   admin: { listen: '127.0.0.1:9432', ssl_cert_file: '', ssl_key_file: '', ssl_ca_file: '' },
   log_level: 'info',
-  log_connections: true,
+  log_connections: 'on',
   log_disconnections: true,
   admin_users: [],
   stats_users: [],
@@ -147,6 +150,18 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['ssl_ecdh_curve: prime256v1', (s) => [s.ssl_groups, s.placeOf('ssl_groups').line], ['prime256v1', 1]],
   ['ssl_min_protocol_version: tlsv1.3', (s) => s.ssl_min_protocol_version, 'TLSv1.3'],
   ['ssl_max_protocol_version: TLSv1.3', (s) => s.ssl_max_protocol_version, 'TLSv1.3'],
+  ['log_connections: off', (s) => s.log_connections, 'off'],
+  ['log_connections: yes', (s) => s.log_connections, 'on'],
+  ['log_connections: tr', (s) => s.log_connections, 'on'],
+  ["log_connections: ''", (s) => s.log_connections, ''],
+  ['log_connections: []', (s) => s.log_connections, ''],
+  [
+    'log_connections: "Receipt" ,SETUP_DURATIONS'.replaceAll('"', ''),
+    (s) => s.log_connections,
+    'receipt, setup_durations',
+  ],
+  ['log_connections: [authorization, all]', (s) => s.log_connections, 'all'],
+  ['ssl_renegotiation_limit: 0', (s) => s.placeOf('ssl_renegotiation_limit').line, 1],
   ['log_level: WARN', (s) => s.log_level, 'warn'],
   ['\uFEFFlog_level: warn', (s) => s.log_level, 'warn'],
   [
@@ -227,6 +242,10 @@ const badNetwork = (text: string, hint = networksForm) =>
   `invalid value for parameter "proxy_networks": "${text}" [${hint}]`;
 const balancersAlone = 'Name the addresses of the load balancers alone.';
 
+const retiredLimit = 'parameter "ssl_renegotiation_limit"';
+const badAspects = (text: string, detail: string) =>
+  `1:18 invalid value for parameter "log_connections": "${text}" [${detail} Available: on or off alone, or receipt, authentication, authorization, setup_durations, all.]`;
+
 const errors: [text: string | Uint8Array, expected: string[]][] = [
   ...[
     'db.example',
@@ -283,6 +302,21 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
     'reload: {sessions: drop}',
     ['1:20 invalid value for parameter "reload.sessions": "drop" [Available values: keep, terminate.]'],
   ],
+  ['ssl_renegotiation_limit: 1', [`1:26 1 is outside the valid range for ${retiredLimit} (0 .. 0)`]],
+  ['ssl_renegotiation_limit: -1', [`1:26 -1 is outside the valid range for ${retiredLimit} (0 .. 0)`]],
+  ['ssl_renegotiation_limit: foo', [`1:26 invalid value for ${retiredLimit}: "foo"`]],
+  // as PostgreSQL 18 answers ALTER SYSTEM
+  ['log_connections: foo', [badAspects('foo', 'Invalid option "foo".')]],
+  ['log_connections: none', [badAspects('none', 'Invalid option "none".')]],
+  ['log_connections: receipt, on', [badAspects('receipt, on', 'Invalid option "on".')]],
+  [
+    'log_connections: on, receipt',
+    [badAspects('on, receipt', 'Cannot specify log_connections option "on" in a list with other options.')],
+  ],
+  ...['receipt,,authorization', 'receipt authorization', 'receipt,'].map((text): [string, string[]] => [
+    `log_connections: ${text}`,
+    [badAspects(text, 'Invalid list syntax in parameter "log_connections".')],
+  ]),
   // unknown names
   ['prot: 1', ['1:1 unrecognized configuration parameter "prot" [Perhaps you meant "port".]']],
   ['SSL: on', ['1:1 unrecognized configuration parameter "SSL" [Perhaps you meant "ssl".]']],
