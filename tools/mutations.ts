@@ -594,8 +594,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/login.ts',
     removes: 'the text that hides what the upstream says of the secret',
-    from: 'answers?.hasSpoken === true',
-    to: 'answers?.hasSpoken === null',
+    from: 'own?.hasSpoken === true',
+    to: 'own?.hasSpoken === null',
     tests: ['session/an-upstream-that-lies-gets-no-proof-and-lets-nobody-in.test.ts'],
   },
   {

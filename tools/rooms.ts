@@ -51,6 +51,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     holds: 'the steps of a connection; only `connection.ts` and what it is made of compose them',
     mayKnow: ['base', 'x509', 'protocol', 'auth', 'rules', 'tls', 'config', 'telemetry'],
   },
+  catalog: {
+    holds: "the gate's own session at the upstream: who is a member of which role, and whose secret is what",
+    mayKnow: ['base', 'auth', 'protocol', 'rules', 'config', 'telemetry', 'session'],
+  },
   admin: {
     holds: 'HTTP for Prometheus, probes and scripts, and the status page, over the interface `GateView`',
     mayKnow: ['base', 'x509', 'rules', 'tls', 'config', 'telemetry', 'session'],
@@ -71,6 +75,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'config',
       'telemetry',
       'session',
+      'catalog',
       'admin',
       'console',
     ],
@@ -89,6 +94,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       'migrate',
       'telemetry',
       'session',
+      'catalog',
       'admin',
       'server',
       'pki',

@@ -5,9 +5,8 @@ import type { Problem } from '../base/problems.ts';
 import { nearest } from '../base/nearest.ts';
 import { isInRange } from '../rules/address.ts';
 import { problemAt } from '../rules/bad-line.ts';
-import { roleExists } from '../rules/roles.ts';
 import { Shadows } from '../rules/shadows.ts';
-import type { AddressSpec, HbaRecord, Roles, RuleBook } from '../rules/types.ts';
+import type { AddressSpec, DatabaseSpec, HbaRecord, RuleBook, UserSpec } from '../rules/types.ts';
 import { linesOfMap } from '../rules/usermap.ts';
 import { summedUp } from '../rules/warnings.ts';
 import { addressWarnings, columnWarnings } from './columns.ts';
@@ -63,7 +62,7 @@ function obstaclesOf(record: HbaRecord, book: Surroundings): Problem[] {
     ...columnWarnings(record),
     ...(record.clientCert === 'off' || book.hasRootCertificates ? [] : [noRoots(record, book.hasHosts)]),
     ...mapWarnings(record, book),
-    ...(matchesNobody(record, book.roles)
+    ...(matchesNobody(record)
       ? [problemAt(record, 'no connection has a name that this record matches')]
       : []),
   ];
@@ -99,19 +98,12 @@ function mapWarnings(record: HbaRecord, { ident }: Surroundings): Problem[] {
 }
 
 /** The loader has said why of each name; here it counts only that nothing is left. */
-function matchesNobody({ databases, users }: HbaRecord, roles: Roles): boolean {
-  return (
-    users.every(
-      (spec) =>
-        (spec.kind === 'member' && !roleExists(spec.role, roles)) ||
-        (spec.kind === 'name' && spec.name.length > MAX_NAME_BYTES),
-    ) ||
-    databases.every(
-      (spec) =>
-        (spec.kind === 'samerole' && roles.size === 0) ||
-        (spec.kind === 'name' && spec.name.length > MAX_NAME_BYTES),
-    )
-  );
+function matchesNobody({ databases, users }: HbaRecord): boolean {
+  return users.every(isTooLong) || databases.every(isTooLong);
+}
+
+function isTooLong(spec: DatabaseSpec | UserSpec): boolean {
+  return spec.kind === 'name' && spec.name.length > MAX_NAME_BYTES;
 }
 
 /** What a line opens that does admit clients. */

@@ -4,12 +4,13 @@
 import { Option, type Command } from 'commander';
 import { toText, type ByteString } from '../base/bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
+import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
-import { judge } from '../session/rules-step.ts';
+import { judge, type Judged, type JudgeOptions } from '../session/rules-step.ts';
 import { interfaceAddresses } from '../session/host-names.ts';
 import { startupOf } from '../session/startup.ts';
 import { action, exitStatus, UsageError } from './action.ts';
@@ -24,6 +25,7 @@ import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explai
 import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
 import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
+import { withCatalog } from './with-catalog.ts';
 
 interface ExplainOptions extends ConfigurationOptions {
   readonly user: string;
@@ -52,12 +54,22 @@ interface Answer {
     /** auth_file is set. */
     readonly usesSecrets: boolean;
   };
+  /** Whose roles the decision has gone by. */
+  readonly memberships?: Memberships;
+  /** Why memberships that the decision needs could not be had. */
+  readonly unavailable?: string;
   /** The client is refused without an error, because this line would admit it without TLS. */
   readonly untold?: HbaRecord;
 }
 
-/** A look-up of the client's host name may take this long, in milliseconds. */
-const LOOK_UP_MS = 10_000;
+/** What the user is a member of, and who says so. */
+interface Memberships {
+  readonly source: 'roles' | 'catalog' | null;
+  readonly roles: readonly ByteString[];
+}
+
+/** A look-up of the client's host name or memberships may take this long, in milliseconds. */
+const LOOK_UP_MS = 15_000;
 
 /** Adds the `explain` command to the program. */
 export function registerExplain(program: Command): void {
@@ -161,13 +173,13 @@ function requestOf({
 
 function refusedUnasked(
   certificate: ReadCertificate | null,
-  { sqlstate, reply, message }: Pick<GatehouseError, 'sqlstate' | 'reply' | 'message'>,
+  { sqlstate, reply, message }: Partial<Pick<GatehouseError, 'sqlstate' | 'reply' | 'message'>>,
 ): Answer {
   return {
     certificate,
     verdict: null,
     considered: [],
-    reply: { sqlstate: sqlstate ?? '28000', message: toText(reply ?? message) },
+    reply: { sqlstate: sqlstate ?? '28000', message: toText(reply ?? message ?? '') },
   };
 }
 
@@ -175,24 +187,68 @@ async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, aske
   // No rule is shown a name that OpenSSL has not vouched for, as in the gate.
   if (certificate?.outcome.kind === 'not-judged')
     return { certificate, verdict: null, considered: [], reply: null };
-  if (certificate?.outcome.kind === 'refused') {
-    const reply = `client certificate verification failed: ${certificate.outcome.reason}`;
-    const refused = refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
-    const inClear = { ...asked, tls: false, certificate: null };
-    const { verdict } = await judge(snapshot, inClear, AbortSignal.timeout(LOOK_UP_MS));
-    // The gate says nothing to a client that an error would make come back in clear text (contract §7.38).
+  return await withCatalog(snapshot, async (catalog) => {
+    const options = { catalog, signal: AbortSignal.timeout(LOOK_UP_MS) };
+    return certificate?.outcome.kind === 'refused'
+      ? await askForRefused(snapshot, { ...certificate, outcome: certificate.outcome }, asked, options)
+      : await askRules(snapshot, certificate, asked, options);
+  });
+}
+
+/** The gate says nothing to a client that an error would make come back in clear text (contract §7.38). */
+async function askForRefused(
+  snapshot: Snapshot,
+  certificate: ReadCertificate & { readonly outcome: { readonly kind: 'refused'; readonly reason: string } },
+  asked: Facts,
+  options: JudgeOptions,
+): Promise<Answer> {
+  const reply = `client certificate verification failed: ${certificate.outcome.reason}`;
+  const refused = refusedUnasked(certificate, { sqlstate: '28000', reply, message: reply });
+  const inClear = { ...asked, tls: false, certificate: null };
+  try {
+    const { verdict } = await judge(snapshot, inClear, options);
     return verdict.kind === 'admit' ? { ...refused, reply: null, untold: verdict.record } : refused;
+  } catch (error) {
+    // A decision that cannot be made admits nobody.
+    if (error instanceof GatehouseError && error.code === 'roles-unavailable') return refused;
+    throw error;
   }
-  const { verdict, facts } = await judge(snapshot, asked, AbortSignal.timeout(LOOK_UP_MS));
-  const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
-  const { considered } = explain(book, facts);
-  const reply =
-    verdict.kind === 'admit' ? null : { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
-  if (verdict.kind !== 'admit') return { certificate, verdict, considered, reply };
+}
+
+async function askRules(
+  snapshot: Snapshot,
+  certificate: ReadCertificate | null,
+  asked: Facts,
+  options: JudgeOptions,
+): Promise<Answer> {
+  const { settings, rules: hba, maps: ident, passwords } = snapshot;
+  const unasked = settings.auth_user === '' ? {} : { catalog: 'unasked' as const };
+  const book = { hba, ident, roles: settings.roles, ...unasked };
+  let judged: Judged;
+  try {
+    judged = await judge(snapshot, asked, options);
+  } catch (error) {
+    if (!(error instanceof GatehouseError) || error.code !== 'roles-unavailable') throw error;
+    const { considered } = explain(book, asked);
+    return {
+      ...refusedUnasked(certificate, fixedAnswer(error.code)),
+      considered,
+      unavailable: error.message,
+    };
+  }
+  const { verdict, facts, catalog } = judged;
+  const { considered, memberships: known } = explain(catalog === null ? book : { ...book, catalog }, facts);
+  const memberships: Memberships =
+    known === null
+      ? { source: null, roles: [] }
+      : { source: catalog === null ? 'roles' : 'catalog', roles: known };
+  if (verdict.kind !== 'admit') {
+    const reply = { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
+    return { certificate, verdict, considered, reply, memberships };
+  }
   const { user } = facts;
-  const { passwords } = snapshot;
   const login = { forecast: forecastLogin(verdict, user, passwords), user, usesSecrets: passwords !== null };
-  return { certificate, verdict, considered, reply, login };
+  return { certificate, verdict, considered, reply: null, login, memberships };
 }
 
 function asJson(answer: Answer): string {
@@ -206,6 +262,7 @@ function asJson(answer: Answer): string {
     method: record?.method ?? null,
     considered,
     reply,
+    memberships: membershipsRow(answer.memberships),
     map: map === null ? null : { file: map.file, line: map.line },
     certificate: certificate === null ? null : describeCertificate(certificate),
     ...(answer.host === undefined ? {} : hostJson(answer.host)),
@@ -213,6 +270,10 @@ function asJson(answer: Answer): string {
     ...(certificate?.outcome.kind === 'not-judged' ? { not_judged: certificate.outcome.reason } : {}),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function membershipsRow({ source, roles }: Memberships = { source: null, roles: [] }): unknown {
+  return { source, roles: roles.map(toText) };
 }
 
 /** `not-judged` where a fact that decides could not be found out. */
@@ -228,6 +289,8 @@ function asText(answer: Answer): string {
     ...(certificate === null ? [] : certificateLines(certificate)),
     ...considered.map(({ file, line, why }) => `${file}:${line}: passed over: ${why}`),
   ];
+  if (answer.memberships !== undefined) lines.push(...membershipLines(answer.memberships));
+  if (answer.unavailable !== undefined) lines.push(toText(answer.unavailable));
   const record = verdict?.record ?? null;
   if (record !== null) lines.push(`${record.file}:${record.line}: decides: ${toText(ruleText(record))}`);
   else if (verdict !== null) lines.push('no line matches');
@@ -237,6 +300,12 @@ function asText(answer: Answer): string {
     lines.push(`rejected without a word: ${untold.file}:${untold.line} would admit the client without TLS`);
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function membershipLines({ source, roles }: Memberships): string[] {
+  if (source === null) return [];
+  const whose = source === 'catalog' ? "by the upstream's catalogue and roles:" : 'by roles:';
+  return [`the user is a member of ${roles.map((role) => `"${toText(role)}"`).join(', ')} (${whose})`];
 }
 
 function admissionLines(admission: Admission, login: Answer['login']): string[] {

@@ -2,7 +2,7 @@
 // checks what several settings mean together. Every problem is reported, not only the first.
 
 import { dirname, join, resolve } from 'node:path';
-import { toBytes } from '../base/bytestring.ts';
+import { fromText, MAX_NAME_BYTES, toBytes } from '../base/bytestring.ts';
 import { LoadError, type Problem, type SettingPlace } from '../base/problems.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import type { FileSystem } from '../rules/types.ts';
@@ -69,6 +69,7 @@ export function readSettings(file: string, fs: FileSystem, overrides = noOverrid
   const settings = assemble(found);
   checkUpstream(settings, found);
   checkAdmin(settings, found);
+  checkCatalog(settings, found);
   return {
     settings,
     problems: found.problems.toSorted(byPlace),
@@ -311,6 +312,39 @@ function checkAdmin({ admin }: Settings, found: Found): void {
       at,
     );
   }
+}
+
+/** What the session of auth_user cannot do without, or would not survive. */
+function checkCatalog(settings: Settings, found: Found): void {
+  const { auth_user: user, auth_dbname: database, auth_query: query } = settings;
+  for (const [name, value] of Object.entries({ auth_user: user, auth_dbname: database })) {
+    if (toBytes(fromText(value)).length > MAX_NAME_BYTES)
+      found.fail(`parameter "${name}" is longer than ${MAX_NAME_BYTES} bytes`, undefined, found.place(name));
+  }
+  for (const [name, value] of Object.entries({ auth_user: user, auth_dbname: database, auth_query: query })) {
+    if (value.includes('\0'))
+      found.fail(`parameter "${name}" contains a NUL byte`, undefined, found.place(name));
+  }
+  if (user !== '' && database === '')
+    found.fail(
+      'parameter "auth_dbname" is empty',
+      'Name the database that auth_user logs in to.',
+      found.place('auth_dbname'),
+    );
+  if (query === '') return;
+  const at = found.place('auth_query');
+  if (user === '')
+    found.fail(
+      'parameter "auth_query" is set, and "auth_user" is not',
+      'Set auth_user to the role that may run it.',
+      at,
+    );
+  if (!/\$1(?!\d)/.test(query))
+    found.fail(
+      'parameter "auth_query" has no parameter $1',
+      "Write $1 where the user's name belongs: SELECT usename, passwd FROM pg_catalog.pg_shadow WHERE usename = $1",
+      at,
+    );
 }
 
 function byPlace(a: Problem, b: Problem): number {

@@ -9,7 +9,7 @@ import { setsIntervalAndCount } from '../base/keep-alive.ts';
 import { loadHbaInSteps } from '../rules/hba.ts';
 import { loadIdentInSteps } from '../rules/ident.ts';
 import { inSlices, nextTurn } from '../base/slices.ts';
-import type { HbaRules, IdentMaps } from '../rules/types.ts';
+import type { HbaRules, IdentMaps, Roles } from '../rules/types.ts';
 import { serverOf } from '../tls/handshake/handshake-server.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
 import { loadTlsHosts } from '../tls/load-hosts.ts';
@@ -101,12 +101,12 @@ export async function attemptRules(
   settings: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<RulesPart>> {
-  const { hba_file: hbaFile, ssl, roles, placeOf } = settings;
+  const { hba_file: hbaFile, ssl, placeOf } = settings;
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
     // What is wrong with either file is reported, whatever is wrong with the other.
     const [hba, secrets] = await Promise.allSettled([
-      inSlices(loadHbaInSteps(hbaFile, fs, { ssl, roles })),
+      inSlices(loadHbaInSteps(hbaFile, fs, { ssl, roles: knownRoles(settings) })),
       loadSecrets(settings, fs),
     ]);
     if (hba.status === 'rejected') throw withProblemsOf(hba.reason, secrets);
@@ -123,6 +123,11 @@ export async function attemptRules(
     problem.file === hbaFile && problem.line === null ? { ...problem, file, line } : problem,
   );
   return { ...rules, problems };
+}
+
+/** The roles by which lines are warned of; null where the upstream's catalogue knows more. */
+function knownRoles({ roles, auth_user: authUser }: Settings): Roles | null {
+  return authUser === '' ? roles : null;
 }
 
 function withProblemsOf(error: unknown, beside: PromiseSettledResult<unknown>): unknown {
@@ -145,8 +150,8 @@ const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string,
     'ssl_sni',
     'hosts_file',
   ],
-  rules: ['hba_file', 'ssl', 'roles', 'auth_file'],
-  maps: ['ident_file', 'roles'],
+  rules: ['hba_file', 'ssl', 'roles', 'auth_user', 'auth_file'],
+  maps: ['ident_file', 'roles', 'auth_user'],
 };
 
 /**
@@ -184,12 +189,13 @@ export async function problemsBesideSettings(
  * @param fs as attemptRules
  */
 export async function attemptMaps(
-  { ident_file: identFile, roles }: Settings,
+  settings: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<IdentMaps>> {
+  const { ident_file: identFile } = settings;
   await fs.gather(identFile);
   return await attempt(identFile, fs, async () => {
-    const value = await inSlices(loadIdentInSteps(identFile, fs, roles));
+    const value = await inSlices(loadIdentInSteps(identFile, fs, knownRoles(settings)));
     return { value, warnings: value.warnings };
   });
 }

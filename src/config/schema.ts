@@ -11,7 +11,6 @@ import {
   networks,
   oneOf,
   path,
-  roles,
   string,
   upstreamHost,
   users,
@@ -19,6 +18,7 @@ import {
   type Setting,
 } from './kinds.ts';
 import { logConnections } from './log-connections.ts';
+import { rules } from './schema-rules.ts';
 import type { SettingPlace } from '../base/problems.ts';
 import { tls } from './schema-tls.ts';
 
@@ -130,33 +130,6 @@ const connections = {
     min: 0,
     max: 127,
     doc: "The connection counts as lost after this many questions without an answer. 0 is the system's own value, 9 on most.",
-  }),
-};
-
-const rules = {
-  hba_file: path({
-    default: 'pg_hba.conf',
-    required: true,
-    doc: "The rules, as PostgreSQL's pg_hba.conf.",
-  }),
-  ident_file: path({
-    default: 'pg_ident.conf',
-    required: true,
-    doc: "The user name maps, as PostgreSQL's pg_ident.conf. A missing file is an empty one.",
-  }),
-  auth_file: path({
-    default: "''",
-    doc: 'The secrets of database users, as PgBouncer\'s userlist.txt: `"alice" "SCRAM-SHA-256$…"` on a line of its own, or an MD5 hash, or the password itself. With it the gate decides the lines `password`, `md5` and `scram-sha-256` itself, and answers the upstream when it asks for the password of a user who is in the file. The file is held to the permissions of `ssl_key_file`. Empty is off: passwords are then the upstream\'s to check.',
-  }),
-  scram_iterations: integer({
-    default: '4096',
-    min: 1,
-    max: INT_MAX,
-    doc: 'The iterations of SCRAM-SHA-256 that a client is asked for whose user has no SCRAM secret in `auth_file`. Give it the number that your secrets have: another one tells strangers which users have a secret.',
-  }),
-  roles: roles({
-    default: '{}',
-    doc: "The direct members of each role, for `+role` and `samerole` in the rules: `{readers: [alice, bob]}`. The gate cannot ask the upstream's catalogue, so a user who is not written here is a member of no role but the one of its own name.",
   }),
 };
 

@@ -48,7 +48,7 @@ export interface Snapshot {
   readonly adminTls: TlsMaterial | null;
   readonly rules: HbaRules;
   readonly maps: IdentMaps;
-  /** What passwords are checked with; null = auth_file is not set, and the upstream checks them. */
+  /** What passwords are checked with; null = neither auth_file nor auth_query is set, and the upstream checks them. */
   readonly passwords: Passwords | null;
   /** SHA-256 in hexadecimal over all that was loaded, no private key and no secret of a user included. */
   readonly hash: string;
@@ -316,10 +316,10 @@ export function snapshotOf({ settings, tls, rules, maps }: SnapshotParts, nonce?
     rules: hba,
     maps: maps.value,
     passwords:
-      secrets === null
+      secrets === null && settings.value.auth_query === ''
         ? null
         : {
-            secrets,
+            secrets: secrets ?? new Map(),
             iterations: settings.value.scram_iterations,
             mockNonce: nonce ?? mockNonceFor(tls.value.hosts?.materials[0] ?? null),
           },

@@ -39,12 +39,18 @@ async function readsTheSame({ sources }: LoadedPart<unknown>): Promise<boolean> 
   return true;
 }
 
-export function inputsOfRules({ hba_file: hbaFile, ssl, roles, auth_file: authFile }: Settings): Inputs {
-  return [hbaFile, ssl, roles, authFile];
+export function inputsOfRules({
+  hba_file: hbaFile,
+  ssl,
+  roles,
+  auth_user: authUser,
+  auth_file: authFile,
+}: Settings): Inputs {
+  return [hbaFile, ssl, roles, authUser, authFile];
 }
 
-export function inputsOfMaps({ ident_file: identFile, roles }: Settings): Inputs {
-  return [identFile, roles];
+export function inputsOfMaps({ ident_file: identFile, roles, auth_user: authUser }: Settings): Inputs {
+  return [identFile, roles, authUser];
 }
 
 /** Every setting that TLS is made by, the admin listener's own included: a new one counts at once. */

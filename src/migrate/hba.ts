@@ -213,7 +213,7 @@ function notesOf(judged: Judged, later: readonly Judged[]): Note[] {
   if (record === null || !isRoleLine) return notes;
   const taker = record.method === 'reject' ? null : admittedBy(record, later);
   note(
-    'the gate cannot look up members of roles: list them under "roles:" in gatehouse.yaml, else the line matches nobody',
+    'the gate cannot look up members of roles without "auth_user": set it in gatehouse.yaml, or list them under "roles:", else the line matches nobody else than a user of the name',
     record.method === 'reject' || taker !== null,
   );
   if (taker !== null) note(`line ${taker.line} would now admit its clients`, true);

@@ -125,7 +125,8 @@ export function encodeStartupMessage({ parameters, user, database }: StartupRequ
   return encodeParameters(sent);
 }
 
-function encodeParameters(parameters: ReadonlyMap<ByteString, ByteString>): Buffer {
+/** A StartupMessage of protocol 3.0 with these parameters, in their order. */
+export function encodeParameters(parameters: ReadonlyMap<ByteString, ByteString>): Buffer {
   let body = '';
   for (const [name, value] of parameters) body += `${name}\0${value}\0`;
   return encodePacket(PROTOCOL_3_0, toBytes(`${body}\0`));

@@ -14,11 +14,11 @@ import type {
   ClientName,
   HbaRecord,
   IdentMaps,
-  IdentRecord,
+  LookUp,
   Refusal,
   UpstreamDemand,
 } from './types.ts';
-import { checkUserMap, linesOfMap } from './usermap.ts';
+import { checkUserMap, linesOfMap, type Mapping } from './usermap.ts';
 
 /** PostgreSQL's log lines of one refusal: a certificate with many names gets no more than this. */
 const MAX_NOTES = 8;
@@ -28,7 +28,7 @@ export function* authenticate(
   record: HbaRecord,
   ident: IdentMaps,
   subject: Subject,
-): Steps<Admission | Refusal> {
+): Steps<Admission | Refusal | LookUp> {
   const { facts } = subject;
   if (record.clientCert !== 'off') {
     // Before the method, so also for reject (semantics §6.1).
@@ -81,7 +81,7 @@ function* checkName(
   subject: Subject,
   demand: UpstreamDemand,
   identity: ByteString | null,
-): Steps<Admission | Refusal> {
+): Steps<Admission | Refusal | LookUp> {
   if (record.clientCert !== 'verify-full') {
     return { kind: 'admit', record, demand, identity, mapRecord: null };
   }
@@ -99,6 +99,7 @@ function* checkName(
   if (found.kind === 'match') {
     return { kind: 'admit', record, demand, identity: certIdentity ?? identity, mapRecord: found.record };
   }
+  if (found.kind === 'unknown') return { kind: 'look-up', want: 'roles' };
   const notes =
     record.method === 'cert'
       ? found.notes
@@ -110,7 +111,7 @@ function* checkName(
 }
 
 type Found =
-  | { readonly kind: 'match'; readonly record: IdentRecord | null }
+  | Extract<Mapping, { kind: 'match' | 'unknown' }>
   | { readonly kind: 'none'; readonly notes: readonly ByteString[] };
 
 /** The first of the certificate's names that may be the user; a line that cannot be carried out ends the search. */
@@ -121,14 +122,19 @@ function* findMapping(
   subject: Subject,
 ): Steps<Found> {
   const notes: ByteString[] = [];
+  let open: Found | null = null;
   const lines = record.map === null ? [] : linesOfMap(record.map, ident);
   for (const name of names) {
     const mapping = yield* checkUserMap(record.map, lines, name, subject);
     if (mapping.kind === 'match') return mapping;
+    if (mapping.kind === 'unknown') {
+      open = mapping;
+      continue;
+    }
     if (notes.length < MAX_NOTES) notes.push(mapping.note);
     if (mapping.kind === 'error') break;
   }
-  return { kind: 'none', notes };
+  return open ?? { kind: 'none', notes };
 }
 
 /** The names that `clientname` reads; empty ones are none (semantics §6.4, contract §3). */

@@ -11,8 +11,8 @@ import { hostNameDetail, noEntryMessage } from './texts.ts';
 import type { Facts, HbaRecord, Refusal, RuleBook, Verdict } from './types.ts';
 
 /**
- * Decides one connection. A `look-up` verdict asks for the client's reverse name or that name's addresses: put
- * them into the facts and decide again, at most twice.
+ * Decides one connection. A `look-up` verdict asks for the client's reverse name or that name's addresses, to be put
+ * into the facts, or for the catalogue's memberships, to be put into the book: then decide again.
  */
 export function decide(book: RuleBook, facts: Facts): Verdict {
   return runToEnd(decisionSteps(book, facts));
@@ -20,7 +20,7 @@ export function decide(book: RuleBook, facts: Facts): Verdict {
 
 /** The same decision as work that may be interrupted, for the thread that relays sessions. */
 export function* decisionSteps(book: RuleBook, facts: Facts): Steps<Verdict> {
-  const subject = new Subject(facts, book.roles, MAX_PRICE);
+  const subject = new Subject(facts, book, MAX_PRICE);
   let deciding: HbaRecord | null = null;
   try {
     for (const record of book.hba.records) {
@@ -35,6 +35,7 @@ export function* decisionSteps(book: RuleBook, facts: Facts): Steps<Verdict> {
           continue;
         case 'reverse':
         case 'forward':
+        case 'roles':
           return { kind: 'look-up', want: outcome };
         case 'match':
           deciding = record;

@@ -7,6 +7,7 @@ import { formatAddressSpec } from './address.ts';
 import { decide } from './decide.ts';
 import { hostNameMatches, matchRecord, Subject } from './match.ts';
 import { never } from './never.ts';
+import { linesOfMap } from './usermap.ts';
 import type { DatabaseSpec, Facts, HbaRecord, Place, RuleBook, UserSpec, Verdict } from './types.ts';
 
 /** Tokens of a list that are spelled out. */
@@ -21,19 +22,30 @@ export interface Explanation {
   readonly verdict: Verdict;
   /** Every record above the deciding one, in order; all records for the implicit reject. */
   readonly considered: readonly Considered[];
+  /** What the user is a member of, as far as it is known; null = no line has asked for a membership. */
+  readonly memberships: readonly ByteString[] | null;
 }
 
 /** Decides as `decide` does, and says for each record before the decision why it was passed over. */
 export function explain(book: RuleBook, facts: Facts): Explanation {
   const verdict = decide(book, facts);
-  const subject = new Subject(facts, book.roles, Infinity);
+  const subject = new Subject(facts, book, Infinity);
   const considered: Considered[] = [];
   for (const record of book.hba.records) {
     const why = describeMismatch(record, subject);
     if (why === null) break;
     considered.push({ file: record.file, line: record.line, why });
   }
-  return { verdict, considered };
+  const asks = subject.asksMembership || asksByMap(book, verdict);
+  return { verdict, considered, memberships: asks ? [...subject.memberships()].toSorted() : null };
+}
+
+/** Whether the map of the deciding line has a `+role`. */
+function asksByMap({ ident }: RuleBook, verdict: Verdict): boolean {
+  if (verdict.kind === 'look-up' || verdict.record === null) return false;
+  const { map, clientCert } = verdict.record;
+  if (map === null || clientCert !== 'verify-full') return false;
+  return linesOfMap(map, ident).some(({ databaseUser }) => databaseUser.kind === 'member');
 }
 
 /**
@@ -44,9 +56,9 @@ export function explain(book: RuleBook, facts: Facts): Explanation {
 export function explainMismatch(
   record: HbaRecord,
   facts: Facts,
-  book: Pick<RuleBook, 'roles'>,
+  book: Pick<RuleBook, 'roles' | 'catalog'>,
 ): string | null {
-  return describeMismatch(record, new Subject(facts, book.roles, Infinity));
+  return describeMismatch(record, new Subject(facts, book, Infinity));
 }
 
 function describeMismatch(record: HbaRecord, subject: Subject): string | null {
@@ -55,6 +67,7 @@ function describeMismatch(record: HbaRecord, subject: Subject): string | null {
     case 'match':
     case 'reverse':
     case 'forward':
+    case 'roles':
       return null;
     case 'type':
       return describeType(record);

@@ -26,7 +26,8 @@ import { findWarnings } from './warnings.ts';
 export interface HbaOptions {
   /** TLS is on. */
   readonly ssl: boolean;
-  readonly roles: Roles;
+  /** Null = the upstream's catalogue knows more of them. */
+  readonly roles: Roles | null;
 }
 
 /**

@@ -13,19 +13,23 @@ import { warnOfUsers } from './warnings.ts';
  * Loads a pg_ident.conf (absolute path) with everything it includes; `roles` only serves warnings.
  * Throws LoadError with all problems: PostgreSQL's texts, each with its own file and line.
  */
-export function loadIdent(file: string, fs: FileSystem, roles?: Roles): IdentMaps {
+export function loadIdent(file: string, fs: FileSystem, roles: Roles | null = null): IdentMaps {
   return runToEnd(loadIdentInSteps(file, fs, roles));
 }
 
 /** The same as work that may be interrupted. */
-export function* loadIdentInSteps(file: string, fs: FileSystem, roles?: Roles): Steps<IdentMaps> {
+export function* loadIdentInSteps(
+  file: string,
+  fs: FileSystem,
+  roles: Roles | null = null,
+): Steps<IdentMaps> {
   const { entries, warnings, missing } = yield* readLinesInSteps(file, fs);
   if (missing) return { file, records: [], warnings: [] };
   const patterns = new PatternCache();
   const { records, problems } = yield* parseRecords(entries, (line) => parseIdentLine(line, patterns));
   if (problems.length > 0) throw new LoadError(problems);
   const roleWarnings = records.flatMap((record) =>
-    roles === undefined || record.databaseUser.kind !== 'member'
+    roles === null || record.databaseUser.kind !== 'member'
       ? []
       : warnOfUsers(record, [record.databaseUser], roles),
   );

@@ -6,39 +6,57 @@ import type { ByteString } from '../base/bytestring.ts';
 import { isInRange, isSameAddress, isSameHost, isSameNet } from './address.ts';
 import { never } from './never.ts';
 import { Price } from './price.ts';
-import { membershipsOf } from './roles.ts';
+import { isDeclaredWhole, membershipsOf } from './roles.ts';
 import type {
   ConnectionType,
   DatabaseSpec,
   Facts,
   HbaRecord,
   InterfaceAddress,
-  Roles,
+  RuleBook,
   UserSpec,
 } from './types.ts';
 
-/** `match`, the first field that does not match, or the name look-up without which nobody can tell. */
-export type Outcome = 'match' | 'type' | 'address' | 'database' | 'user' | 'reverse' | 'forward';
+/** `match`, the first field that does not match, or the look-up without which nobody can tell. */
+export type Outcome = 'match' | 'type' | 'address' | 'database' | 'user' | 'reverse' | 'forward' | 'roles';
+
+/** Null = nobody can tell without the upstream's catalogue. */
+export type Matches = boolean | null;
 
 /** The facts of one connection, with what is derived from them at most once. */
 export class Subject {
   readonly facts: Facts;
   readonly price: Price;
-  readonly #roles: Roles;
+  readonly #book: Pick<RuleBook, 'roles' | 'catalog'>;
   #memberships: ReadonlySet<ByteString> | undefined;
+  #asksMembership = false;
   #interfaces: readonly InterfaceAddress[] | undefined;
 
   /** @param limit what the judging may cost (price.ts) */
-  constructor(facts: Facts, roles: Roles, limit: number) {
+  constructor(facts: Facts, book: Pick<RuleBook, 'roles' | 'catalog'>, limit: number) {
     this.facts = facts;
-    this.#roles = roles;
+    this.#book = book;
     this.price = new Price(limit);
   }
 
+  /** Whether a membership has been asked for that is not the user's own name. */
+  get asksMembership(): boolean {
+    return this.#asksMembership;
+  }
+
   /** The user is a direct or indirect member of the role; an unknown user or role is not. */
-  isMemberOf(role: ByteString): boolean {
-    this.#memberships ??= membershipsOf(this.facts.user, this.#roles);
-    return this.#memberships.has(role);
+  isMemberOf(role: ByteString): Matches {
+    if (role === this.facts.user) return true;
+    this.#asksMembership = true;
+    if (this.memberships().has(role)) return true;
+    return this.#book.catalog === 'unasked' && !isDeclaredWhole(role, this.#book.roles) ? null : false;
+  }
+
+  /** All memberships that are known. */
+  memberships(): ReadonlySet<ByteString> {
+    const { roles, catalog = 'unasked' } = this.#book;
+    this.#memberships ??= membershipsOf(this.facts.user, roles, catalog === 'unasked' ? null : catalog);
+    return this.#memberships;
   }
 
   interfaces(): readonly InterfaceAddress[] {
@@ -52,19 +70,33 @@ export function matchRecord(record: HbaRecord, subject: Subject): Outcome {
   if (!matchesType(record.type, subject.facts.tls)) return 'type';
   const address = matchAddress(record, subject);
   if (address !== 'match') return address;
-  if (!matchesAnyDatabase(record, subject)) return 'database';
-  return matchesAnyUser(record, subject) ? 'match' : 'user';
+  const database = matchesAnyDatabase(record, subject);
+  if (database === false) return 'database';
+  const user = matchesAnyUser(record, subject);
+  if (user === false) return 'user';
+  // Only now: the catalogue is asked for a line that decides by it, and for no other.
+  return database === null || user === null ? 'roles' : 'match';
 }
 
 // Loops rather than some(): they run for every record of every connection.
-function matchesAnyDatabase({ databases }: HbaRecord, subject: Subject): boolean {
-  for (const spec of databases) if (matchesDatabase(spec, subject)) return true;
-  return false;
+function matchesAnyDatabase({ databases }: HbaRecord, subject: Subject): Matches {
+  let matches: Matches = false;
+  for (const spec of databases) {
+    const found = matchesDatabase(spec, subject);
+    if (found === true) return true;
+    if (found === null) matches = null;
+  }
+  return matches;
 }
 
-function matchesAnyUser({ users }: HbaRecord, subject: Subject): boolean {
-  for (const spec of users) if (matchesUser(spec, subject)) return true;
-  return false;
+function matchesAnyUser({ users }: HbaRecord, subject: Subject): Matches {
+  let matches: Matches = false;
+  for (const spec of users) {
+    const found = matchesUser(spec, subject);
+    if (found === true) return true;
+    if (found === null) matches = null;
+  }
+  return matches;
 }
 
 /** Every connection here came over TCP, without GSSAPI encryption. */
@@ -130,7 +162,7 @@ function lowerAscii(text: ByteString): ByteString {
   return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function matchesDatabase(spec: DatabaseSpec, subject: Subject): boolean {
+function matchesDatabase(spec: DatabaseSpec, subject: Subject): Matches {
   const { database, user, replication } = subject.facts;
   // SECURITY: `all` and names never open the door to a base backup.
   if (replication === 'physical') return spec.kind === 'replication';
@@ -153,7 +185,7 @@ function matchesDatabase(spec: DatabaseSpec, subject: Subject): boolean {
 }
 
 /** One user token against the connection's user (semantics §5.7, §7.4). */
-export function matchesUser(spec: UserSpec, subject: Subject): boolean {
+export function matchesUser(spec: UserSpec, subject: Subject): Matches {
   switch (spec.kind) {
     case 'all':
       return true;

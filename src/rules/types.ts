@@ -124,6 +124,9 @@ export interface IdentMaps {
 /** `roles:` of the YAML: a role's direct members; byte strings. A role exists when it is a key or a member. */
 export type Roles = ReadonlyMap<ByteString, readonly ByteString[]>;
 
+/** Memberships of the upstream's catalogue: a member to the roles that it was granted directly. */
+export type CatalogRoles = ReadonlyMap<ByteString, readonly ByteString[]>;
+
 /** One address of this host with its subnet, for samehost and samenet. */
 export interface InterfaceAddress {
   readonly address: IpAddress;
@@ -164,6 +167,8 @@ export interface RuleBook {
   readonly hba: HbaRules;
   readonly ident: IdentMaps;
   readonly roles: Roles;
+  /** Memberships of the upstream; `unasked` = a decision that needs them asks for them. Absent: `roles` is all there is. */
+  readonly catalog?: CatalogRoles | 'unasked';
 }
 
 /** What the upstream must ask the client for, at least (contract §3). */
@@ -195,10 +200,13 @@ export interface Refusal {
   readonly identity: ByteString | null;
 }
 
-/** The rules ask for a name look-up: look up, put it into the facts, decide again. */
+/**
+ * The rules ask for something that takes time: a name, to be put into the facts, or the catalogue's memberships, to be
+ * put into the rule book. Then decide again.
+ */
 export interface LookUp {
   readonly kind: 'look-up';
-  readonly want: 'reverse' | 'forward';
+  readonly want: 'reverse' | 'forward' | 'roles';
 }
 
 export type Verdict = Admission | Refusal | LookUp;

@@ -4,7 +4,7 @@
 import type { ByteString } from '../base/bytestring.ts';
 import type { Steps } from '../base/steps.ts';
 import { matchesUser } from './match.ts';
-import type { Subject } from './match.ts';
+import type { Matches, Subject } from './match.ts';
 import type { IdentMaps, IdentRecord } from './types.ts';
 
 /** The outcome for one name; `note` is PostgreSQL's log line. */
@@ -12,7 +12,9 @@ export type Mapping =
   | { readonly kind: 'match'; readonly record: IdentRecord | null }
   | { readonly kind: 'mismatch'; readonly note: ByteString }
   /** A line cannot be carried out: authentication fails at once, later lines and names are not tried. */
-  | { readonly kind: 'error'; readonly note: ByteString };
+  | { readonly kind: 'error'; readonly note: ByteString }
+  /** The line of a `+role` decides, and only the upstream's catalogue says whether the user is a member. */
+  | { readonly kind: 'unknown' };
 
 /** The lines of each map of the maps in use, so that a name is not tried on the lines of all other maps. */
 const linesByMap = new WeakMap<IdentMaps, ReadonlyMap<ByteString, readonly IdentRecord[]>>();
@@ -47,12 +49,16 @@ export function* checkUserMap(
       note: `provided user name (${user}) and authenticated user name (${name}) do not match`,
     };
   }
+  let open: Mapping | null = null;
   for (const record of lines) {
     subject.price.line();
     if (subject.price.pauseIsDue()) yield;
     const mapping = applyLine(record, name, subject);
-    if (mapping !== null) return mapping;
+    // A later line may map the name whatever the catalogue says.
+    if (mapping?.kind === 'unknown') open = mapping;
+    else if (mapping !== null) return mapping.kind === 'match' ? mapping : (open ?? mapping);
   }
+  if (open !== null) return open;
   return {
     kind: 'mismatch',
     note: `no match in usermap "${map}" for user "${user}" authenticated as "${name}"`,
@@ -63,14 +69,15 @@ export function* checkUserMap(
 function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Mapping | null {
   const { systemUser, databaseUser } = record;
   if (systemUser.kind === 'name') {
-    return systemUser.name === name && matchesUser(databaseUser, subject) ? { kind: 'match', record } : null;
+    return systemUser.name === name ? mappingBy(matchesUser(databaseUser, subject), record) : null;
   }
   // Only a literal database user takes the captured group; `+role` and a regular expression keep their meaning.
   const refersBack = databaseUser.kind === 'name' && databaseUser.name.includes('\\1');
   if (!refersBack) {
     // The user first: it is short, and a client may bring a name of ten thousand bytes.
-    return matchesUser(databaseUser, subject) && subject.price.test(systemUser.pattern, name)
-      ? { kind: 'match', record }
+    const matches = matchesUser(databaseUser, subject);
+    return matches !== false && subject.price.test(systemUser.pattern, name)
+      ? mappingBy(matches, record)
       : null;
   }
   const match = subject.price.exec(systemUser.pattern, name);
@@ -86,4 +93,9 @@ function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Map
   // `\1` is replaced, and by a function, so that `$&` in a certificate means itself.
   const expanded = databaseUser.name.replace('\\1', () => group);
   return expanded === subject.facts.user ? { kind: 'match', record } : null;
+}
+
+function mappingBy(matches: Matches, record: IdentRecord): Mapping | null {
+  if (matches === null) return { kind: 'unknown' };
+  return matches ? { kind: 'match', record } : null;
 }

@@ -9,13 +9,11 @@ import { never } from './never.ts';
 import { problemAt } from './bad-line.ts';
 import { roleExists } from './roles.ts';
 import { Shadows } from './shadows.ts';
+import type { HbaOptions } from './hba.ts';
 import type { DirectoryMethod, HbaRecord, Place, Roles, UserSpec } from './types.ts';
 
 /** All warnings, in the order of the records. */
-export function* findWarnings(
-  records: readonly HbaRecord[],
-  options: { readonly ssl: boolean; readonly roles: Roles },
-): Steps<Problem[]> {
+export function* findWarnings(records: readonly HbaRecord[], options: HbaOptions): Steps<Problem[]> {
   const shadows = new Shadows();
   const warnings: Problem[] = [];
   for (const record of records) {
@@ -47,11 +45,7 @@ function listed(lines: readonly number[]): string {
   return `${lines.length === 1 ? 'line' : 'lines'} ${shown}${more}`;
 }
 
-function warningsOf(
-  record: HbaRecord,
-  options: { readonly ssl: boolean; readonly roles: Roles },
-  shadows: Shadows,
-): Problem[] {
+function warningsOf(record: HbaRecord, options: HbaOptions, shadows: Shadows): Problem[] {
   const typeWarnings = warnOfType(record, options.ssl);
   if (typeWarnings.length > 0) return typeWarnings;
   const warnings = [
@@ -136,21 +130,32 @@ const DIRECTORIES: Readonly<Record<DirectoryMethod, string>> = {
   bsd: 'its system',
 };
 
-function warnOfDatabases(record: HbaRecord, roles: Roles): Problem[] {
+function warnOfDatabases(record: HbaRecord, roles: Roles | null): Problem[] {
   return record.databases.flatMap((spec) => {
     if (spec.kind === 'name') return warnOfLongName(record, spec.name, 'database');
-    if (spec.kind !== 'samerole' || roles.size > 0) return [];
-    return [problemAt(record, 'samerole matches nobody because "roles" lists no role')];
+    if (spec.kind !== 'samerole' || roles === null || roles.size > 0) return [];
+    return [
+      problemAt(
+        record,
+        `samerole matches nobody but a user of the database's name because "roles" lists no role`,
+      ),
+    ];
   });
 }
 
 /** Warnings of user tokens: roles that nothing is known of, and names that no connection can have. */
-export function warnOfUsers(place: Place, users: readonly UserSpec[], roles: Roles): Problem[] {
+export function warnOfUsers(place: Place, users: readonly UserSpec[], roles: Roles | null): Problem[] {
   return users.flatMap((spec) => {
     if (spec.kind === 'name') return warnOfLongName(place, spec.name, 'user');
-    if (spec.kind !== 'member' || roleExists(spec.role, roles)) return [];
+    if (spec.kind !== 'member' || roles === null || roleExists(spec.role, roles)) return [];
     const role = toText(spec.role);
-    return [problemAt(place, `"+${role}" matches nobody because "roles" does not list the role "${role}"`)];
+    return [
+      problemAt(
+        place,
+        `"+${role}" matches nobody but a user of that name because "roles" does not list the role "${role}"`,
+        'List its members under "roles", or set "auth_user" to have the upstream asked for them.',
+      ),
+    ];
   });
 }
 

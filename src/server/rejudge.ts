@@ -8,7 +8,7 @@ import { messageOf } from '../base/errors.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { decisionSteps } from '../rules/decide.ts';
 import type { Admission, Facts, Refusal } from '../rules/types.ts';
-import { judge } from '../session/rules-step.ts';
+import { judge, type JudgeOptions } from '../session/rules-step.ts';
 import { terminatedByAdministrator, type Session, type SessionJudgement } from '../session/sessions.ts';
 import { nextTurn, inSlices } from '../base/slices.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
@@ -21,7 +21,7 @@ const SPREAD_MS = 5_000;
 /** A session's host name is looked up anew only within this time, in milliseconds. */
 const LOOK_UP_MS = 5_000;
 
-/** At most this many sessions ask the resolver at the same time. */
+/** At most this many sessions ask the resolver or the catalogue at the same time. */
 const LOOK_UPS_AT_ONCE = 8;
 
 /** The judging yields to connections after this many milliseconds. */
@@ -30,7 +30,7 @@ const SLICE_MS = 5;
 const ADMITTED: SessionJudgement = { kind: 'admitted' };
 
 /** Whose sessions are judged. */
-export type JudgedGate = Pick<ProcessState, 'log' | 'sessions'>;
+export type JudgedGate = Pick<ProcessState, 'log' | 'sessions' | 'catalog'>;
 
 /** Judges the sessions of one process, after each reload anew. */
 export class SessionsJudge {
@@ -77,7 +77,9 @@ export class SessionsJudge {
   }
 
   async #judgeAll(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
-    const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
+    const { rules: hba, maps: ident, settings } = snapshot;
+    const unasked = settings.auth_user === '' ? {} : { catalog: 'unasked' as const };
+    const book = { hba, ident, roles: settings.roles, ...unasked };
     const judged = new Judged();
     const slices = new Slices();
     const certificates = new CertificateJudges();
@@ -85,7 +87,7 @@ export class SessionsJudge {
       await slices.yieldWhenDue();
       await judged.by(session, () => judgeCertificate(session, snapshot.tls, certificates));
     }
-    // SECURITY: certificates come first and end what they end before any rule asks the resolver.
+    // SECURITY: certificates come first and end what they end before any rule asks the resolver or the catalogue.
     this.#settle(judged.takeRefused(), snapshot);
     const waiting: { readonly session: Session; readonly facts: Facts }[] = [];
     for (const session of judged.sessions()) {
@@ -107,7 +109,9 @@ export class SessionsJudge {
     const lane = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
         const { session, facts } = next;
-        await judged.by(session, () => judgeByHostName(snapshot, facts, signal));
+        await judged.by(session, () =>
+          judgeByLookUp(snapshot, facts, { catalog: this.#gate.catalog, signal }),
+        );
         if (!signal.aborted)
           this.#settle(
             judged.take((other) => other === session),
@@ -261,20 +265,25 @@ async function judgeCertificate(
   }
 }
 
-async function judgeByHostName(
+/** With the client's host name, or the upstream's memberships. Where these cannot be had, nothing is certain. */
+async function judgeByLookUp(
   snapshot: Snapshot,
   known: Facts,
-  given: AbortSignal,
+  { catalog, signal: given }: JudgeOptions,
 ): Promise<SessionJudgement> {
   const patience = AbortSignal.timeout(LOOK_UP_MS);
   try {
-    const { verdict, facts } = await judge(snapshot, known, AbortSignal.any([given, patience]));
+    const signal = AbortSignal.any([given, patience]);
+    const { verdict, facts } = await judge(snapshot, known, { catalog, signal });
     const failure = failureOf(facts.hostName);
     if (verdict.kind === 'admit' || failure === null) return judgementOf(verdict);
     return { kind: 'not-judged', reason: `the look-up of its host name failed: ${failure}` };
   } catch (error) {
     if (!patience.aborted) throw error;
-    return { kind: 'not-judged', reason: `the look-up of its host name took over ${LOOK_UP_MS / 1000} s` };
+    return {
+      kind: 'not-judged',
+      reason: `the look-up of its host name or memberships took over ${LOOK_UP_MS / 1000} s`,
+    };
   }
 }
 

@@ -16,6 +16,8 @@ import type { ListenAddress } from './listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { Dialer } from '../session/dial.ts';
+import { SaltedPasswords } from '../auth/scram-keys.ts';
+import { Catalog } from '../catalog/catalog.ts';
 import { createServiceManager, type ServiceManager } from './systemd/notify.ts';
 import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
@@ -62,6 +64,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return await Server.start(new ConfigHolder(loaded), log);
 }
 
+/** What a gate is made of. */
+interface ServerParts {
+  readonly config: ConfigHolder;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly service: ClientService;
+  readonly health: UpstreamHealth;
+  readonly catalog: Catalog;
+}
+
 /** How long the end may take after shutdown_timeout, in milliseconds, before the service manager kills the gate. */
 const END_TAKES_MS = 10_000;
 
@@ -70,6 +82,7 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #service: ClientService;
+  readonly #catalog: Catalog;
   readonly #manager: ServiceManager;
   readonly #view: GateView;
   readonly #consoleView: ConsoleView;
@@ -83,34 +96,32 @@ class Server implements RunningServer {
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
     const metrics = createMetrics();
     let service: ClientService | null = null;
-    const health = new UpstreamHealth(new Dialer(() => service?.addresses ?? []));
+    const dialer = new Dialer(() => service?.addresses ?? []);
+    const health = new UpstreamHealth(dialer);
+    const catalog = new Catalog({ config, dialer, salted: new SaltedPasswords(), log });
     let server: Server | null = null;
     const view = (): ConsoleView => {
       if (server === null) throw new Error('the gate is starting');
       return server.#consoleView;
     };
-    service = await startService(config, log, metrics, health, view);
-    server = new Server(config, log, metrics, service, health);
     try {
+      service = await startService({ config, log, metrics, health, catalog, view });
+      server = new Server({ config, log, metrics, service, health, catalog });
       await server.#open();
     } catch (error) {
-      await service.finish();
+      catalog.close();
+      await service?.finish();
       throw error;
     }
     return server;
   }
 
-  private constructor(
-    config: ConfigHolder,
-    log: Logger,
-    metrics: Metrics,
-    service: ClientService,
-    health: UpstreamHealth,
-  ) {
+  private constructor({ config, log, metrics, service, health, catalog }: ServerParts) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
     this.#service = service;
+    this.#catalog = catalog;
     this.#view = createGateView({
       service,
       config,
@@ -169,6 +180,7 @@ class Server implements RunningServer {
     if (!this.#draining) this.#manager.reloading();
     const { adminTls: adminTlsBefore } = this.#config.current;
     const result = await this.#config.reload();
+    this.#catalog.load();
     await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
@@ -219,6 +231,7 @@ class Server implements RunningServer {
     this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
     await withTimeout(this.#service.drain(), waitMs, (hasten) => (this.#hasten = hasten));
     await this.#service.finish();
+    this.#catalog.close();
     await this.#admin?.close();
     await this.#manager.close();
     this.#log.info('database system is shut down');
@@ -226,13 +239,14 @@ class Server implements RunningServer {
 }
 
 /** This process itself, or as many workers as the settings want. */
-async function startService(
-  config: ConfigHolder,
-  log: Logger,
-  metrics: Metrics,
-  health: UpstreamHealth,
-  view: () => ConsoleView,
-): Promise<ClientService> {
+async function startService({
+  config,
+  log,
+  metrics,
+  health,
+  catalog,
+  view,
+}: Omit<ServerParts, 'service'> & { readonly view: () => ConsoleView }): Promise<ClientService> {
   const { settings } = config.current;
   const upstreamUp = (): boolean | null => health.last;
   const passed = passedSockets(process.env);
@@ -245,17 +259,19 @@ async function startService(
       bannedAddresses: () => workers?.bannedAddresses ?? 0,
       sessionsNoLongerAdmitted: () => 0,
       upstreamUp,
+      catalog: () => catalog.health,
     });
-    workers = await Workers.start({ config, log, metrics, view });
+    workers = await Workers.start({ config, log, metrics, catalog, view });
     return workers;
   }
-  const gate = new ServingProcess({ config, log, metrics, view });
+  const gate = new ServingProcess({ config, log, metrics, catalog, view });
   metrics.bindGauges({
     sessions: () => gate.live.size,
     handshakesInProgress: () => gate.strangers.handshakes.size,
     bannedAddresses: () => gate.bannedAddresses,
     sessionsNoLongerAdmitted: () => gate.noLongerAdmitted,
     upstreamUp,
+    catalog: () => catalog.health,
   });
   await gate.listen({ settings, log, passed });
   return gate;

@@ -27,6 +27,7 @@ import { serveConnection } from '../session/connection.ts';
 import { Dialer } from '../session/dial.ts';
 import { LocalQuota, type Quota } from '../session/quota.ts';
 import { Sessions, terminatedByAdministrator, type KeyUse } from '../session/sessions.ts';
+import { NO_CATALOG, type UpstreamCatalog } from '../session/upstream-catalog.ts';
 import { Strangers } from '../session/strangers.ts';
 import { fullSessionRow, sessionRow } from '../session/session-row.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
@@ -55,6 +56,8 @@ export interface GateProcessOptions {
   readonly shared?: SharedState;
   /** What a console sees. It is there once the gate serves. */
   readonly view?: () => ConsoleView;
+  /** The upstream's catalogue. */
+  readonly catalog?: UpstreamCatalog;
 }
 
 /** What all workers share, as one of them sees it. */
@@ -98,7 +101,7 @@ export class ServingProcess implements ClientService {
   #tls: TlsHosts | null = null;
   #lastConnection = 0;
 
-  constructor({ config, log, metrics, shared, view = noView }: GateProcessOptions) {
+  constructor({ config, log, metrics, shared, view = noView, catalog = NO_CATALOG }: GateProcessOptions) {
     this.#config = config;
     this.#tls = config.current.tls;
     this.#log = log;
@@ -124,6 +127,7 @@ export class ServingProcess implements ClientService {
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
       serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
       nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),
+      catalog,
       snapshot: () => config.current,
       draining: () => this.#draining,
       nextId: () => `${process.pid}-${++this.#lastConnection}`,

@@ -1,7 +1,8 @@
 // The decision on a connection, from its startup packet to its place among the sessions, always by the state that is
 // in force at that moment. The half of connection.ts that composes the steps which decide.
 
-import { fromText, toText } from '../base/bytestring.ts';
+import type { Secret } from '../auth/secret.ts';
+import { fromText, toText, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { logsConnections } from '../config/log-connections.ts';
 import type { Settings } from '../config/schema.ts';
@@ -14,19 +15,20 @@ import type { Connection } from './connection.ts';
 import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
 import { interfaceAddresses } from './host-names.ts';
-import { knownOfUser, methodDecidedHere, provePassword, type Proof } from './password-step.ts';
+import type { AnswerSource } from './login.ts';
+import { answersFor, methodDecidedHere, provePassword, type Proof } from './password-step.ts';
 import { tooMany, type Quota } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
 import { createSession, type Session } from './sessions.ts';
 import { logAuthenticated, relayedBytes } from './report.ts';
-import { UpstreamAnswers } from './upstream-answers.ts';
+import { findSecret } from './upstream-catalog.ts';
 
 /** A client that may go on to the upstream. */
 export interface Admitted {
   /** Demands nothing of the upstream where the gate has checked the password itself. */
   readonly admission: Admission;
   /** What the upstream is answered with; null = its requests are relayed. */
-  readonly answers: UpstreamAnswers | null;
+  readonly answers: AnswerSource | null;
 }
 
 /**
@@ -57,8 +59,9 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     const full = await quota.check(known.host, snapshot.settings);
     if (gate.snapshot() !== snapshot) continue;
     if (full !== null) throw tooMany(full);
-    const { verdict, facts } = await askRules(connection, snapshot, startup);
-    if (gate.snapshot() !== snapshot) continue;
+    const judged = await whileInForce(connection, snapshot, () => askRules(connection, snapshot, startup));
+    if (judged === null || gate.snapshot() !== snapshot) continue;
+    const { verdict, facts } = judged;
     if (verdict.kind === 'refuse') throw refusedByRules(connection, startup, verdict);
     proof = await proveHere(connection, startup, verdict, { passwords: snapshot.passwords, earlier: proof });
     if (gate.snapshot() !== snapshot) continue;
@@ -76,13 +79,33 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     connection.decidedBy = snapshot;
     if (isProven) list(connection, connection.session, snapshot);
     else gate.strangers.working(connection.life);
-    const user = knownOfUser(startup.user, verdict, snapshot.passwords, proof);
-    return { admission, answers: user === null ? null : new UpstreamAnswers(user, gate.salted) };
+    const { passwords } = snapshot;
+    return { admission, answers: answersFor(connection, startup.user, verdict, { passwords, proof }) };
   }
 }
 
 /**
- * The client's password, where the line demands one and the gate checks it; null where it does not.
+ * Asks something by a state. A failure counts for nothing where that state is no longer in force: the decision is made
+ * again, as it is for an answer.
+ *
+ * @returns null = it has failed, and there is a new state
+ */
+async function whileInForce<T>(
+  { gate, life }: Connection,
+  snapshot: Snapshot,
+  ask: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (gate.snapshot() === snapshot || life.signal.aborted) throw error;
+    return null;
+  }
+}
+
+/**
+ * The client's password, where the line demands one and the gate checks it; null where it does not. Where a reload has
+ * come before the client was asked, what it has proved earlier: the caller decides again.
  *
  * @throws GatehouseError as provePassword, `shutting-down` where a drain has begun meanwhile
  */
@@ -94,16 +117,30 @@ async function proveHere(
 ): Promise<Proof | null> {
   const method = methodDecidedHere(verdict, passwords);
   if (method === null || passwords === null) return null;
+  const { gate } = connection;
+  const snapshot = gate.snapshot();
   let proof: Proof;
   try {
     const onAnswer = beforeEachAnswer(connection);
-    proof = await provePassword(connection, startup.user, verdict, { method, passwords, earlier, onAnswer });
+    const secret = passwords.secrets.get(startup.user) ?? (await lookUpSecret(connection, startup.user));
+    // A reload during the look-up: the line may be another one by now, and the client has not been asked yet.
+    if (gate.snapshot() !== snapshot) return earlier;
+    const demand = { method, passwords, secret, earlier, onAnswer };
+    proof = await provePassword(connection, startup.user, verdict, demand);
   } catch (error) {
     countHit(connection, verdict);
     throw error;
   }
   refuseWhileDraining(connection);
   return proof;
+}
+
+/** The secret of a user who is not in auth_file; null = there is none. */
+async function lookUpSecret(connection: Connection, user: ByteString): Promise<Secret | null> {
+  const { gate, client, life, settings, senderBlock } = connection;
+  if (settings.auth_query === '') return null;
+  const stopWatching = endWhenGone(client, life);
+  return await findSecret(gate, user, senderBlock, life.signal).finally(stopWatching);
 }
 
 /**
@@ -193,10 +230,12 @@ async function askRules(
   snapshot: Snapshot,
   startup: StartupRequest,
 ): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
-  const { life, known, client } = connection;
-  const { verdict, facts } = await judge(snapshot, factsOf(connection, startup), life.signal, () =>
-    endWhenGone(client, life),
-  );
+  const { gate, life, known, client } = connection;
+  const { verdict, facts } = await judge(snapshot, factsOf(connection, startup), {
+    catalog: gate.catalog,
+    signal: life.signal,
+    watch: () => endWhenGone(client, life),
+  });
   known.record = verdict.record;
   return { verdict, facts };
 }
@@ -207,10 +246,14 @@ async function lineInClear(
   snapshot: Snapshot,
   startup: StartupRequest,
 ): Promise<HbaRecord | null> {
-  const { client, life } = connection;
+  const { gate, client, life } = connection;
   const facts = { ...factsOf(connection, startup), tls: false, certificate: null };
   try {
-    const { verdict } = await judge(snapshot, facts, life.signal, () => endWhenGone(client, life));
+    const { verdict } = await judge(snapshot, facts, {
+      catalog: gate.catalog,
+      signal: life.signal,
+      watch: () => endWhenGone(client, life),
+    });
     return verdict.kind === 'admit' ? verdict.record : null;
   } catch (error) {
     life.signal.throwIfAborted();

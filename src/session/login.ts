@@ -34,6 +34,11 @@ export interface LoginClient {
   readonly said: BackendStream;
 }
 
+/**
+ * Where the gate's own answers come from; asked at the upstream's first request. Null = the requests go to the client.
+ */
+export type AnswerSource = () => Promise<UpstreamAnswers | null>;
+
 export interface LoginOptions {
   /** The StartupMessage to send. */
   readonly startup: Buffer;
@@ -42,7 +47,7 @@ export interface LoginOptions {
   /** As the client named itself, for the text of a refusal. */
   readonly user: ByteString;
   /** What the upstream is answered with by the gate itself (contract §12); null = its requests go to the client. */
-  readonly answers: UpstreamAnswers | null;
+  readonly answers: AnswerSource | null;
   /** The upstream has asked the client for something, and waits. */
   readonly onAsked: () => void;
   /** The upstream has sent BackendKeyData; returns what the client is sent instead, null = nothing. */
@@ -72,7 +77,7 @@ export interface Login {
  * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
  *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
  *   `invalid-authentication-message`, `client-gave-up`, `upstream-login-impossible`, `upstream-login-refused`,
- *   `upstream-untrusted`, or whatever the upstream's socket was destroyed with
+ *   `upstream-untrusted`, `secrets-unavailable`, or whatever the upstream's socket was destroyed with
  */
 export async function logIn(client: LoginClient, link: UpstreamLink, options: LoginOptions): Promise<Login> {
   return await new LoginExchange(client, link, options).run();
@@ -88,6 +93,9 @@ class LoginExchange {
   readonly #answers: AnswerReader;
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
+  /** What the gate itself answers with; null = nothing, or not yet known. */
+  #own: UpstreamAnswers | null = null;
+  #source: AnswerSource | null;
   /** AuthenticationOk waits for the session's place, and everything after it too. */
   #isHeld = false;
   /** The message that the client is being sent. */
@@ -97,6 +105,7 @@ class LoginExchange {
     this.#client = client;
     this.#link = link;
     this.#options = options;
+    this.#source = options.answers;
     this.#guard = new LoginGuard(options.demand, options.user);
     this.#answers = new AnswerReader(client.socket, options.user, {
       onAnswer: (message) => void this.#send(message, options.beforeAnswer),
@@ -156,8 +165,8 @@ class LoginExchange {
           void this.#authenticated({ ...part, bytes });
           return false;
         }
-        if (this.#options.answers !== null) {
-          void this.#answer(this.#message, bytes, this.#options.answers);
+        if (this.#own !== null || this.#source !== null) {
+          void this.#answer(this.#message, { ...part, bytes });
           return false;
         }
       }
@@ -173,14 +182,21 @@ class LoginExchange {
     if (ours !== null) this.#passOn({ bytes: encodeBackendKeyData(ours), begins: true, ends: true });
   }
 
-  /** Answers the upstream in the client's place. What comes next waits until the answer has been sent. */
-  async #answer(message: AuthenticationMessage, bytes: Buffer, answers: UpstreamAnswers): Promise<void> {
+  /**
+   * Answers the upstream in the client's place, or passes its request on where nothing is known of the user. What comes
+   * next waits until then.
+   */
+  async #answer(message: AuthenticationMessage, part: LoginPart): Promise<void> {
     this.#isHeld = true;
     try {
-      const answer = await answers.answer(message, bytes);
+      const source = this.#source;
+      this.#source = null;
+      if (source !== null) this.#own = await source();
+      const answer = await this.#own?.answer(message, part.bytes);
       this.#isHeld = false;
       if (this.#isOver) return;
-      if (answer !== null) this.#link.socket.write(answer);
+      if (answer === undefined) this.#passOn(part);
+      else if (answer !== null) this.#link.socket.write(answer);
       if (this.#passAll()) this.#link.socket.resume();
     } catch (error) {
       this.#fail(error);
@@ -226,11 +242,11 @@ class LoginExchange {
   #judge(message: LoginMessage): void {
     this.#message = message;
     this.#guard.check(message, this.#answers.owed > 0);
-    const { answers } = this.#options;
-    if (message.kind === 'authentication' && message.code === authentication.ok) answers?.finish();
+    const own = this.#own;
+    if (message.kind === 'authentication' && message.code === authentication.ok) own?.finish();
     // SECURITY: an error that answers the gate's own secret is for the log: the client has sent nothing that it is
     // about.
-    if (message.kind === 'error' && answers?.hasSpoken === true && !this.#guard.isAuthenticated) {
+    if (message.kind === 'error' && own?.hasSpoken === true && !this.#guard.isAuthenticated) {
       throw loginRefused(message);
     }
   }

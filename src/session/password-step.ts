@@ -6,7 +6,6 @@ import { serverEndPoint } from '../auth/end-point.ts';
 import type { PasswordMethod } from '../auth/password-check.ts';
 import type { ScramChannel } from '../auth/scram-server.ts';
 import type { Secret } from '../auth/secret.ts';
-import type { KnownOfUser } from '../auth/upstream-proof.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import type { Passwords } from '../config/secrets.ts';
@@ -15,8 +14,11 @@ import type { Admission } from '../rules/types.ts';
 import type { TlsSession } from '../tls/types.ts';
 import { DerError } from '../x509/der.ts';
 import { readCertificateSignature } from '../x509/signature-algorithm.ts';
+import type { AnswerSource } from './login.ts';
 import { checkPassword, type PasswordLine, type Shown } from './check-password.ts';
 import type { Connection } from './connection.ts';
+import { UpstreamAnswers } from './upstream-answers.ts';
+import { findSecret } from './upstream-catalog.ts';
 
 /** A password that the client has proved, and what it was proved against. */
 export interface Proof {
@@ -25,17 +27,22 @@ export interface Proof {
   readonly shown: Shown;
 }
 
-export interface ProofOptions extends Pick<PasswordLine, 'method' | 'onAnswer'> {
-  readonly passwords: Passwords;
-  /** What the client has proved while another state was in force. */
-  readonly earlier: Proof | null;
-}
-
 /** The method of a line that the gate decides itself; null where it asks for no password, or the upstream decides. */
 export function methodDecidedHere({ record }: Admission, passwords: Passwords | null): PasswordMethod | null {
   if (passwords === null) return null;
   const { method } = record;
   return method === 'password' || method === 'md5' || method === 'scram-sha-256' ? method : null;
+}
+
+/** What the client has to prove. */
+export interface PasswordDemand {
+  readonly method: PasswordMethod;
+  readonly passwords: Passwords;
+  /** The user's, by the state in force; null = the user is not known. */
+  readonly secret: Secret | null;
+  /** What the client has proved while another state was in force. */
+  readonly earlier: Proof | null;
+  readonly onAnswer: PasswordLine['onAnswer'];
 }
 
 /**
@@ -50,10 +57,9 @@ export async function provePassword(
   connection: Connection,
   user: ByteString,
   admission: Admission,
-  { method, passwords, earlier, onAnswer }: ProofOptions,
+  { method, passwords, secret, earlier, onAnswer }: PasswordDemand,
 ): Promise<Proof> {
   const { gate, life, known, client } = connection;
-  const secret = passwords.secrets.get(user) ?? null;
   if (earlier !== null) {
     if (earlier.method === method && isDeepStrictEqual(earlier.secret, secret)) return earlier;
     throw new GatehouseError('stale-handshake', {
@@ -78,24 +84,25 @@ export async function provePassword(
 }
 
 /**
- * What the upstream can be answered with; null where its questions are relayed to the client, as for a user who is not
- * in auth_file or has no password there, and for a line whose password is the upstream's to check.
+ * What the upstream can be answered with; null where its questions are relayed to the client, as for a user who has no
+ * secret, and for a line whose password is the upstream's to check. auth_query is asked only once the upstream asks.
  */
-export function knownOfUser(
+export function answersFor(
+  { gate, senderBlock, life }: Connection,
   user: ByteString,
   admission: Admission,
-  passwords: Passwords | null,
-  proof: Proof | null,
-): KnownOfUser | null {
+  { passwords, proof }: { readonly passwords: Passwords | null; readonly proof: Proof | null },
+): AnswerSource | null {
   if (passwords === null || (proof === null && admission.demand !== 'none')) return null;
-  const secret = passwords.secrets.get(user) ?? null;
-  if (secret === null || secret.kind === 'none') return null;
-  return {
-    user,
-    secret,
-    shownPassword: proof?.shown.shownPassword ?? null,
-    shownKey: proof?.shown.shownKey ?? null,
+  const answer = (secret: Secret | null): UpstreamAnswers | null => {
+    if (secret === null || secret.kind === 'none') return null;
+    const { shownPassword = null, shownKey = null } = proof?.shown ?? {};
+    return new UpstreamAnswers({ user, secret, shownPassword, shownKey }, gate.salted);
   };
+  const secret = proof?.secret ?? passwords.secrets.get(user);
+  if (secret === undefined) return async () => answer(await findSecret(gate, user, senderBlock, life.signal));
+  const answers = answer(secret);
+  return answers === null ? null : () => Promise.resolve(answers);
 }
 
 /** SECURITY: the certificate is the one that this very connection was shown, whichever the files have by now. */

@@ -14,6 +14,7 @@ import type { Dialer } from './dial.ts';
 import type { Quota } from './quota.ts';
 import type { KeyUse, Session, Sessions } from './sessions.ts';
 import type { Strangers } from './strangers.ts';
+import type { UpstreamCatalog } from './upstream-catalog.ts';
 
 /** What somebody at a console may do; it is asked for each statement, since a reload may change it. */
 export type ConsoleRole = 'admin' | 'stats' | 'none';
@@ -79,6 +80,8 @@ export interface ProcessState {
   readonly serveConsole: (client: Socket, visitor: ConsoleVisitor) => ConsoleService;
   /** A number for a console that no other of the gate has. */
   readonly nextConsolePid: () => Promise<number>;
+  /** The upstream's catalogue, of which the whole gate has one session. */
+  readonly catalog: UpstreamCatalog;
   /** The state in force. A reload changes it: before the decision no step may keep it across a wait. */
   readonly snapshot: () => Snapshot;
   /** New clients are told 57P03. */

@@ -1,36 +1,68 @@
-// Asking the rules: puts together the facts of a connection, and looks up its host name as far as a rule wants to
-// know it. The same for a connection that comes and for a session that a reload judges again.
+// Asking the rules: puts together the facts of a connection, and looks up its host name and the upstream's memberships as
+// far as a rule wants to know them. The same for a connection that comes and for a session that a reload judges again.
 
 import type { Snapshot } from '../config/snapshot.ts';
 import { decisionSteps } from '../rules/decide.ts';
-import type { Admission, Facts, Refusal } from '../rules/types.ts';
+import type { Admission, CatalogRoles, Facts, Refusal } from '../rules/types.ts';
 import { inSlices } from '../base/slices.ts';
 import { lookUpHostName } from './host-names.ts';
-
-/** The rules ask for each look-up once. More would be a defect of theirs, and must not become a loop. */
-const MAX_LOOK_UPS = 2;
+import type { UpstreamCatalog } from './upstream-catalog.ts';
 
 /**
- * @param signal ends a look-up, or a decision that takes several slices; its reason is what is then thrown
- * @param watch called before a look-up; what it returns is called after it. A caller with a client watches it
- *   meanwhile: otherwise the gate would look up a client that has gone
- * @returns the verdict, and the facts with what was looked up
+ * The rules ask for each name once, and for memberships again after a name. More would be a defect of theirs, and must
+ * not become a loop.
+ */
+const MAX_LOOK_UPS = 5;
+
+/** Who is asked, and what else happens meanwhile. */
+export interface JudgeOptions {
+  readonly catalog: UpstreamCatalog;
+  /** Ends a look-up, or a decision that takes several slices; its reason is what is then thrown. */
+  readonly signal: AbortSignal;
+  /**
+   * Called before a look-up; what it returns is called after it. A caller with a client watches it meanwhile: otherwise
+   * the gate would look up a client that has gone.
+   */
+  readonly watch?: () => () => void;
+}
+
+/** A verdict, and what it was found with. */
+export interface Judged {
+  readonly verdict: Admission | Refusal;
+  /** With the names that were looked up. */
+  readonly facts: Facts;
+  /** The memberships that the decision was made by; null = it needed none of the catalogue's. */
+  readonly catalog: CatalogRoles | null;
+}
+
+/**
+ * Asks the rules.
+ *
+ * @throws GatehouseError `roles-unavailable`, `host-name-timeout`, or the signal's reason
  */
 export async function judge(
-  snapshot: Pick<Snapshot, 'rules' | 'maps' | 'settings'>,
-  facts: Facts,
-  signal: AbortSignal,
-  watch: () => () => void = () => () => {},
-): Promise<{ readonly verdict: Admission | Refusal; readonly facts: Facts }> {
-  const book = { hba: snapshot.rules, ident: snapshot.maps, roles: snapshot.settings.roles };
-  let known = facts;
+  snapshot: Snapshot,
+  asked: Facts,
+  { catalog, signal, watch = () => () => {} }: JudgeOptions,
+): Promise<Judged> {
+  const { rules: hba, maps: ident, settings } = snapshot;
+  const unasked = settings.auth_user === '' ? undefined : ('unasked' as const);
+  let roles: CatalogRoles | 'unasked' | undefined = unasked;
+  let facts = asked;
   for (let lookUps = 0; ; lookUps++) {
-    const verdict = await inSlices(decisionSteps(book, known), signal);
-    if (verdict.kind !== 'look-up') return { verdict, facts: known };
+    const book = { hba, ident, roles: settings.roles, ...(roles === undefined ? {} : { catalog: roles }) };
+    const verdict = await inSlices(decisionSteps(book, facts), signal);
+    if (verdict.kind !== 'look-up')
+      return { verdict, facts, catalog: roles === undefined || roles === 'unasked' ? null : roles };
     if (lookUps === MAX_LOOK_UPS) throw new Error('the rules asked for a look-up that had been made');
     const stopWatching = watch();
     try {
-      known = { ...known, hostName: await lookUpHostName(known, verdict.want, signal) };
+      if (verdict.want === 'roles') roles = await catalog.memberships(snapshot, signal);
+      else {
+        facts = { ...facts, hostName: await lookUpHostName(facts, verdict.want, signal) };
+        // SECURITY: a name may take half a minute. Memberships of before it would be older than is promised.
+        roles = unasked;
+      }
     } finally {
       stopWatching();
     }

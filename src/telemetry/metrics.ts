@@ -15,6 +15,7 @@ import {
   versionLabel,
 } from './labels.ts';
 import type { CancelOutcome, Outcome } from './labels.ts';
+import type { GaugeSource } from './gauge-source.ts';
 import { RuleHitCounts, type RuleHits, type RuleInForce } from './rule-hits.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
@@ -23,18 +24,6 @@ const HANDSHAKE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 const CONNECT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const SESSION_BUCKETS = [0.01, 0.1, 1, 10, 60, 300, 900, 3600, 6 * 3600, DAY];
 const REMAINING_BUCKETS = [1, 2, 7, 14, 30, 60, 90, 180, 365, 730].map((days) => days * DAY);
-
-/** Numbers that are read at a scrape and not kept up to date on every connection. */
-export interface GaugeSource {
-  sessions(): number;
-  handshakesInProgress(): number;
-  /** Null = not probed yet: the series is left out. */
-  upstreamUp(): boolean | null;
-  /** Live sessions that a reload's rules, CA or CRL would refuse now. */
-  sessionsNoLongerAdmitted(): number;
-  /** Addresses that are refused for their failed authentications. */
-  bannedAddresses(): number;
-}
 
 export type { RuleHits, RuleInForce } from './rule-hits.ts';
 
@@ -195,6 +184,21 @@ class ProcessMetrics implements Metrics {
       const up = source.upstreamUp();
       return up === null ? null : Number(up);
     });
+    this.#readAtScrape(
+      'catalog_up',
+      "1 = the upstream's catalogue answered the last time.",
+      'min',
+      (source) => {
+        const up = source.catalog?.().up ?? null;
+        return up === null ? null : Number(up);
+      },
+    );
+    this.#readAtScrape(
+      'catalog_refresh_timestamp_seconds',
+      'When role memberships were last read from the upstream.',
+      'max',
+      (source) => source.catalog?.().refreshedAt ?? null,
+    );
     this.#ruleHitsAtScrape();
     this.#droppedLogLinesAtScrape();
     this.#beginAtZero();

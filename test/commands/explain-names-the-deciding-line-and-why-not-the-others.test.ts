@@ -47,6 +47,7 @@ await test('explain', async (t) => {
         { file: rules, line: 3, why: 'user "bob" is not "alice"' },
       ],
       reply: null,
+      memberships: { source: null, roles: [] },
       map: { file: join(directory, 'pg_ident.conf'), line: 1 },
       certificate: certificateOf(bob.certFile, 'bob@example.com'),
     },

@@ -33,6 +33,7 @@ const table: readonly (readonly [
       'reload_total{result="failure"}': 0,
       reload_last_successful: 1,
       upstream_up: undefined,
+      catalog_up: undefined,
       sessions: undefined,
     },
   ],
@@ -63,6 +64,26 @@ const table: readonly (readonly [
     'the upstream was not probed yet',
     (metrics) => metrics.bindGauges({ ...idle, upstreamUp: () => null }),
     { upstream_up: undefined, sessions: 0 },
+  ],
+  [
+    'the catalogue answers',
+    (metrics) =>
+      metrics.bindGauges({
+        ...idle,
+        upstreamUp: () => null,
+        catalog: () => ({ up: true, refreshedAt: 1_700_000_000 }),
+      }),
+    { catalog_up: 1, catalog_refresh_timestamp_seconds: 1_700_000_000 },
+  ],
+  [
+    'the catalogue has never answered',
+    (metrics) =>
+      metrics.bindGauges({
+        ...idle,
+        upstreamUp: () => null,
+        catalog: () => ({ up: false, refreshedAt: null }),
+      }),
+    { catalog_up: 0, catalog_refresh_timestamp_seconds: undefined },
   ],
   [
     'limits',

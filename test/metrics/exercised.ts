@@ -15,6 +15,7 @@ export function exercisedMetrics(): Metrics {
     sessions: () => 3,
     handshakesInProgress: () => 2,
     upstreamUp: () => true,
+    catalog: () => ({ up: true, refreshedAt: 1_700_000_000 }),
     sessionsNoLongerAdmitted: () => 1,
     bannedAddresses: () => 4,
   });

@@ -10,6 +10,7 @@ import { ServingProcess } from '../../src/server/serving-process.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { SessionsJudge } from '../../src/server/rejudge.ts';
+import { NO_CATALOG } from '../../src/session/upstream-catalog.ts';
 import type { Session } from '../../src/session/sessions.ts';
 import { chainOf } from '../../src/tls/judge/presented-chain.ts';
 import { testAuthority, type Credentials } from '../support/certificates/certificates.ts';
@@ -53,7 +54,8 @@ async function gateInProcess(t: Scope, hba: string) {
         writeFileSync(join(authority.directory, file), content);
       return (await load()).current;
     },
-    judge: (snapshot: Snapshot) => new SessionsJudge({ log, sessions: gate.live }).judge(snapshot),
+    judge: (snapshot: Snapshot) =>
+      new SessionsJudge({ log, sessions: gate.live, catalog: NO_CATALOG }).judge(snapshot),
   };
 }
 

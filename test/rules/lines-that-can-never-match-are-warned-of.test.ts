@@ -32,16 +32,16 @@ await test('types that no connection has', (t) => {
 await test('roles that nothing is known of, names that are too long', (t) => {
   const long = 'x'.repeat(64);
   t.same(warningsOf(`host samerole all all trust\nhost ${long} ${long} all trust`), [
-    '1: samerole matches nobody because "roles" lists no role',
+    `1: samerole matches nobody but a user of the database's name because "roles" lists no role`,
     `2: database "${long}" matches nobody because names are cut to 63 bytes`,
     `2: user "${long}" matches nobody because names are cut to 63 bytes`,
   ]);
   const roles = { ops: ['alice'] };
   t.same(warningsOf('host samerole all all trust\nhost all +ops,+alice,+dba,"+x" all trust', { roles }), [
-    '2: "+dba" matches nobody because "roles" does not list the role "dba"',
+    '2: "+dba" matches nobody but a user of that name because "roles" does not list the role "dba"',
   ]);
   t.same(warningsOf('host all all all trust', { roles, ident: `m a +ops\nm a +dba\nm /(x) ${long}\\1` }), [
-    '2: "+dba" matches nobody because "roles" does not list the role "dba"',
+    '2: "+dba" matches nobody but a user of that name because "roles" does not list the role "dba"',
   ]);
   t.end();
 });

@@ -44,6 +44,8 @@ const SHARED_BY_STEPS = [
   // What password-step.ts and login.ts are made of.
   'check-password.ts',
   'upstream-answers.ts',
+  // Asked by rules-step.ts, password-step.ts and admission.ts.
+  'upstream-catalog.ts',
   // The end of what relay.ts copies.
   'closing.ts',
   'dial.ts',
@@ -59,6 +61,7 @@ const SHARED_BY_STEPS = [
 /** Each library's owners: the files or folders of src/ that may import it, for its types too. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'commands/'],
+  pg: ['catalog/'],
   fastify: ['admin/'],
   pino: ['telemetry/'],
   'prom-client': ['telemetry/'],

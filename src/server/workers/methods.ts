@@ -1,5 +1,7 @@
 // What the first process and its workers may ask of each other.
 
+import type { ByteString } from '../../base/bytestring.ts';
+import type { CatalogRoles } from '../../rules/types.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import type { SentState } from '../../config/handover.ts';
@@ -16,6 +18,15 @@ export interface WorkerHandshakes {
   readonly count: number;
   /** The one that would have to go first. */
   readonly first: Candidate | null;
+}
+
+/** Memberships as they go to a worker. */
+export interface SentMemberships {
+  /** Null = those that the worker has. */
+  readonly roles: CatalogRoles | null;
+  readonly version: string;
+  /** How old they are, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /** A worker's methods. */
@@ -77,4 +88,8 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   /** A cancel request from this address had a key that no worker knows: the others count it too. */
   unknownKey(address: string): void;
   nextConsolePid(): number;
+  /** Memberships for decisions by the settings of this key; without the roles where their version is the one known. */
+  memberships(key: string, knownVersion: string | null): Promise<SentMemberships>;
+  /** What auth_query says of a user, by the settings of this key. */
+  secretOf(user: ByteString, asker: string, key: string): Promise<ByteString | null>;
 }

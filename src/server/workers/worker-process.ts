@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { packState, type SentState } from '../../config/handover.ts';
 import type { ConfigHolder, Parts } from '../../config/snapshot.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
@@ -50,6 +51,8 @@ export interface WorkerOptions {
   readonly nextConsolePid: () => number;
   /** What a console sees. It is there once the gate serves. */
   readonly view: () => ConsoleView;
+  /** The upstream's catalogue, which workers ask by way of the first process. */
+  readonly catalog: Catalog;
   /** The number of the worker's unadmitted connections has changed. */
   readonly onHandshakes: () => void;
   readonly onRefused: (rows: readonly RefusalRow[]) => void;
@@ -70,6 +73,18 @@ function viewMethods(view: () => ConsoleView): Omit<ConsoleView, 'version'> {
     terminate: async (id) => await view().terminate(id),
     cancel: async (id) => await view().cancel(id),
     drain: async () => await view().drain(),
+  };
+}
+
+/** The catalogue as a worker asks it. */
+function catalogMethods(catalog: Catalog): Pick<PrimaryMethods, 'memberships' | 'secretOf'> {
+  return {
+    memberships: async (key, knownVersion) => {
+      const { roles, version, askedAt } = await catalog.datedMemberships(key);
+      const sent = version === knownVersion ? null : roles;
+      return { roles: sent, version, ageMs: performance.now() - askedAt };
+    },
+    secretOf: async (user, asker, key) => await catalog.secretByKey(user, asker, key),
   };
 }
 
@@ -145,6 +160,7 @@ export class WorkerProcess {
       unknownKey: (address) => onUnknownKey(this, address),
       nextConsolePid,
       ...viewMethods(view),
+      ...catalogMethods(options.catalog),
     };
   }
 

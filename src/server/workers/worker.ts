@@ -17,6 +17,7 @@ import type { KeyUse } from '../../session/sessions.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { RefusalsToTell } from './refusals-to-tell.ts';
 import { Remote } from './rpc.ts';
+import { WorkerCatalog } from './worker-catalog.ts';
 
 process.on('disconnect', () => process.exit(1));
 
@@ -32,11 +33,15 @@ const ANSWER_MS = 10_000;
 /** How long a reload may take, which every worker has to take over. */
 const RELOAD_MS = 60_000;
 
+/** How long the catalogue may take: the wait for its turn, a dial, and the question itself. */
+const CATALOG_MS = 30_000;
+
 const methods: WorkerMethods = {
   start: async (sent, addresses) => await inTurn(async () => await start(sent, addresses)),
   adopt: async (sent) =>
     await inTurn(async () => {
       await state.take(sent);
+      catalog.adopted();
       await running().adopt();
     }),
   ping: () => {},
@@ -68,7 +73,14 @@ const methods: WorkerMethods = {
   },
 };
 
-const primary = new Remote<PrimaryMethods>(process, methods, { reload: RELOAD_MS, otherwise: ANSWER_MS });
+const primary = new Remote<PrimaryMethods>(process, methods, {
+  reload: RELOAD_MS,
+  memberships: CATALOG_MS,
+  secretOf: CATALOG_MS,
+  otherwise: ANSWER_MS,
+});
+
+const catalog = new WorkerCatalog(primary);
 
 const refusals = new RefusalsToTell(async (rows) => await primary.call('refused', rows));
 
@@ -95,6 +107,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     config: state,
     log,
     metrics,
+    catalog,
     shared: { quota, bans, useKey, onUnknownKey, nextConsolePid, onRefused, onHandshakes, onCharge },
     view: () => view,
   });

@@ -1,6 +1,7 @@
 // Several workers that share the port. This starts them, replaces those that die, and adds up what they count, so that
 // every limit and every answer of the admin listener is that of the whole gate.
 
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import { ConsolePids } from '../console-pids.ts';
@@ -34,6 +35,7 @@ export interface WorkersOptions {
   readonly metrics: Metrics;
   /** What a console sees. It is there once the gate serves. */
   readonly view: () => ConsoleView;
+  readonly catalog: Catalog;
 }
 
 /** The workers of a gate. */
@@ -42,6 +44,7 @@ export class Workers implements ClientService {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #view: WorkersOptions['view'];
+  readonly #catalog: Catalog;
   readonly #consolePids = new ConsolePids();
   readonly #count = new SessionCount();
   readonly #refusals = new Refusals();
@@ -57,12 +60,13 @@ export class Workers implements ClientService {
   #finishing = false;
   #evicting = false;
 
-  private constructor({ config, log, metrics, view }: WorkersOptions) {
+  private constructor({ config, log, metrics, catalog, view }: WorkersOptions) {
     this.#config = config;
     this.#log = log;
     this.#bans = new BanTable({ log });
     this.#metrics = metrics;
     this.#view = view;
+    this.#catalog = catalog;
   }
 
   /**
@@ -227,6 +231,7 @@ export class Workers implements ClientService {
       },
       nextConsolePid: () => this.#consolePids.next(),
       view: this.#view,
+      catalog: this.#catalog,
       onHandshakes: () => void this.#limitHandshakes(),
       onRefused: (rows) => this.#refusals.add(...rows),
       onCharge: (by, address, ms) => {

@@ -55,7 +55,21 @@ export const ROLES: Readonly<Record<string, readonly string[]>> = {
 export const PASSWORD = 'secret';
 
 const LONG = 'l'.repeat(70);
-const USERS = [...Object.keys(ROLES), 'mallory', 'all', 'Alice', '+ops', 'a b', 'app_7', '/x', LONG] as const;
+/**
+ * Users of the connections. The server has each, those beyond ROLES without a password: who is on no server is a member of
+ * nothing there, and at the gate of the role of the own name (contract §7.3).
+ */
+export const USERS = [
+  ...Object.keys(ROLES),
+  'mallory',
+  'all',
+  'Alice',
+  '+ops',
+  'a b',
+  'app_7',
+  '/x',
+  LONG,
+] as const;
 const DATABASES = [
   'app',
   'alice',

@@ -1,0 +1,50 @@
+// What the tests of the catalogue have in common: who gets in at a gate, over TLS with a certificate of its own name.
+
+import type { Gate } from '../support/run/gate.ts';
+import { runProgram } from '../support/run/program.ts';
+import type { Scope } from '../support/run/scope.ts';
+import { openClient } from '../session/clients.ts';
+import type { Credentials } from '../support/certificates/certificates.ts';
+
+const credentials = new WeakMap<Gate, Map<string, Credentials>>();
+
+/** The certificate of a user, issued once for each gate. */
+export function certificateOf(gate: Gate, user: string): Credentials {
+  const known = credentials.get(gate) ?? new Map<string, Credentials>();
+  credentials.set(gate, known);
+  const issued = known.get(user) ?? gate.authority.client(user);
+  known.set(user, issued);
+  return issued;
+}
+
+/** Logs in with a certificate. Returns `in`, or the SQLSTATE and text of the refusal. */
+export async function knock(t: Scope, gate: Gate, user: string, database = 'postgres'): Promise<string> {
+  const client = await openClient(t, gate, { credentials: certificateOf(gate, user) });
+  const { error } = await client.login({ user, database });
+  client.destroy();
+  return error === null ? 'in' : `${error['C'] ?? ''} ${error['M'] ?? ''}`;
+}
+
+/** Knocks, one login after the other, until the answer fits; returns how long that took, in milliseconds. */
+export async function knockUntil(
+  t: Scope,
+  gate: Gate,
+  [user, database]: readonly [user: string, database: string],
+  fits: (answer: string) => boolean,
+): Promise<number> {
+  const begin = performance.now();
+  for (;;) {
+    const answer = await knock(t, gate, user, database);
+    const took = performance.now() - begin;
+    if (fits(answer) || took > 20_000) return took;
+  }
+}
+
+/** What `explain --json` says of a user with a certificate. */
+export async function explainFor(gate: Gate, user: string, database = 'postgres'): Promise<unknown> {
+  const args = ['--user', user, '--database', database, '--address', '127.0.0.1'];
+  const { certFile } = certificateOf(gate, user);
+  const config = gate.path('gatehouse.yaml');
+  const { stdout } = await runProgram(['explain', '--config', config, ...args, '--cert', certFile, '--json']);
+  return JSON.parse(stdout);
+}
