@@ -7,12 +7,6 @@ import { FrontendStream, type BackendStatus, type BackendStream } from '../proto
 import { violation } from '../protocol/violation.ts';
 import { Closing, type RelayEnd } from './closing.ts';
 
-/**
- * After this many full reads in a row (256 KiB) the other sessions have their turn. libuv alone would read up to 32
- * before it returns, and a small query would wait for milliseconds after a COPY.
- */
-const FULL_READS_A_TURN = 4;
-
 /** The upstream as the relay needs it. */
 export interface RelayUpstream {
   readonly socket: Socket;
@@ -49,7 +43,8 @@ export class Relay {
   readonly #requestsBefore: number;
   /** What is being written to a client without TLS. One buffer for each chunk would pile up until it is collected. */
   #plaintext: Buffer | null = null;
-  #fullReads = 0;
+  /** The upstream is not read again in this turn of the event loop. */
+  #hasHadTurn = false;
   #lastByteAt = 0;
   #idleTimer: NodeJS.Timeout | null = null;
 
@@ -113,13 +108,12 @@ export class Relay {
     this.#backend.push(slab, length);
     if (!this.#mayPass()) return false;
     const goOn = client.write(this.#lasting(slab, length));
-    if (length < slab.length) this.#fullReads = 0;
-    else if (++this.#fullReads === FULL_READS_A_TURN) {
-      this.#fullReads = 0;
-      if (goOn) setImmediate(this.#onNextTurn);
-      return false;
-    }
-    return goOn;
+    if (length < slab.length) return goOn;
+    // A full slab (64 KiB) is a turn, and the other sessions have theirs before the next. libuv alone would read up to 32
+    // of them before it returns, and a small query would wait for milliseconds after a COPY.
+    this.#hasHadTurn = true;
+    setImmediate(this.#onNextTurn);
+    return false;
   };
 
   /** SECURITY: a key that the upstream sends after the login is its own, and would name its session to anyone. */
@@ -130,6 +124,7 @@ export class Relay {
   }
 
   readonly #onNextTurn = (): void => {
+    this.#hasHadTurn = false;
     // A client that does not keep up, or a session that was ended, reads on in its own time.
     if (!this.#client.writableNeedDrain) this.#upstream.socket.resume();
   };
@@ -147,7 +142,8 @@ export class Relay {
   }
 
   readonly #onClientDrain = (): void => {
-    this.#upstream.socket.resume();
+    // A plaintext client that keeps up has taken it before libuv asks whether to read on.
+    if (!this.#hasHadTurn) this.#upstream.socket.resume();
   };
 
   // -- client to upstream

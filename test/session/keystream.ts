@@ -3,11 +3,22 @@
 
 import { createCipheriv, createHash, type Hash } from 'node:crypto';
 
+/**
+ * What every stream begins with: one CopyData message that never ends, so that no byte after it is read as a message
+ * that may not be sent.
+ */
+const HEADER = Buffer.from([0x64, 0x7f, 0xff, 0xff, 0xff]);
+
 /** The stream's bytes from its beginning on, one call after another. */
 export function createKeystream(seed: number): (length: number) => Buffer {
   const key = createHash('sha256').update(`stream ${seed}`).digest();
   const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
-  return (length) => cipher.update(Buffer.alloc(length));
+  let header = HEADER;
+  return (length) => {
+    const bytes = cipher.update(Buffer.alloc(length));
+    header = header.subarray(header.copy(bytes));
+    return bytes;
+  };
 }
 
 /** SHA-256 of the stream's first bytes. */

@@ -1,0 +1,70 @@
+// libuv reads a socket up to 32 times before it looks at the next one: with 64 KiB each, a small query of another session
+// would wait for 2 MiB to be encrypted and written, twice on its way.
+
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test } from 'tap';
+import { BackendStream } from '../../src/protocol/message-boundary.ts';
+import { Relay, type RelayUpstream } from '../../src/session/relay.ts';
+import { atEnd, type Scope } from '../support/run/scope.ts';
+
+const SLAB = Buffer.alloc(65_536);
+
+/** Both ends of a connection. */
+async function pair(t: Scope): Promise<readonly [Socket, Socket]> {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const accepted = once(server, 'connection');
+  const near = connect(address.port, '127.0.0.1');
+  const [far]: Socket[] = await accepted;
+  if (far === undefined) throw new Error('no connection');
+  server.close();
+  atEnd(t, () => {
+    near.destroy();
+    far.destroy();
+  });
+  return [near, far];
+}
+
+/** What Node does before it gives libuv back the thread. */
+function afterThisCallback(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
+}
+
+await test('after a full read the upstream is not read before another turn of the loop', async (t) => {
+  const [client, clientFar] = await pair(t);
+  const [socket] = await pair(t);
+  const upstream: RelayUpstream = { socket, knowsReset: true, receive: () => true };
+  const relay = new Relay(client, upstream, {
+    raw: client,
+    said: new BackendStream(),
+    idleTimeoutMs: 0,
+    onIdle: () => {},
+    onFault: (fault) => t.fail(String(fault)),
+  });
+  clientFar.resume();
+  const over = relay.start(Buffer.alloc(0));
+  let resumed = 0;
+  socket.resume = () => {
+    resumed += 1;
+    return socket;
+  };
+  // One message of the server's, longer than all that is read here.
+  const header = Buffer.from([0x64, 0x7f, 0xff, 0xff, 0xff]);
+  SLAB.set(header);
+  for (let read = 1; read <= 3; read += 1) {
+    t.equal(upstream.receive(SLAB.length, SLAB), false, 'a full read ends the turn');
+    // A client that keeps up has taken all of it by then.
+    while (client.writableNeedDrain) await afterThisCallback();
+    t.equal(resumed, read - 1, 'though the client would take more');
+    await turn();
+    t.equal(resumed, read, 'the next turn reads on');
+    SLAB.fill(0);
+  }
+  t.equal(upstream.receive(100, SLAB), true, 'after a short one there is nothing to wait for');
+  relay.terminate(null);
+  await over;
+});
