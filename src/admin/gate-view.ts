@@ -3,8 +3,9 @@
 
 import type { BanRow } from '../session/bans.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
+import type { SessionFilter } from '../session/sessions.ts';
 import type { Problem } from '../base/problems.ts';
-import type { ReloadResult } from '../config/snapshot.ts';
+import type { Part, ReloadResult } from '../config/snapshot.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { CrlInUse, HostCertificate } from '../tls/types.ts';
 
@@ -66,6 +67,20 @@ export interface Overview {
   readonly workers: { readonly serving: number; readonly wanted: number };
 }
 
+/** What a reload would do with the files as they are. */
+export interface DryRunReport extends ReloadResult {
+  /** Those parts of `reloaded` in which something would be new. */
+  readonly changed: readonly Part[];
+  /** The live sessions that it would no longer admit, and those that could not be judged. */
+  readonly sessions: readonly object[];
+  /** Of how many live sessions. */
+  readonly of: number;
+  /** Worker processes that did not answer. */
+  readonly silent: number;
+  /** reload.sessions, as it would then be. */
+  readonly action: 'keep' | 'terminate';
+}
+
 export interface GateView {
   /** The exposition of all workers together, with the content type that names its format. */
   metricsText(): Promise<{ readonly contentType: string; readonly body: string }>;
@@ -74,6 +89,10 @@ export interface GateView {
   fullSessions(): Promise<readonly FullSessionRow[]>;
   /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
+  /** Ends every session that fits; returns their ids. */
+  terminateAll(which: SessionFilter): Promise<readonly string[]>;
+  /** What a reload would do. Nothing changes. */
+  dryRun(): Promise<DryRunReport>;
   /** Resolves when every new connection, of every worker, sees the new state (contract §7.2). */
   reload(): Promise<ReloadResult>;
   readiness(): Promise<Readiness>;

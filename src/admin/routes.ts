@@ -4,6 +4,9 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Problem } from '../base/problems.ts';
+import { parseBoolean } from '../config/units.ts';
+import type { ReloadResult } from '../config/snapshot.ts';
+import type { SessionFilter } from '../session/sessions.ts';
 import type { CrlInUse } from '../tls/types.ts';
 import type { GateView } from './gate-view.ts';
 
@@ -31,14 +34,32 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
     return reply.code(404).send({ error: 'no such session' });
   });
 
-  app.post('/reload', async (_request, reply) => {
-    const { ok, reloaded, errors, warnings } = await view.reload();
-    return reply.code(ok ? 200 : 422).send({
-      ok,
-      reloaded,
-      ...(ok ? {} : { errors: errors.map(problemJson) }),
-      ...(warnings.length === 0 ? {} : { warnings: warnings.map(problemJson) }),
-    });
+  app.delete('/sessions', async (request, reply) => {
+    const which = sessionFilter(request.query);
+    if (which === null) return reply.code(400).send({ error: WHICH_SESSIONS });
+    const terminated = await view.terminateAll(which);
+    if (terminated.length === 0) return reply.code(404).send({ error: 'no session matches' });
+    return { ok: true, terminated };
+  });
+
+  app.post('/reload', async (request, reply) => {
+    const { dry_run: asked, ...others } = queryOf(request.query);
+    const isDryRun = asked === undefined ? false : typeof asked === 'string' ? parseBoolean(asked) : null;
+    // A mistyped dry run must not become a reload.
+    if (isDryRun === null || Object.keys(others).length > 0)
+      return reply.code(400).send({ error: 'the one parameter is dry_run, true or false' });
+    if (isDryRun) {
+      const report = await view.dryRun();
+      const { changed, sessions, of, silent, action } = report;
+      const beyond = { dry_run: true, changed, sessions, sessions_total: of, sessions_action: action };
+      return reply.code(report.ok ? 200 : 422).send({
+        ...reloadJson(report),
+        ...beyond,
+        ...(silent === 0 ? {} : { workers_silent: silent }),
+      });
+    }
+    const result = await view.reload();
+    return reply.code(result.ok ? 200 : 422).send(reloadJson(result));
   });
 
   app.get('/certificates', async () => {
@@ -63,6 +84,38 @@ function addBans(app: FastifyInstance, view: GateView): void {
     if (await view.unban(request.params['*'])) return { ok: true };
     return reply.code(404).send({ error: 'no such ban' });
   });
+}
+
+const WHICH_SESSIONS = 'say which: all=true, user=NAME, no_longer_admitted=true, or the last two together';
+
+/** Which sessions a DELETE of several means; null = it does not say, or not clearly. */
+function sessionFilter(query: unknown): SessionFilter | null {
+  const { all, user, no_longer_admitted: noLongerAdmitted, ...others } = queryOf(query);
+  if (Object.keys(others).length > 0) return null;
+  // SECURITY: a slip of the finger must never mean every session.
+  if (all !== undefined)
+    return all === 'true' && user === undefined && noLongerAdmitted === undefined ? {} : null;
+  if (user === undefined && noLongerAdmitted === undefined) return null;
+  if (user !== undefined && typeof user !== 'string') return null;
+  if (noLongerAdmitted !== undefined && noLongerAdmitted !== 'true') return null;
+  return {
+    ...(user === undefined ? {} : { user }),
+    ...(noLongerAdmitted === undefined ? {} : { noLongerAdmitted: true }),
+  };
+}
+
+/** A name that comes twice has a list for a value. */
+function queryOf(query: unknown): Readonly<Record<string, unknown>> {
+  return { ...Object(query) };
+}
+
+function reloadJson({ ok, reloaded, errors, warnings }: ReloadResult): object {
+  return {
+    ok,
+    reloaded,
+    ...(ok ? {} : { errors: errors.map(problemJson) }),
+    ...(warnings.length === 0 ? {} : { warnings: warnings.map(problemJson) }),
+  };
 }
 
 /** Rows of one piece of an answer: what is made of them holds the sessions up for less than a millisecond. */

@@ -6,6 +6,10 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { errnoOf } from '../base/system-error.ts';
 import { CONFIG_VARIABLE, overridesOf, type Overrides, type SetOption } from '../config/overrides.ts';
+import { LoadError } from '../base/problems.ts';
+import { RecordingFileSystem } from '../config/files.ts';
+import { readSettings } from '../config/load.ts';
+import type { Settings } from '../config/schema.ts';
 import { UsageError } from './action.ts';
 
 /** What the program is, in the first lines of its help. */
@@ -29,7 +33,7 @@ export interface Configuration {
 }
 
 /** Adds `--config` to a command. */
-function withConfig(command: Command): Command {
+export function withConfig(command: Command): Command {
   return command.option(
     '--config <file>',
     `the YAML file; else that of ${CONFIG_VARIABLE}, ./gatehouse.yaml or /etc/pg-gatehouse/gatehouse.yaml`,
@@ -64,13 +68,42 @@ export function configurationOf(options: ConfigurationOptions): Configuration {
 }
 
 /** The same; null where there is none. */
-function findConfiguration({ config, set = [] }: ConfigurationOptions): Configuration | null {
+export function findConfiguration({ config, set = [] }: ConfigurationOptions): Configuration | null {
   const variable = process.env[CONFIG_VARIABLE];
   const named = config ?? (variable === undefined || variable === '' ? undefined : variable);
   const file = named ?? DEFAULT_PLACES.find(isThere);
   if (file === undefined) return null;
   const overrides = overridesOf(process.env, set);
   return { file: named ?? resolve(file), overrides, isNamed: named !== undefined };
+}
+
+/**
+ * Where the admin listener of a configuration stands, whatever else is wrong with it.
+ *
+ * @returns null where it does not say; only one in a default place may
+ * @throws LoadError where the file that the operator has named does not say
+ */
+export async function readAdmin({
+  file,
+  overrides,
+  isNamed,
+}: Configuration): Promise<Settings['admin'] | null> {
+  const path = resolve(file);
+  const fs = new RecordingFileSystem();
+  await fs.fetch(path);
+  try {
+    const { settings, problems, isWrong } = readSettings(path, fs, overrides);
+    if (
+      !isWrong('admin.listen') &&
+      (problems.length === 0 || settings.placeOf('admin.listen').source !== 'default')
+    )
+      return settings.admin;
+    throw new LoadError(problems);
+  } catch (error) {
+    // A file in a default place may be another user's to read. Commands worked without one, and go on to.
+    if (error instanceof LoadError && !isNamed) return null;
+    throw error;
+  }
 }
 
 /** A file that cannot be looked at, or a link that leads nowhere, is there: another one in its place would mislead. */

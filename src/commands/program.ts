@@ -10,9 +10,11 @@ import { registerExplain } from './explain.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerPki } from './pki.ts';
 import { registerRefusals } from './refusals.ts';
-import { registerRemote } from './remote.ts';
+import { registerReload } from './reload.ts';
 import { registerSecret } from './secret.ts';
 import { registerServe } from './serve.ts';
+import { registerSessions } from './sessions.ts';
+import { registerTerminate } from './terminate.ts';
 
 /** `pg-gatehouse` with every command, nothing of it run yet. */
 export function createProgram(): Command {
@@ -25,7 +27,9 @@ export function createProgram(): Command {
   registerMigrate(program);
   registerDemo(program);
   registerPki(program);
-  registerRemote(program);
+  registerSessions(program);
+  registerReload(program);
+  registerTerminate(program);
   registerRefusals(program);
   registerSecret(program);
   registerCompletion(program);

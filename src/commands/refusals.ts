@@ -3,7 +3,8 @@
 
 import type { Command } from 'commander';
 import { action, exitStatus } from './action.ts';
-import { ask, field, print, records, refused, remote, shown, table, type RemoteOptions } from './remote.ts';
+import { ask, field, print, records, refused, remote, shown, type RemoteOptions } from './remote.ts';
+import { table, type Column } from './table.ts';
 
 export function registerRefusals(program: Command): void {
   remote(program.command('refusals'))
@@ -18,19 +19,19 @@ async function refusals({ json, ...listener }: RemoteOptions): Promise<number> {
   return exitStatus.fine;
 }
 
-const columns: readonly (readonly [string, (row: object) => string])[] = [
-  ['TIME', (row) => shown(field(row, 'time'))],
-  ['CODE', (row) => shown(field(row, 'code'))],
-  ['CLIENT', clientText],
-  ['USER', (row) => shown(field(row, 'user'))],
-  ['DATABASE', (row) => shown(field(row, 'database'))],
-  ['RULE', (row) => shown(field(row, 'rule'))],
-  ['MESSAGE', (row) => shown(field(row, 'msg'))],
+const columns: readonly Column[] = [
+  { title: 'TIME', read: (row) => shown(field(row, 'time')) },
+  { title: 'CODE', read: (row) => shown(field(row, 'code')) },
+  { title: 'CLIENT', read: clientText },
+  { title: 'USER', read: (row) => shown(field(row, 'user')) },
+  { title: 'DATABASE', read: (row) => shown(field(row, 'database')) },
+  { title: 'RULE', read: (row) => shown(field(row, 'rule')) },
+  { title: 'MESSAGE', read: (row) => shown(field(row, 'msg')) },
 ];
 
 /** Each row with its DETAIL and HINT below it. */
 function refusalsText(rows: readonly object[]): string {
-  const [titles = '', ...lines] = table(columns, rows);
+  const [titles = '', ...lines] = table(rows, columns);
   const told = rows.flatMap((row, index) => [lines[index] ?? '', ...furtherLines(row)]);
   return [titles, ...told, `(${rows.length} ${rows.length === 1 ? 'refusal' : 'refusals'})`].join('\n');
 }

@@ -1,4 +1,4 @@
-// `pg-gatehouse sessions | reload | terminate ID`: talk to a running gate's admin listener (contract §1, §7.27).
+// How commands talk to a running gate's admin listener (contract §1, §7.27): where it stands, and one question to it.
 // Exit status 0, or 1 when the gate cannot be reached or does not do what was asked.
 
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,9 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { escapeInvisible } from '../base/escape-invisible.ts';
 import { systemMessage } from '../base/system-error.ts';
-import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { parseListenPlace } from '../config/hosts.ts';
+import { CommandError, UsageError } from './action.ts';
+import { findConfiguration, readAdmin, withConfig } from './configuration.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
 /** A reload loads everything and reaches every worker before it answers (contract §7.2). */
@@ -18,7 +20,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Where an admin listener stands. */
 interface AdminTarget {
-  /** As typed, for messages. */
+  /** As typed, or where a configuration has it, for messages. */
   readonly url: string;
   readonly tls: boolean;
   /** For node:http and node:https. */
@@ -26,7 +28,9 @@ interface AdminTarget {
 }
 
 export interface RemoteOptions {
-  readonly admin: AdminTarget;
+  /** Given by hand; else the configuration says where. */
+  readonly admin?: AdminTarget;
+  readonly config?: string;
   /** PEM files for a listener with TLS. */
   readonly cert?: string;
   readonly key?: string;
@@ -35,34 +39,19 @@ export interface RemoteOptions {
   readonly json?: true;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly body: string;
   readonly value: unknown;
 }
 
-/** Adds the three commands to the program. */
-export function registerRemote(program: Command): void {
-  remote(program.command('sessions'))
-    .description('list the live sessions of a running gate')
-    .action(action(sessions));
-
-  remote(program.command('reload'))
-    .description('make a running gate read its configuration again')
-    .action(action(reload));
-
-  remote(program.command('terminate'))
-    .description('end one session of a running gate')
-    .argument('<id>', 'the session, as `sessions` shows it')
-    .action(action(terminate));
-}
-
 export function remote(command: Command): Command {
-  return command
+  return withConfig(command)
     .addOption(
-      new Option('--admin <url>', "the gate's admin listener: http(s)://HOST:PORT or unix:/PATH")
-        .default(adminTarget(DEFAULT_ADMIN), DEFAULT_ADMIN)
-        .argParser(adminTarget),
+      new Option(
+        '--admin <url>',
+        `the gate's admin listener: http(s)://HOST:PORT or unix:/PATH; else admin.listen of the configuration, else ${DEFAULT_ADMIN}`,
+      ).argParser(adminTarget),
     )
     .option('--cert <file>', 'the certificate to show to an https listener')
     .option('--key <file>', 'its private key')
@@ -70,47 +59,42 @@ export function remote(command: Command): Command {
     .option('--json', "print the gate's answer as it is");
 }
 
-async function sessions({ json, ...listener }: RemoteOptions): Promise<number> {
-  const answer = await ask(listener, 'GET', '/sessions');
-  if (answer.status !== 200) throw refused(answer);
-  print(json === true ? answer.body : sessionTable(records(answer.value)));
-  return exitStatus.fine;
-}
-
-async function reload({ json, ...listener }: RemoteOptions): Promise<number> {
-  const answer = await ask(listener, 'POST', '/reload');
-  if (answer.status !== 200 && answer.status !== 422) throw refused(answer);
-  if (json === true) {
-    print(answer.body);
-  } else {
-    for (const problem of records(field(answer.value, 'errors'))) print(problemText(problem));
-    for (const problem of records(field(answer.value, 'warnings'))) print(problemText(problem, 'WARNING:  '));
-    const parts = field(answer.value, 'reloaded');
-    print(
-      `reloaded: ${Array.isArray(parts) && parts.length > 0 ? escapeInvisible(parts.join(', ')) : 'nothing'}`,
-    );
-  }
-  return answer.status === 200 ? exitStatus.fine : exitStatus.failed;
-}
-
-async function terminate(id: string, { json, ...listener }: RemoteOptions): Promise<number> {
-  const answer = await ask(listener, 'DELETE', `/sessions/${encodeURIComponent(id)}`);
-  if (answer.status !== 200) throw refused(answer);
-  print(json === true ? answer.body : `session ${escapeInvisible(id)} was terminated`);
-  return exitStatus.fine;
-}
-
 /** Throws CommandError where no gate answers. */
 export async function ask(listener: Listener, method: string, path: string): Promise<Answer> {
-  const { url } = listener.admin;
-  const options = { ...listener.admin.socket, ...credentials(listener) };
+  const { url, tls, socket } = listener.admin ?? (await configuredTarget(listener));
+  const options = { ...socket, ...credentials(listener) };
   try {
-    const { status, body } = await exchange(listener.admin.tls ? requestTls : request, options, method, path);
+    const { status, body } = await exchange(tls ? requestTls : request, options, method, path);
     return { status, body, value: JSON.parse(body) };
   } catch (error) {
     throw new CommandError(`could not reach the gate at ${url}: ${reason(error)}`);
   }
 }
+
+/** Where the configuration that this command finds has the admin listener. */
+async function configuredTarget({ config }: Pick<RemoteOptions, 'config'>): Promise<AdminTarget> {
+  const found = findConfiguration(config === undefined ? {} : { config });
+  const admin = found === null ? null : await readAdmin(found);
+  if (found === null || admin === null) return adminTarget(DEFAULT_ADMIN);
+  const from = `admin.listen of ${found.file}`;
+  const place = parseListenPlace(admin.listen);
+  if (place === null) throw new CommandError(`the gate has no admin listener: ${from} is empty`);
+  if (place.kind === 'unix')
+    return { url: `unix:${place.path} (${from})`, tls: false, socket: { socketPath: place.path } };
+  if (place.port === 0)
+    throw new CommandError(`${from} takes any free port: give --admin, with the port that the log names`);
+  const tls = admin.ssl_cert_file !== '';
+  const host = ANY_ADDRESS[place.host] ?? place.host;
+  const url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${place.port} (${from})`;
+  return { url, tls, socket: { host, port: place.port } };
+}
+
+/** Who listens on every address is reached on this machine's own. */
+const ANY_ADDRESS: Readonly<Record<string, string>> = {
+  '*': '127.0.0.1',
+  '0.0.0.0': '127.0.0.1',
+  '::': '::1',
+};
 
 type Listener = Omit<RemoteOptions, 'json'>;
 
@@ -165,7 +149,7 @@ export function refused({ status, value }: Answer): CommandError {
 }
 
 /** `file:line: message` with its DETAIL and HINT, as `check` prints it. */
-function problemText(problem: object, prefix = ''): string {
+export function problemText(problem: object, prefix = ''): string {
   const place = [field(problem, 'file'), field(problem, 'line')]
     .map(shown)
     .filter((part) => part !== '')
@@ -176,51 +160,6 @@ function problemText(problem: object, prefix = ''): string {
     if (typeof text === 'string') lines.push(`  ${name.toUpperCase()}: ${escapeInvisible(text)}`);
   }
   return lines.join('\n');
-}
-
-const sessionColumns: readonly (readonly [string, (row: object) => string])[] = [
-  ['ID', (row) => shown(field(row, 'id'))],
-  ['USER', (row) => shown(field(row, 'user'))],
-  ['DATABASE', (row) => shown(field(row, 'database'))],
-  ['CLIENT', (row) => `${shown(field(row, 'client_addr'))} port ${shown(field(row, 'client_port'))}`],
-  ['APPLICATION', (row) => shown(field(row, 'application_name'))],
-  ['SINCE', (row) => shown(field(row, 'backend_start'))],
-  ['TLS', (row) => shown(field(row, 'version') ?? 'none')],
-  ['CERTIFICATE', (row) => shown(field(row, 'client_dn'))],
-  [
-    'RULE',
-    (row) => `${shown(field(field(row, 'rule'), 'file'))}:${shown(field(field(row, 'rule'), 'line'))}`,
-  ],
-  ['BYTES IN', (row) => shown(field(row, 'bytes_in'))],
-  ['BYTES OUT', (row) => shown(field(row, 'bytes_out'))],
-  ['STATE', stateText],
-];
-
-/** The state, and whether a reload would refuse the session. */
-function stateText(row: object): string {
-  const state = shown(field(row, 'state'));
-  const judgement = shown(field(row, 'judgement'));
-  return judgement === '' || judgement === 'admitted' ? state : `${state}, ${judgement}`;
-}
-
-function sessionTable(rows: readonly object[]): string {
-  const count = `(${rows.length} ${rows.length === 1 ? 'session' : 'sessions'})`;
-  return [...table(sessionColumns, rows), count].join('\n');
-}
-
-/** Rows as lines, each column as wide as its longest cell, under a line of titles. */
-export function table(
-  columns: readonly (readonly [title: string, read: (row: object) => string])[],
-  rows: readonly object[],
-): readonly string[] {
-  const lines = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, read]) => read(row)))];
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
-  return lines.map((line) =>
-    line
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
 
 /** SECURITY: names are the clients' words, and escape sequences in them would be the terminal's commands. */

@@ -144,6 +144,21 @@ export class ReceivedState {
    * @throws Error where it cannot be made again as it was: the state before stays, and the worker must not go on with it
    */
   async take(sent: SentState): Promise<void> {
+    const { parts, snapshot } = await this.#read(sent);
+    this.#parts = parts;
+    this.#current = snapshot;
+  }
+
+  /**
+   * Makes a state that is not to be in force.
+   *
+   * @throws Error where it cannot be made as it was
+   */
+  async look(sent: SentState): Promise<Snapshot> {
+    return (await this.#read(sent)).snapshot;
+  }
+
+  async #read(sent: SentState): Promise<{ readonly parts: SnapshotParts; readonly snapshot: Snapshot }> {
     const before = this.#parts;
     const settings = unpackSettings(sent.settings);
     const tls =
@@ -163,8 +178,7 @@ export class ReceivedState {
     // SECURITY: all workers decide by one state, or not at all.
     if (snapshot.hash !== sent.hash)
       throw new Error('the state that was received is not the one that was sent');
-    this.#parts = parts;
-    this.#current = snapshot;
+    return { parts, snapshot };
   }
 }
 

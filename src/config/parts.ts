@@ -13,7 +13,7 @@ import type { HbaRules, IdentMaps, Roles } from '../rules/types.ts';
 import { serverOf } from '../tls/handshake/handshake-server.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
 import { loadTlsHosts } from '../tls/load-hosts.ts';
-import { loadTls } from '../tls/load-tls.ts';
+import { loadTls, type LoadOptions } from '../tls/load-tls.ts';
 import { keepingWhatIsSame } from '../tls/same-material.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
@@ -201,19 +201,19 @@ export async function attemptMaps(
 }
 
 /**
- * @param options.reload true = not at start (semantics §2.5)
+ * @param options as loadTls (semantics §2.5)
  * @param options.before the part in force, of which everything stays that comes out the same again
  */
 export async function attemptTls(
   settings: Settings,
-  { reload, before = null }: { readonly reload: boolean; readonly before?: TlsPart | null },
+  { before = null, ...options }: Omit<LoadOptions, 'reader'> & { readonly before?: TlsPart | null },
 ): Promise<Attempt<TlsPart>> {
   const reader = new SourceReader();
   const adminSide = adminTlsSource(settings);
   try {
     const lines = settings.ssl ? await readHosts(settings, reader) : { records: null, warnings: [] };
-    const loaded = settings.ssl ? await loadTlsHosts(settings, lines.records, { reload, reader }) : null;
-    const admin = adminSide === null ? null : await loadTls(adminSide, { reload, reader });
+    const loaded = settings.ssl ? await loadTlsHosts(settings, lines.records, { ...options, reader }) : null;
+    const admin = adminSide === null ? null : await loadTls(adminSide, { ...options, reader });
     const hosts = loaded === null ? null : keepingWhatIsSame(loaded, before?.hosts ?? null);
     const acceptor = await acceptorFor(hosts, before);
     await nextTurn();

@@ -1,7 +1,6 @@
 // The state that connections are judged by: one frozen object, taken at accept. A reload builds each part whole or
 // keeps the old one, then swaps the object once (contract §5, §7.2).
 
-import { isDeepStrictEqual } from 'node:util';
 import { resolve } from 'node:path';
 import { LoadError, type Problem } from '../base/problems.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
@@ -23,15 +22,16 @@ import {
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
+import { withoutRestartOnly } from './what-stays.ts';
 import { noOverrides, type Overrides } from './overrides.ts';
-import { isSettingName, schema, type SettingName, type Settings } from './schema.ts';
-import { settingsOf, valueOf } from './setting-values.ts';
+import type { Settings } from './schema.ts';
 import { mockNonceFor, type Passwords } from './secrets.ts';
 import {
   inputsOfMaps,
   inputsOfRules,
   inputsOfTls,
   needsPassphrase,
+  passphrasesOf,
   unlessUnchanged,
   type Inputs,
 } from './unchanged.ts';
@@ -66,6 +66,16 @@ export interface ReloadResult {
   readonly warnings: readonly Problem[];
   /** PostgreSQL's log line for each failed part (`SSL configuration was not reloaded`). */
   readonly notReloaded: readonly string[];
+}
+
+/** What a reload would do. */
+export interface DryRun {
+  readonly result: ReloadResult;
+  /** Those parts of `result.reloaded` in which something would be new. */
+  readonly changed: readonly Part[];
+  /** What would be in force. */
+  readonly current: Snapshot;
+  readonly parts: Parts;
 }
 
 /** The parts in force. */
@@ -175,40 +185,71 @@ export class ConfigHolder {
     return next;
   }
 
+  /**
+   * Says what a reload would bring with the files as they are now. Nothing is put in force and nothing is remembered, so
+   * the watcher still finds the change. It takes its turn among the reloads.
+   */
+  dryRun(): Promise<DryRun> {
+    const next = this.#running.then(async () => {
+      const { result, parts: tried } = await this.#try({ isDryRun: true });
+      const changed = result.reloaded.filter((part) => isChanged(part, tried, this.#parts));
+      return { result, changed, parts: tried, current: snapshotOf(tried) };
+    });
+    this.#running = next.catch(() => undefined);
+    return next;
+  }
+
   async #reload(): Promise<ReloadResult> {
-    const { file } = this.#current.settings;
-    const attempted = await unlessUnchanged({ part: this.#settingsAsRead, inputs: [] }, [], () =>
-      attemptSettings(file, this.#overrides),
-    );
-    if (attempted.ok) this.#settingsAsRead = attempted;
-    const { settings, warnings } = withoutRestartOnly(attempted, this.#current.settings);
-    const effective = settings.ok ? settings.value : this.#current.settings;
-    const inputs = inputsOf(effective);
-    const attempts: Attempts = { settings, ...(await this.#attemptBeside(effective, inputs)) };
+    const { settingsAsRead, attempts, inputs, result, parts: tried } = await this.#try({ isDryRun: false });
+    if (settingsAsRead.ok) this.#settingsAsRead = settingsAsRead;
     this.#sources = mergeSources(Object.values(attempts));
-    const result = resultOf(attempts, warnings, effective);
     if (result.reloaded.length === 0) return result;
     this.#inputs = {
       tls: attempts.tls.ok ? inputs.tls : this.#inputs.tls,
       rules: attempts.rules.ok ? inputs.rules : this.#inputs.rules,
       maps: attempts.maps.ok ? inputs.maps : this.#inputs.maps,
     };
-    this.#parts = {
+    this.#parts = tried;
+    this.#current = snapshotOf(tried);
+    return result;
+  }
+
+  /** Loads everything, and changes nothing. */
+  async #try(how: { readonly isDryRun: boolean }): Promise<Tried> {
+    const { file } = this.#current.settings;
+    const settingsAsRead = await unlessUnchanged({ part: this.#settingsAsRead, inputs: [] }, [], () =>
+      attemptSettings(file, this.#overrides),
+    );
+    const { settings, warnings } = withoutRestartOnly(settingsAsRead, this.#current.settings);
+    const effective = settings.ok ? settings.value : this.#current.settings;
+    const inputs = inputsOf(effective);
+    const attempts: Attempts = { settings, ...(await this.#attemptBeside(effective, inputs, how)) };
+    const tried: Parts = {
       settings: attempts.settings.ok ? attempts.settings : this.#parts.settings,
       tls: attempts.tls.ok ? attempts.tls : this.#parts.tls,
       rules: attempts.rules.ok ? attempts.rules : this.#parts.rules,
       maps: attempts.maps.ok ? attempts.maps : this.#parts.maps,
     };
-    this.#current = snapshotOf(this.#parts);
-    return result;
+    return {
+      settingsAsRead,
+      attempts,
+      inputs,
+      parts: tried,
+      result: resultOf(attempts, warnings, effective),
+    };
   }
 
   /** What has not changed since it was loaded is not loaded again. */
-  async #attemptBeside(settings: Settings, inputs: AllInputs): Promise<Omit<Attempts, 'settings'>> {
+  async #attemptBeside(
+    settings: Settings,
+    inputs: AllInputs,
+    { isDryRun }: { readonly isDryRun: boolean },
+  ): Promise<Omit<Attempts, 'settings'>> {
     const { tls, rules, maps } = this.#parts;
     const before = this.#inputs;
+    const passphrases = isDryRun ? passphrasesOf(tls.value) : undefined;
     const again = async (): Promise<Attempt<TlsPart>> =>
-      await attemptTls(settings, { reload: true, before: tls.value });
+      await attemptTls(settings, { reload: true, passphrases, before: tls.value });
     return {
       tls: needsPassphrase(tls.value)
         ? await again()
@@ -229,6 +270,32 @@ function inputsOf(settings: Settings): AllInputs {
     rules: inputsOfRules(settings),
     maps: inputsOfMaps(settings),
   };
+}
+
+/** What one look at all files has brought. */
+interface Tried {
+  readonly settingsAsRead: Attempt<Settings>;
+  readonly attempts: Attempts;
+  readonly inputs: AllInputs;
+  /** What would be in force, or will be. */
+  readonly parts: Parts;
+  readonly result: ReloadResult;
+}
+
+function isChanged(part: Part, tried: Parts, before: Parts): boolean {
+  switch (part) {
+    case 'settings':
+      return tried.settings.hash !== before.settings.hash;
+    case 'tls':
+      return tried.tls.value.hosts !== before.tls.value.hosts || tried.tls.hash !== before.tls.hash;
+    // What was not read again is the same object.
+    case 'rules':
+      return tried.rules.value !== before.rules.value;
+    case 'maps':
+      return tried.maps.value !== before.maps.value;
+    default:
+      return part satisfies never;
+  }
 }
 
 type Attempts = { readonly [Name in Part]: Attempt<Parts[Name]['value']> };
@@ -260,29 +327,6 @@ function notReloadedText(part: Part, settings: Settings): string {
     default:
       return part satisfies never;
   }
-}
-
-/** Newly read settings with the old values of those that need a restart, and a warning for each that differs. */
-function withoutRestartOnly(
-  attempted: Attempt<Settings>,
-  old: Settings,
-): { readonly settings: Attempt<Settings>; readonly warnings: readonly Problem[] } {
-  if (!attempted.ok) return { settings: attempted, warnings: [] };
-  const { value: read } = attempted;
-  const warnings = Object.keys(schema)
-    .filter(isSettingName)
-    .filter((name) => needsRestart(name) && !isDeepStrictEqual(valueOf(read, name), valueOf(old, name)))
-    .map((name) => ({
-      file: read.placeOf(name).file,
-      line: read.placeOf(name).line,
-      message: `parameter "${name}" cannot be changed without restarting the server`,
-    }));
-  const value = settingsOf((name) => valueOf(needsRestart(name) ? old : read, name), read);
-  return { settings: { ...attempted, value }, warnings };
-}
-
-function needsRestart(name: SettingName): boolean {
-  return schema[name].restart;
 }
 
 /** The certificates and revocation lists in force, the admin listener's included; each list once. */

@@ -67,3 +67,9 @@ export function needsPassphrase({ hosts, admin }: TlsPart): boolean {
   const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
   return materials.some(({ options }) => options.passphrase !== undefined);
 }
+
+/** The passphrases in force. SECURITY: for a dry run to open the same keys with, and for nothing else. */
+export function passphrasesOf({ hosts, admin }: TlsPart): readonly string[] {
+  const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
+  return materials.flatMap(({ options }) => options.passphrase ?? []);
+}

@@ -2,7 +2,10 @@
 
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { BanRow } from '../session/bans.ts';
+import type { ConfigHolder } from '../config/snapshot.ts';
+import type { SessionFilter } from '../session/sessions.ts';
 import type { ListenAddress } from './listen.ts';
+import type { TriedSession } from './rejudge.ts';
 import type { RefusalRow } from '../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 
@@ -23,6 +26,15 @@ export interface WorkerRow {
   readonly state: 'serving' | 'starting' | 'silent';
 }
 
+/** What a dry run has found of the live sessions. */
+export interface TriedSessions {
+  readonly sessions: readonly TriedSession[];
+  /** Of how many. */
+  readonly of: number;
+  /** Processes that did not answer: nothing is known of their sessions. */
+  readonly silent: number;
+}
+
 export interface ClientService {
   /** The addresses that clients connect to. */
   readonly addresses: readonly ListenAddress[];
@@ -41,6 +53,10 @@ export interface ClientService {
   readonly bannedAddresses: number;
   /** False = no such session is there, or it has ended. */
   terminate(id: string): Promise<boolean>;
+  /** Ends every session that fits; consoles never do. Returns their ids. */
+  terminateAll(which: SessionFilter): Promise<readonly string[]>;
+  /** Which live sessions a state would not admit that is not in force. */
+  trySessions(state: Pick<ConfigHolder, 'current' | 'parts'>): Promise<TriedSessions>;
   /** Cancels the statement of a session. False = no such session is there, or the upstream could not be reached. */
   cancel(id: string): Promise<boolean>;
   /** Of every process that serves but this one. */

@@ -1,6 +1,6 @@
 // What the admin listener sees of the gate. It is the same with one process and with workers.
 
-import type { GateStatus, GateView, Overview, RuleRows } from '../admin/gate-view.ts';
+import type { DryRunReport, GateStatus, GateView, Overview, RuleRows } from '../admin/gate-view.ts';
 import type { ClientService } from './client-service.ts';
 import { banAddress } from '../session/bans.ts';
 import { toText } from '../base/bytestring.ts';
@@ -39,7 +39,9 @@ export function createGateView(sources: ViewSources): GateView {
     sessions: async () => await service.sessions(),
     fullSessions: async () => await service.fullSessions(),
     terminate: async (id) => await service.terminate(id),
+    terminateAll: async (which) => await service.terminateAll(which),
     reload,
+    dryRun: async () => await dryRun(config, service),
     readiness: async () => {
       const reasons = [
         ...(draining() ? ['draining'] : []),
@@ -85,6 +87,12 @@ async function overviewOf(
 function placeOf({ host, port }: Settings['upstream']): string {
   if (host.startsWith('/')) return host;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function dryRun(config: ConfigHolder, service: ClientService): Promise<DryRunReport> {
+  const { result, changed, current, parts } = await config.dryRun();
+  const { sessions, of, silent } = await service.trySessions({ current, parts });
+  return { ...result, changed, sessions, of, silent, action: current.settings.reload.sessions };
 }
 
 /** The rows of GET /rules, each made when it is read. */

@@ -24,6 +24,9 @@ const LOOK_UP_MS = 5_000;
 /** At most this many sessions ask the resolver or the catalogue at the same time. */
 const LOOK_UPS_AT_ONCE = 8;
 
+/** Trying all sessions by another state takes at most this long, in milliseconds: somebody waits for the answer. */
+const TRYING_MS = 20_000;
+
 /** The judging yields to connections after this many milliseconds. */
 const SLICE_MS = 5;
 
@@ -178,6 +181,84 @@ export class SessionsJudge {
   }
 }
 
+/** A session that a state would not admit, or that nobody could judge by it. Plain data. */
+export interface TriedSession {
+  readonly id: string;
+  readonly user: string;
+  readonly database: string;
+  readonly client_addr: string;
+  readonly client_port: number;
+  readonly judgement: 'no-longer-admitted' | 'not-judged';
+  readonly reason: string;
+  /** The line that would refuse it; null where none does. */
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
+/**
+ * Judges sessions by a state that is not in force. Marks, logs and ends nothing.
+ *
+ * @returns those that it would not admit, and those that could not be judged
+ */
+export async function trySessions(
+  { sessions, catalog }: Pick<JudgedGate, 'sessions' | 'catalog'>,
+  snapshot: Snapshot,
+): Promise<readonly TriedSession[]> {
+  const certificates = new CertificateJudges();
+  const slices = new Slices();
+  const waiting = [...sessions].filter(({ console }) => console === null);
+  const found: TriedSession[] = [];
+  const deadline = AbortSignal.timeout(TRYING_MS);
+  const lane = async (): Promise<void> => {
+    for (let session = waiting.shift(); session !== undefined; session = waiting.shift()) {
+      await slices.yieldWhenDue();
+      const judgement = await tryOne(session, snapshot, { certificates, catalog, signal: deadline });
+      if (judgement.kind !== 'admitted') found.push(triedSession(session, judgement));
+    }
+  };
+  await Promise.all(Array.from({ length: LOOK_UPS_AT_ONCE }, lane));
+  return found;
+}
+
+async function tryOne(
+  session: Session,
+  snapshot: Snapshot,
+  {
+    certificates,
+    ...asking
+  }: { certificates: CertificateJudges } & Pick<JudgedGate, 'catalog'> & { signal: AbortSignal },
+): Promise<SessionJudgement> {
+  const tooLate = `trying the sessions took over ${TRYING_MS / 1000} s`;
+  if (asking.signal.aborted) return { kind: 'not-judged', reason: tooLate };
+  try {
+    const byCertificate = await judgeCertificate(session, snapshot.tls, certificates);
+    if (byCertificate.kind === 'no-longer-admitted') return byCertificate;
+    const hasRootCertificates = materialOf(session, snapshot.tls)?.requestsClientCertificate ?? false;
+    const byRules = await judgeByLookUp(snapshot, { ...session.facts, hasRootCertificates }, asking);
+    return byRules.kind === 'admitted' ? byCertificate : byRules;
+  } catch (error) {
+    return { kind: 'not-judged', reason: asking.signal.aborted ? tooLate : messageOf(error) };
+  }
+}
+
+function triedSession(
+  { id, user, database, clientAddress, clientPort }: Session,
+  judgement: Exclude<SessionJudgement, { kind: 'admitted' }>,
+): TriedSession {
+  const line = judgement.kind === 'no-longer-admitted' ? judgement.line : null;
+  return {
+    id,
+    user: toText(user),
+    database: toText(database),
+    client_addr: clientAddress,
+    client_port: clientPort,
+    judgement: judgement.kind,
+    reason: judgement.reason,
+    file: line?.file ?? null,
+    line: line?.line ?? null,
+  };
+}
+
 /** What one round of judging has found so far and not yet settled. */
 class Judged {
   readonly #found = new Map<Session, SessionJudgement>();
@@ -246,7 +327,8 @@ async function judgeCertificate(
   const { tls } = session;
   if (tls === null || hosts === null) return ADMITTED;
   const material = materialOf(session, hosts);
-  if (material === null) return { kind: 'no-longer-admitted', reason: 'no host of pg_hosts.conf serves it' };
+  if (material === null)
+    return { kind: 'no-longer-admitted', reason: 'no host of pg_hosts.conf serves it', line: null };
   // Where its host asks for no certificate the rules alone decide.
   if (tls.chain === null || !material.requestsClientCertificate) return ADMITTED;
   const judgement = await certificates.of(material).judgeAdmitted(tls.chain);
@@ -257,6 +339,7 @@ async function judgeCertificate(
       return {
         kind: 'no-longer-admitted',
         reason: `client certificate verification failed: ${judgement.error.reason}`,
+        line: null,
       };
     case 'not-judged':
       return { kind: 'not-judged', reason: `client certificate: ${judgement.reason}` };
@@ -294,7 +377,11 @@ function failureOf(name: Facts['hostName']): string | null {
 }
 
 function judgementOf(verdict: Admission | Refusal): SessionJudgement {
-  return verdict.kind === 'admit'
-    ? ADMITTED
-    : { kind: 'no-longer-admitted', reason: toText(verdict.message) };
+  if (verdict.kind === 'admit') return ADMITTED;
+  const { record } = verdict;
+  return {
+    kind: 'no-longer-admitted',
+    reason: toText(verdict.message),
+    line: record === null ? null : { file: record.file, line: record.line },
+  };
 }

@@ -11,7 +11,7 @@ import { forwardCancel } from '../session/cancel.ts';
 import { CancelGuesses } from '../session/cancel-guesses.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
-import type { ClientService, Staffing, WorkerRow } from './client-service.ts';
+import type { ClientService, Staffing, TriedSessions, WorkerRow } from './client-service.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
@@ -22,16 +22,26 @@ import { openListeners, type ListenAddress, type ListenOptions, type Listeners }
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 import { Refusals, type RefusalRow } from '../telemetry/refusals.ts';
-import { SessionsJudge } from './rejudge.ts';
+import { SessionsJudge, trySessions } from './rejudge.ts';
 import { serveConnection } from '../session/connection.ts';
 import { Dialer } from '../session/dial.ts';
 import { LocalQuota, type Quota } from '../session/quota.ts';
-import { Sessions, terminatedByAdministrator, type KeyUse } from '../session/sessions.ts';
+import { nextTurn } from '../base/slices.ts';
+import {
+  fits,
+  Sessions,
+  terminatedByAdministrator,
+  type KeyUse,
+  type SessionFilter,
+} from '../session/sessions.ts';
 import { NO_CATALOG, type UpstreamCatalog } from '../session/upstream-catalog.ts';
 import { Strangers } from '../session/strangers.ts';
 import { fullSessionRow, sessionRow } from '../session/session-row.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
 import { withTimeout } from '../base/with-timeout.ts';
+
+/** So many sessions are ended in one turn of the event loop. */
+const ENDS_A_TURN = 50;
 
 /** After 57P01 to the last session the process waits at most this long for clients to read it, in milliseconds. */
 const LAST_WORDS_MS = 2_000;
@@ -202,6 +212,24 @@ export class ServingProcess implements ClientService {
     const session = this.live.get(id);
     session?.end(terminatedByAdministrator('terminated by an administrator'));
     return session !== undefined;
+  }
+
+  async terminateAll(which: SessionFilter): Promise<readonly string[]> {
+    const meant = [...this.live].filter((session) => fits(session, which));
+    for (const [index, session] of meant.entries()) {
+      session.end(terminatedByAdministrator('terminated by an administrator'));
+      // Thousands that end in one turn would hold everybody else up.
+      if (index % ENDS_A_TURN === ENDS_A_TURN - 1) await nextTurn();
+    }
+    return meant.map(({ id }) => id);
+  }
+
+  async trySessions({ current }: { readonly current: Snapshot }): Promise<TriedSessions> {
+    const sessions = await trySessions(this.#gate, current);
+    // V8 does not see the memory that OpenSSL holds for a state that nobody uses.
+    const hasLists = current.tls?.materials.some(({ options }) => hasLongLists(options)) ?? false;
+    if (hasLists && current.tls !== this.#tls) setImmediate(collectGarbage);
+    return { sessions, of: this.live.size, silent: 0 };
   }
 
   async cancel(id: string): Promise<boolean> {

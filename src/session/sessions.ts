@@ -2,7 +2,7 @@
 // listener.
 
 import { randomBytes } from 'node:crypto';
-import type { ByteString } from '../base/bytestring.ts';
+import { toText, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
 import type { Facts, HbaRecord } from '../rules/types.ts';
@@ -48,7 +48,12 @@ export interface Session {
 /** Whether a live session would be admitted by what a reload has brought, as far as that is certain. */
 export type SessionJudgement =
   | { readonly kind: 'admitted' }
-  | { readonly kind: 'no-longer-admitted'; readonly reason: string }
+  | {
+      readonly kind: 'no-longer-admitted';
+      readonly reason: string;
+      /** The line that refuses it; null where none does: no line matches, or its certificate does not verify. */
+      readonly line: { readonly file: string; readonly line: number } | null;
+    }
   /** Nobody can say, for this reason; it goes on. */
   | { readonly kind: 'not-judged'; readonly reason: string };
 
@@ -91,6 +96,23 @@ export function createSession({ life, ...options }: SessionOptions): Session {
     },
   };
   return session;
+}
+
+/** Which sessions are meant; what is absent does not matter. */
+export interface SessionFilter {
+  /** As GET /sessions shows it. */
+  readonly user?: string;
+  /** Only those that a reload would no longer admit. */
+  readonly noLongerAdmitted?: true;
+}
+
+/** Whether a session is meant. A console is none of the sessions that are listed. */
+export function fits({ console, user, judgement }: Session, which: SessionFilter): boolean {
+  return (
+    console === null &&
+    (which.user === undefined || toText(user) === which.user) &&
+    (which.noLongerAdmitted !== true || judgement.kind === 'no-longer-admitted')
+  );
 }
 
 /** All sessions of this process. */

@@ -48,6 +48,8 @@ const fixedOptions: TlsOptions = {
 export interface LoadOptions {
   /** True = not at start: PostgreSQL then runs a passphrase command only where it is said to support it (semantics §2.5). */
   readonly reload: boolean;
+  /** A dry run has those in force, and runs no command: what a command does beside printing nobody knows. */
+  readonly passphrases?: readonly string[] | undefined;
   /** How the files are read, and where they are then listed, whether loading succeeds or fails. */
   readonly reader: SourceReader;
 }
@@ -73,13 +75,13 @@ export async function loadTls(settings: TlsSource, options: LoadOptions): Promis
 export async function loadMaterials(
   settings: TlsSource,
   certificates: readonly CertificateSource[],
-  { reload, reader }: LoadOptions,
+  { reload, passphrases, reader }: LoadOptions,
 ): Promise<readonly TlsMaterial[]> {
   const files = new AuthorityFiles(reader);
   const loadingLists = loadRevocationLists(settings, reader);
   // What is wrong with one of them is reported, whatever is wrong with the others.
   const [servers, keyExchange, authorities, lists] = await allOf([
-    each(certificates, (source) => loadServerCertificate(source, { reload, reader })),
+    each(certificates, (source) => loadServerCertificate(source, { reload, passphrases, reader })),
     loadKeyExchange(settings, reader),
     each(certificates, (source) => files.load(source)),
     loadingLists,

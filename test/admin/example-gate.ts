@@ -116,6 +116,23 @@ export function exampleGate(
         gate.terminated.push(id);
         return live.delete(id);
       },
+      terminateAll: async ({ user, noLongerAdmitted }) => {
+        const meant = [...live.values()].filter(
+          (row) =>
+            (user === undefined || row.user === user) &&
+            (noLongerAdmitted !== true || row.no_longer_admitted),
+        );
+        for (const { id } of meant) live.delete(id);
+        return meant.map(({ id }) => id);
+      },
+      dryRun: async () => ({
+        ...exampleReload(),
+        changed: [],
+        sessions: [],
+        of: live.size,
+        silent: 0,
+        action: 'keep',
+      }),
       reload: async () => {
         gate.reloads += 1;
         return exampleReload();

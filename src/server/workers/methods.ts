@@ -5,6 +5,8 @@ import type { CatalogRoles } from '../../rules/types.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import type { SentState } from '../../config/handover.ts';
+import type { SessionFilter } from '../../session/sessions.ts';
+import type { TriedSessions } from '../client-service.ts';
 import type { ListenAddress } from '../listen.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
@@ -42,6 +44,9 @@ export interface WorkerMethods {
   /** Resolves when the first process has every refusal up to this call. */
   tellRefusals(): Promise<void>;
   terminate(id: string): Promise<boolean>;
+  terminateAll(which: SessionFilter): Promise<readonly string[]>;
+  /** Judges its sessions by a state that is not to be in force. */
+  trySessions(state: SentState): Promise<TriedSessions>;
   cancel(id: string): Promise<boolean>;
   metrics(): Promise<MetricsJson>;
   ruleHits(): Promise<readonly RuleHits[]>;

@@ -12,7 +12,7 @@ import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { BanTable } from '../../session/bans.ts';
 import type { SessionCount } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
-import type { WorkerRow } from '../client-service.ts';
+import type { TriedSessions, WorkerRow } from '../client-service.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
 import { Remote, type Limits } from './rpc.ts';
@@ -33,6 +33,10 @@ const LIMITS: Limits<WorkerMethods> = {
   adopt: 30_000,
   // Whether it hangs is for the beats to say: a late answer is one too.
   ping: 60_000,
+  // Longer than the judging itself may take.
+  trySessions: 30_000,
+  // Thousands of sessions end one after another.
+  terminateAll: 30_000,
   // Clients have some seconds to take their last words.
   finish: 8_000,
   otherwise: 2_000,
@@ -214,6 +218,12 @@ export class WorkerProcess {
       await this.exited;
       throw error;
     }
+  }
+
+  /** What its sessions are by a state that is not to be in force. @throws Error when it does not answer */
+  async trySessions({ current, parts }: Pick<ConfigHolder, 'current' | 'parts'>): Promise<TriedSessions> {
+    // Its memory of what it has stays as it is: only a state that it puts in force counts there.
+    return await this.remote.call('trySessions', packState(parts, current, this.#parts));
   }
 
   /** Ends it in order where it answers, else by SIGKILL. */

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { VERSION } from '../../base/version.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import { ReceivedState, type SentState } from '../../config/handover.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
 import { ServingProcess } from '../serving-process.ts';
 import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.ts';
@@ -50,6 +51,14 @@ const methods: WorkerMethods = {
   cancel: async (id) => await running().cancel(id),
   tellRefusals: async () => await refusals.told(),
   terminate: async (id) => await running().terminate(id),
+  terminateAll: async (which) => await running().terminateAll(which),
+  trySessions: async (sent) => {
+    let current: Snapshot | null = null;
+    // In turn, because what is not sent again is that of the state before it.
+    await inTurn(async () => void (current = await state.look(sent)));
+    if (current === null) throw new Error('no state was made');
+    return await running().trySessions({ current });
+  },
   metrics: async () => await metrics.json(),
   ruleHits: async () => await running().ruleHits(),
   useKey: (pid, key) => gate?.live.useKey(pid, Buffer.from(key)) ?? null,

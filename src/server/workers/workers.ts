@@ -5,7 +5,8 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { ConsoleView } from '../../console/console-view.ts';
 import type { FullSessionRow, SessionRow } from '../../session/session-row.ts';
 import { ConsolePids } from '../console-pids.ts';
-import type { ClientService, Staffing, WorkerRow } from '../client-service.ts';
+import type { ClientService, Staffing, TriedSessions, WorkerRow } from '../client-service.ts';
+import type { SessionFilter } from '../../session/sessions.ts';
 import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';
 import { besides, forkPart } from '../../base/own-process.ts';
@@ -132,6 +133,20 @@ export class Workers implements ClientService {
 
   async terminate(id: string): Promise<boolean> {
     return (await this.#askAll((worker) => worker.remote.call('terminate', id))).includes(true);
+  }
+
+  async terminateAll(which: SessionFilter): Promise<readonly string[]> {
+    return (await this.#askAll((worker) => worker.remote.call('terminateAll', which))).flat();
+  }
+
+  async trySessions(state: Pick<ConfigHolder, 'current' | 'parts'>): Promise<TriedSessions> {
+    const asked = this.#workers.size;
+    const answers = await this.#askAll((worker) => worker.trySessions(state));
+    return {
+      sessions: answers.flatMap(({ sessions }) => sessions),
+      of: answers.reduce((sum, { of }) => sum + of, 0),
+      silent: asked - answers.length,
+    };
   }
 
   /** Counts of dead workers stay in the sum: Prometheus would read a counter that falls as a restart. */

@@ -24,19 +24,30 @@ export interface ServerCertificate {
   readonly warnings: readonly Problem[];
 }
 
+export interface TlsLoadOptions {
+  /** Not at start: PostgreSQL then runs ssl_passphrase_command only with ssl_passphrase_command_supports_reload. */
+  readonly reload: boolean;
+  /** A dry run has those in force, and runs no command: what a command does beside printing nobody knows. */
+  readonly passphrases?: readonly string[] | undefined;
+  readonly reader: SourceReader;
+}
+
 /**
  * @param options.reload an encrypted key is then read only with ssl_passphrase_command_supports_reload
  * @throws LoadError with PostgreSQL's text for the first thing that is wrong, in PostgreSQL's order
  */
 export async function loadServerCertificate(
   settings: CertificateSource,
-  { reload, reader }: { readonly reload: boolean; readonly reader: SourceReader },
+  { reload, passphrases, reader }: TlsLoadOptions,
 ): Promise<ServerCertificate> {
   const { certificates, chain, warnings } = await loadChain(settings, reader);
   const { ssl_key_file: keyFile } = settings;
   const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
   const key = keyBlock(await readKeyFile(keyFile, { reader, refuse }), keyFile, refuse);
-  const passphrase = isEncrypted(key) ? { passphrase: await askPassphrase(settings, reload) } : {};
+  const known = passphrases?.find((each) => opens(key, each));
+  const passphrase = isEncrypted(key)
+    ? { passphrase: await askPassphrase(settings, { reload, known, isDryRun: passphrases !== undefined }) }
+    : {};
   try {
     createSecureContext({ ca: [], cert: chain, key, ...passphrase });
   } catch (error) {
@@ -105,7 +116,20 @@ function isEncrypted(key: string): boolean {
   return ENCRYPTED.test(key);
 }
 
-async function askPassphrase(settings: CertificateSource, reload: boolean): Promise<string> {
+function opens(key: string, passphrase: string): boolean {
+  try {
+    createPrivateKey({ key, passphrase });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function askPassphrase(
+  settings: CertificateSource,
+  asked: { readonly reload: boolean; readonly known: string | undefined; readonly isDryRun: boolean },
+): Promise<string> {
+  const { reload, known, isDryRun } = asked;
   const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
   if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
@@ -116,6 +140,13 @@ async function askPassphrase(settings: CertificateSource, reload: boolean): Prom
     // PostgreSQL lets OpenSSL ask on the terminal; without one these are OpenSSL's words.
     throw refuse(`could not load private key file "${keyFile}": processing error`, {
       hint: 'The key is encrypted: set "ssl_passphrase_command" to a command that prints its passphrase.',
+    });
+  }
+  if (known !== undefined) return known;
+  if (isDryRun) {
+    const refuse = refusalAt(settings, 'ssl_passphrase_command');
+    throw refuse(`private key file "${keyFile}" does not open with the passphrase in force`, {
+      hint: 'A dry run does not run ssl_passphrase_command, so it cannot say more. A reload runs it.',
     });
   }
   return runPassphraseCommand(command, { refuse: refusalAt(settings, 'ssl_passphrase_command') });
