@@ -580,7 +580,7 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/strangers.ts',
     removes: 'the refusal of an address whose failed handshakes have cost too much',
-    from: 'if (this.watch.refuses(block)) throw tooExpensive();',
+    from: 'if (chargedTo !== null && this.watch.refuses(chargedTo)) throw tooExpensive();',
     to: '',
     tests: ['attacks/certificates-that-are-slow-to-verify-cost-their-address-and-nobody-else.test.ts'],
   },
@@ -681,5 +681,19 @@ export const mutations: readonly Mutation[] = [
     from: 'const times = isFull ? earlier : [...earlier, now];',
     to: 'const times = isFull && most < 0 ? earlier : [...earlier, now];',
     tests: ['session/the-table-of-bans-lets-in-when-it-is-full.test.ts'],
+  },
+  {
+    file: 'session/strangers.ts',
+    removes: 'the charge of a costly handshake to the client that a balancer declares',
+    from: '    this.watch.charge(life, block);\n',
+    to: '    void this.watch.charge;\n',
+    tests: ['attacks/a-costly-client-is-refused-alone-and-not-its-load-balancer.test.ts'],
+  },
+  {
+    file: 'session/connection.ts',
+    removes: 'the exemption of a balancer from the cost of handshakes',
+    from: 'if (isProxied) connection.chargedTo = null;',
+    to: 'if (isProxied && connection.isCancel) connection.chargedTo = null;',
+    tests: ['attacks/a-costly-client-is-refused-alone-and-not-its-load-balancer.test.ts'],
   },
 ];

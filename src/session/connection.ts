@@ -52,8 +52,10 @@ export interface Connection {
   readonly raw: Socket;
   /** The client's address, as the rules see it. At first that of the socket's other end; its text is `known.host`. */
   address: IpAddress;
-  /** The address of the socket's other end, or its /64: limits on the opening count by it. */
-  readonly senderBlock: string;
+  /** Limits on the opening count by it: the address, or its /64. At first that of the socket's other end. */
+  block: string;
+  /** Whom the cost of a failed opening is charged to: null = a load balancer, which is never refused for its clients. */
+  chargedTo: string | null;
   readonly life: EndSignal;
   readonly known: ConnectionLog;
   /** The socket to write to the client: `raw`, and the TLS socket above it after the handshake. */
@@ -127,7 +129,8 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
     material: null,
     raw,
     address: sender.address,
-    senderBlock: addressBlock(sender.address),
+    block: addressBlock(sender.address),
+    chargedTo: addressBlock(sender.address),
     life,
     known: {
       id: gate.nextId(),
@@ -160,11 +163,14 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
  * The list is that of the accept. Everything that counts or names the client comes after this step.
  */
 async function learnClientAddress(connection: Connection): Promise<void> {
-  const { gate, settings, known, life, raw, address: sender, senderBlock } = connection;
+  const { gate, settings, known, life, raw, address: sender, block } = connection;
   const isProxied = speaksForOthers(sender, settings.proxy_networks);
   if (isProxied) logProxy(gate, known);
   else if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
-  gate.strangers.enter(life, senderBlock, () => raw.bytesRead, settings.max_handshakes);
+  // SECURITY: refusing a balancer for one client's costly handshakes would shut out everyone who comes by it.
+  if (isProxied) connection.chargedTo = null;
+  const { chargedTo } = connection;
+  gate.strangers.enter(life, { block, chargedTo }, () => raw.bytesRead, settings.max_handshakes);
   if (!isProxied) return;
   const client = await readClientAddress(raw, sender, life.signal);
   known.proxy = { address: null, port: null };
@@ -176,6 +182,10 @@ async function learnClientAddress(connection: Connection): Promise<void> {
   }
   gate.strangers.progress(life);
   if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
+  if (client === null) return;
+  connection.block = addressBlock(client.address);
+  connection.chargedTo = connection.block;
+  gate.strangers.declared(life, connection.block);
 }
 
 /** The end of a connection that has done what its client came for. */

@@ -18,7 +18,7 @@ type Turn = 'client' | 'gate';
 
 interface Waiting {
   /** The address whose share it takes; for IPv6 the /64. */
-  readonly group: string;
+  group: string;
   /** performance.now() at its last step. */
   since: number;
   turn: Turn;
@@ -55,7 +55,7 @@ export class Handshakes {
   /** Takes in a new connection. Beyond `limit` (0 = none), one is dropped within a turn of the event loop. */
   enter(life: EndSignal, limit: number, group = ''): void {
     this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven: false });
-    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+    this.#join(group);
     this.#limit = limit;
     this.#onChange();
     if (limit === 0 || this.#waiting.size <= limit || this.#checking) return;
@@ -104,10 +104,27 @@ export class Handshakes {
     const waiting = this.#waiting.get(life);
     if (waiting === undefined) return;
     this.#waiting.delete(life);
-    const left = (this.#groups.get(waiting.group) ?? 1) - 1;
-    if (left === 0) this.#groups.delete(waiting.group);
-    else this.#groups.set(waiting.group, left);
+    this.#part(waiting.group);
     this.#onChange();
+  }
+
+  /** From here on it takes the share of another address. */
+  regroup(life: EndSignal, group: string): void {
+    const waiting = this.#waiting.get(life);
+    if (waiting === undefined) return;
+    this.#part(waiting.group);
+    waiting.group = group;
+    this.#join(group);
+  }
+
+  #join(group: string): void {
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+  }
+
+  #part(group: string): void {
+    const left = (this.#groups.get(group) ?? 1) - 1;
+    if (left === 0) this.#groups.delete(group);
+    else this.#groups.set(group, left);
   }
 
   /** The first of those with the lowest rank, which has gone longest without progress among them. */

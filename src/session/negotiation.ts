@@ -75,7 +75,7 @@ async function startTls(connection: Connection): Promise<void> {
   const { acceptor } = gate.snapshot();
   if (acceptor === null) throw new GatehouseError('direct-tls-disabled');
   const since = performance.now();
-  const { session: tls, material } = await gate.strangers.handshake(life, connection.senderBlock, (ready) =>
+  const { session: tls, material } = await gate.strangers.handshake(life, connection.block, (ready) =>
     acceptor.accept(raw, { signal: life.signal, ready }),
   );
   connection.material = material;

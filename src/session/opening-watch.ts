@@ -44,7 +44,8 @@ export const MAX_PACKET_STEP_BYTES = 64 * 1024;
 
 interface Opening {
   readonly life: EndSignal;
-  readonly address: string;
+  /** Whom its cost is charged to; null = nobody. */
+  address: string | null;
   /** Bytes received so far, below TLS. */
   readonly received: () => number;
   /** `received()` at the last tick. */
@@ -94,8 +95,8 @@ export class OpeningWatch {
     return debt.ms > 0 && debt.refused;
   }
 
-  /** Watches a connection until `end`. */
-  begin(life: EndSignal, address: string, received: () => number): void {
+  /** Watches a connection until `end`. @param address whom its cost is charged to; null = nobody */
+  begin(life: EndSignal, address: string | null, received: () => number): void {
     const seen = received();
     this.#openings.set(life, {
       life,
@@ -110,6 +111,12 @@ export class OpeningWatch {
     if (this.#timer !== null) return;
     this.#lastMs = this.#processorMs();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /** From here on its cost is this address's, what it has cost so far too. */
+  charge(life: EndSignal, address: string): void {
+    const opening = this.#openings.get(life);
+    if (opening !== undefined) opening.address = address;
   }
 
   /** Notes that a step of the opening is done. The next one may take `maxStepBytes`. */
@@ -202,7 +209,7 @@ export class OpeningWatch {
   #charge(opening: Opening): void {
     const { address, costMs } = opening;
     opening.costMs = 0;
-    if (costMs === 0) return;
+    if (costMs === 0 || address === null) return;
     this.charged(address, costMs);
     this.#onCharge(address, costMs);
     if (!this.refuses(address)) return;

@@ -28,15 +28,31 @@ export class Strangers {
   /**
    * Takes in a connection that was just accepted.
    *
-   * @param block the address, or what it counts with
+   * @param from its address, or what that counts with; and whom its cost is charged to, null = nobody
    * @param received bytes that have come so far, below TLS
    * @param limit max_handshakes
    * @throws GatehouseError `handshake-too-expensive`
    */
-  enter(life: EndSignal, block: string, received: () => number, limit: number): void {
-    if (this.watch.refuses(block)) throw tooExpensive();
+  enter(
+    life: EndSignal,
+    { block, chargedTo }: { readonly block: string; readonly chargedTo: string | null },
+    received: () => number,
+    limit: number,
+  ): void {
+    if (chargedTo !== null && this.watch.refuses(chargedTo)) throw tooExpensive();
     this.handshakes.enter(life, limit, block);
-    this.watch.begin(life, block, received);
+    this.watch.begin(life, chargedTo, received);
+  }
+
+  /**
+   * Notes the client's address, which a load balancer has declared: from here on it counts in place of the balancer's.
+   *
+   * @throws GatehouseError `handshake-too-expensive`
+   */
+  declared(life: EndSignal, block: string): void {
+    this.handshakes.regroup(life, block);
+    this.watch.charge(life, block);
+    if (this.watch.refuses(block)) throw tooExpensive();
   }
 
   /** Notes that a packet of the opening has come. */
