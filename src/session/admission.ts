@@ -137,10 +137,10 @@ async function proveHere(
 
 /** The secret of a user who is not in auth_file; null = there is none. */
 async function lookUpSecret(connection: Connection, user: ByteString): Promise<Secret | null> {
-  const { gate, client, life, settings, senderBlock } = connection;
+  const { gate, client, life, settings, block } = connection;
   if (settings.auth_query === '') return null;
   const stopWatching = endWhenGone(client, life);
-  return await findSecret(gate, user, senderBlock, life.signal).finally(stopWatching);
+  return await findSecret(gate, user, block, life.signal).finally(stopWatching);
 }
 
 /**

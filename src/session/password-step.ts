@@ -88,7 +88,7 @@ export async function provePassword(
  * secret, and for a line whose password is the upstream's to check. auth_query is asked only once the upstream asks.
  */
 export function answersFor(
-  { gate, senderBlock, life }: Connection,
+  { gate, block, life }: Connection,
   user: ByteString,
   admission: Admission,
   { passwords, proof }: { readonly passwords: Passwords | null; readonly proof: Proof | null },
@@ -100,7 +100,7 @@ export function answersFor(
     return new UpstreamAnswers({ user, secret, shownPassword, shownKey }, gate.salted);
   };
   const secret = proof?.secret ?? passwords.secrets.get(user);
-  if (secret === undefined) return async () => answer(await findSecret(gate, user, senderBlock, life.signal));
+  if (secret === undefined) return async () => answer(await findSecret(gate, user, block, life.signal));
   const answers = answer(secret);
   return answers === null ? null : () => Promise.resolve(answers);
 }
