@@ -86,6 +86,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     mayKnow: [
       'base',
       'x509',
+      'protocol',
       'auth',
       'rules',
       'tls',

@@ -3,6 +3,7 @@
 
 import { Option, type Command } from 'commander';
 import { toText, type ByteString } from '../base/bytestring.ts';
+import type { Passwords } from '../config/secrets.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError } from '../base/errors.ts';
@@ -10,6 +11,7 @@ import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
+import { methodDecidedHere } from '../session/password-step.ts';
 import { judge, type Judged, type JudgeOptions } from '../session/rules-step.ts';
 import { interfaceAddresses } from '../session/host-names.ts';
 import { startupOf } from '../session/startup.ts';
@@ -25,7 +27,7 @@ import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explai
 import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
 import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
-import { withCatalog } from './with-catalog.ts';
+import { passwordsFor, withCatalog } from './with-catalog.ts';
 
 interface ExplainOptions extends ConfigurationOptions {
   readonly user: string;
@@ -221,7 +223,7 @@ async function askRules(
   asked: Facts,
   options: JudgeOptions,
 ): Promise<Answer> {
-  const { settings, rules: hba, maps: ident, passwords } = snapshot;
+  const { settings, rules: hba, maps: ident } = snapshot;
   const unasked = settings.auth_user === '' ? {} : { catalog: 'unasked' as const };
   const book = { hba, ident, roles: settings.roles, ...unasked };
   let judged: Judged;
@@ -247,6 +249,20 @@ async function askRules(
     return { certificate, verdict, considered, reply, memberships };
   }
   const { user } = facts;
+  let passwords: Passwords | null;
+  try {
+    passwords = await passwordsFor(snapshot, user, options.catalog, options.signal);
+  } catch (error) {
+    if (!(error instanceof GatehouseError) || error.code !== 'secrets-unavailable') throw error;
+    // Behind a line without a password the upstream may still let the client in without asking.
+    if (methodDecidedHere(verdict, snapshot.passwords) === null) passwords = snapshot.passwords;
+    else
+      return {
+        ...refusedUnasked(certificate, fixedAnswer(error.code)),
+        considered,
+        unavailable: error.message,
+      };
+  }
   const login = { forecast: forecastLogin(verdict, user, passwords), user, usesSecrets: passwords !== null };
   return { certificate, verdict, considered, reply: null, login, memberships };
 }

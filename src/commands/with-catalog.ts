@@ -2,7 +2,10 @@
 // command asks.
 
 import { SaltedPasswords } from '../auth/scram-keys.ts';
+import { parseSecret } from '../auth/secret.ts';
+import type { ByteString } from '../base/bytestring.ts';
 import { Catalog } from '../catalog/catalog.ts';
+import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { Dialer } from '../session/dial.ts';
 import { NO_CATALOG, type UpstreamCatalog } from '../session/upstream-catalog.ts';
@@ -35,4 +38,22 @@ export async function withCatalog<T>(
   } finally {
     for (const each of opened) each.close();
   }
+}
+
+/**
+ * What passwords are checked with, the secret included that auth_query has of a user who is not in auth_file.
+ *
+ * @throws GatehouseError `secrets-unavailable`, or the signal's reason
+ */
+export async function passwordsFor(
+  snapshot: Snapshot,
+  user: ByteString,
+  catalog: UpstreamCatalog,
+  signal: AbortSignal,
+): Promise<Passwords | null> {
+  const { passwords, settings } = snapshot;
+  if (passwords === null || settings.auth_query === '' || passwords.secrets.has(user)) return passwords;
+  const text = await catalog.secretOf(user, '', snapshot, signal);
+  if (text === null) return passwords;
+  return { ...passwords, secrets: new Map([...passwords.secrets, [user, parseSecret(text)]]) };
 }

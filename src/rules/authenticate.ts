@@ -15,6 +15,7 @@ import type {
   HbaRecord,
   IdentMaps,
   LookUp,
+  Method,
   Refusal,
   UpstreamDemand,
 } from './types.ts';
@@ -47,19 +48,17 @@ export function* authenticate(
       // Stands on local records only, which never match; were one to match, it must not admit.
       return refuse(record, 'hba-reject', failedMessage('peer', facts.user));
     case 'trust':
-      return yield* checkName(record, ident, subject, 'none', null);
+      return yield* checkName(record, ident, subject, null);
     case 'cert':
-      return yield* checkName(record, ident, subject, 'none', facts.certificate?.dn ?? null);
+      return yield* checkName(record, ident, subject, facts.certificate?.dn ?? null);
     case 'password':
     case 'md5':
     case 'scram-sha-256':
-      return yield* checkName(record, ident, subject, record.method, facts.user);
     case 'ldap':
     case 'pam':
     case 'radius':
     case 'bsd':
-      // These ask for a password in clear, and so must the upstream (contract §3).
-      return yield* checkName(record, ident, subject, 'password', facts.user);
+      return yield* checkName(record, ident, subject, facts.user);
     case 'gss':
     case 'sspi':
     case 'oauth':
@@ -74,14 +73,44 @@ export function* authenticate(
   }
 }
 
+/** What a line of this method demands of the upstream, at least; null = it admits nobody. */
+export function demandOf(method: Method): UpstreamDemand | null {
+  switch (method) {
+    case 'trust':
+    case 'cert':
+      return 'none';
+    case 'password':
+    case 'md5':
+    case 'scram-sha-256':
+      return method;
+    case 'ldap':
+    case 'pam':
+    case 'radius':
+    case 'bsd':
+      // These ask for a password in clear, and so must the upstream (contract §3).
+      return 'password';
+    case 'reject':
+    case 'peer':
+    case 'gss':
+    case 'sspi':
+    case 'oauth':
+    case 'ident':
+      return null;
+    default:
+      return never(method);
+  }
+}
+
 /** Admits, after the check of the certificate's name where the record is verify-full (semantics §6.4). */
 function* checkName(
   record: HbaRecord,
   ident: IdentMaps,
   subject: Subject,
-  demand: UpstreamDemand,
   identity: ByteString | null,
 ): Steps<Admission | Refusal | LookUp> {
+  const demand = demandOf(record.method);
+  // SECURITY: a method without a demand admits nobody, by whatever way it came here.
+  if (demand === null) return refuse(record, 'hba-reject', failedMessage(record.method, subject.facts.user));
   if (record.clientCert !== 'verify-full') {
     return { kind: 'admit', record, demand, identity, mapRecord: null };
   }

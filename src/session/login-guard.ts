@@ -9,7 +9,12 @@ import { violation } from '../protocol/violation.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 
 /** From weakest to strongest: the upstream must ask for at least what the line demands. */
-const STRENGTH: Record<UpstreamDemand, number> = { none: 0, password: 1, md5: 2, 'scram-sha-256': 3 };
+export const STRENGTH: Readonly<Record<UpstreamDemand, number>> = {
+  none: 0,
+  password: 1,
+  md5: 2,
+  'scram-sha-256': 3,
+};
 
 /**
  * Follows the upstream's messages of one login and refuses it where the upstream demands less than the line (contract
