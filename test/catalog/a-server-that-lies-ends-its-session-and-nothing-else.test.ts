@@ -102,8 +102,13 @@ async function saysOnce(connection: UpstreamConnection, bytes: Buffer): Promise<
   connection.halfClose();
 }
 
+const said =
+  (bytes: Buffer) =>
+  async (connection: UpstreamConnection): Promise<void> =>
+    await saysOnce(connection, bytes);
+
 await test('a server that lies', async (t) => {
-  let script: (connection: UpstreamConnection) => Promise<void> = async () => {};
+  let script: (connection: UpstreamConnection) => Promise<void> = said(GOOD);
   const upstream = await scriptedUpstream(t, async (connection) => await script(connection));
   const authority = testAuthority(t);
   writeGateFiles(authority.directory, authority, {
@@ -121,10 +126,6 @@ await test('a server that lies', async (t) => {
   const access = { dialer: new Dialer(() => []), salted: new SaltedPasswords() };
   const open = async (): Promise<CatalogSession> =>
     await CatalogSession.open(access, snapshot, new AbortController().signal);
-  const said =
-    (bytes: Buffer) =>
-    async (connection: UpstreamConnection): Promise<void> =>
-      await saysOnce(connection, bytes);
 
   script = said(GOOD);
   const good = await open();

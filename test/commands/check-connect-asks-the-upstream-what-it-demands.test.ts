@@ -93,7 +93,10 @@ await test('a server that asks for md5', async (t) => {
 
   const weak = await check(
     { ...files, config: {}, files: {}, hba: 'hostssl all all all scram-sha-256\n' },
-    ...['--user', 'app', '--database', 'postgres'],
+    '--user',
+    'app',
+    '--database',
+    'postgres',
   );
   t.equal(weak.code, 1);
   t.match(
