@@ -28,9 +28,12 @@ import {
 const COMPLETE = message('C', cstring('SELECT 1'));
 const hex = (text: string): string => Buffer.from(text).toString('hex');
 
+function int16(value: number): Buffer {
+  return Buffer.from([value >> 8, value & 255]);
+}
+
 /** The rows of an answer with text columns. */
 function answer(columns: number, rows: readonly (readonly string[])[]): Buffer {
-  const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255]);
   const field = Buffer.concat([
     cstring('c'),
     int32(0),
