@@ -17,6 +17,12 @@ import { installMajors } from './postgres-majors.ts';
 
 const FOLDER = fileURLToPath(new URL('../test/clients/', import.meta.url));
 
+/** The files of test/console that have rows. */
+const CONSOLE_FILES = [
+  'each-driver-runs-statements-with-parameters.test.ts',
+  'psql-s-commands-work-or-say-what-does.test.ts',
+];
+
 /** For tap: all majors in one file take longer than a file of CI may. */
 const PATIENT = '--timeout=600';
 
@@ -33,7 +39,8 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const files = readdirSync(FOLDER)
       .filter((file) => (onlyServers ? file.startsWith('each-major-version') : isRowsFile(file)))
-      .map((file) => join(FOLDER, file));
+      .map((file) => join(FOLDER, file))
+      .concat(onlyServers ? [] : CONSOLE_FILES.map((file) => join(FOLDER, '../console', file)));
     const env = { ...process.env, TMPDIR: run, GATEHOUSE_TEST_RUN: run, GATEHOUSE_MAJORS: majors };
     const { counts, code } = await runTap(
       [PATIENT, ...files],

@@ -435,6 +435,20 @@ export const mutations: readonly Mutation[] = [
     tests: ['admin/requests-of-foreign-pages-are-refused.test.ts'],
   },
   {
+    file: 'session/connection.ts',
+    removes: 'the place that a refused client gives back before it hangs up',
+    from: '  delist(connection);\n  reportFailure(',
+    to: '  reportFailure(',
+    tests: ['session/a-refused-client-that-does-not-hang-up-holds-no-place.test.ts'],
+  },
+  {
+    file: 'console/console-connection.ts',
+    removes: 'the wait for a client that does not read',
+    from: 'while (this.#client.writableNeedDrain && !signal.aborted',
+    to: 'while (!signal.aborted && signal.aborted',
+    tests: ['console/a-client-that-does-not-read-gets-no-second-result.test.ts'],
+  },
+  {
     file: 'admin/page/end-sessions.ts',
     removes: 'the token that a form of the page has to bring back',
     from: "if (!this.#isOurs(form.get('token')))",

@@ -6,7 +6,7 @@ import { ACTIONS, type EngineRequest, type EngineResponse } from './engine-messa
 import { Engine } from './engine.ts';
 import { SAMPLES, type PgType, type SqlValue } from './pg-types.ts';
 import { resultColumns, type ResultColumn } from './result-types.ts';
-import { HELP, isShowTopic, show, shownText } from './show.ts';
+import { HELP, isPoolerTopic, isShowTopic, show, shownText } from './show.ts';
 import { SERVER_SETTINGS, serverVersion } from './server-settings.ts';
 import { toEngineSql } from './sql-dialect.ts';
 import type { SqlToken } from './sql-tokens.ts';
@@ -237,6 +237,11 @@ export class Executor {
       return { columns: null, rows: [], tag: 'SHOW', notices: [notice] };
     }
     if (isShowTopic(name)) return { ...(await show(name, { view, database })), tag: 'SHOW', notices: [] };
+    if (isPoolerTopic(name)) {
+      throw new ConsoleError('0A000', `SHOW ${name.toUpperCase()} is not supported: the gate has no pool`, {
+        hint: 'SHOW HELP lists what there is.',
+      });
+    }
     const value = (await this.#settings())[name];
     if (value === undefined) {
       throw new ConsoleError('42704', `unrecognized configuration parameter "${name}"`, {

@@ -17,6 +17,8 @@ export const showTopics = [
   'clients',
   'servers',
   'stats',
+  'stats_totals',
+  'pools',
   'stat_ssl',
   'config',
   'databases',
@@ -35,9 +37,27 @@ export function isShowTopic(word: string): word is ShowTopic {
   return (showTopics as readonly string[]).includes(word);
 }
 
+/** What only a pooler has: PgBouncer's topics and commands that are refused by name. */
+const POOLER_TOPICS: ReadonlySet<string> = new Set([
+  'mem',
+  'users',
+  'peers',
+  'peer_pools',
+  'sockets',
+  'active_sockets',
+  'fds',
+  'dns_hosts',
+  'dns_zones',
+  'stats_averages',
+]);
+
+export function isPoolerTopic(word: string): boolean {
+  return POOLER_TOPICS.has(word);
+}
+
 /** The help text, which SHOW HELP sends as a notice as PgBouncer does. */
 export const HELP = [
-  'SHOW HELP|TABLES|CLIENTS|SERVERS|STATS|STAT_SSL|CONFIG|DATABASES|VERSION|STATE|LISTS',
+  'SHOW HELP|TABLES|CLIENTS|SERVERS|POOLS|STATS|STATS_TOTALS|STAT_SSL|CONFIG|DATABASES|VERSION|STATE|LISTS',
   'SHOW RULES|CERTIFICATES|REFUSALS|TOTALS',
   'SHOW name of a setting',
   'SELECT … FROM the tables that SHOW TABLES lists',
@@ -65,8 +85,11 @@ export async function show(topic: ShowTopic, { view, database }: ShowContext): P
     case 'servers':
       return await links(view, 'S');
     case 'stats':
+    case 'stats_totals':
     case 'totals':
       return await totals(view, topic, database);
+    case 'pools':
+      return await pools(view, database);
     case 'config':
       return {
         columns: texts('key', 'value', 'default', 'changeable'),
@@ -121,6 +144,10 @@ async function table(name: string, view: ConsoleView): Promise<ResultSet> {
   const { columns, rows } = await loadTable(name, view);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tables.ts declares PostgreSQL's types only
   return { columns: columns as ResultSet['columns'], rows };
+}
+
+function ints(...names: readonly string[]): ResultSet['columns'] {
+  return names.map((name) => ({ name, type: 'int4' }));
 }
 
 function texts(...names: readonly string[]): ResultSet['columns'] {
@@ -182,7 +209,11 @@ function tlsText({ version, cipher }: ConsoleSession): string {
   return version === null ? '' : `${version}/${cipher ?? ''}`;
 }
 
-async function totals(view: ConsoleView, topic: 'stats' | 'totals', database: string): Promise<ResultSet> {
+async function totals(
+  view: ConsoleView,
+  topic: 'stats' | 'stats_totals' | 'totals',
+  database: string,
+): Promise<ResultSet> {
   const metrics = await view.rows('metrics');
   const sum = (name: string, label = ''): number =>
     metrics.reduce(
@@ -204,10 +235,52 @@ async function totals(view: ConsoleView, topic: 'stats' | 'totals', database: st
       ],
     };
   }
-  const columns = ['total_received', 'total_sent', 'total_client_login_count'];
+  // The gate counts no statements, so PgBouncer's columns of them are not there.
+  const columns =
+    topic === 'stats'
+      ? ['total_received', 'total_sent', 'total_client_login_count']
+      : ['bytes_received', 'bytes_sent', 'client_login_count'];
   return {
     columns: [...texts('database'), ...columns.map((name) => ({ name, type: 'numeric' as const }))],
     rows: [[database, received, sent, logins]],
+  };
+}
+
+/** Counts of a pool that the gate has none of: a client has its server from its login to its end. */
+const NO_POOL = ['sv_idle', 'sv_used', 'sv_tested', 'sv_login', 'maxwait', 'maxwait_us'] as const;
+
+/** One row for each user of each database, as if each were a pool of its own. */
+async function pools(view: ConsoleView, console: string): Promise<ResultSet> {
+  const counts = new Map<string, { readonly names: readonly [string, string]; count: number }>();
+  for (const { user, database: name } of await view.sessions()) {
+    const key = JSON.stringify([name, user]);
+    const pool = counts.get(key) ?? { names: [name, user] as const, count: 0 };
+    pool.count += 1;
+    counts.set(key, pool);
+  }
+  return {
+    columns: [
+      ...texts('database', 'user'),
+      ...ints('cl_active', 'cl_waiting', 'cl_active_cancel_req', 'cl_waiting_cancel_req'),
+      ...ints('sv_active', 'sv_active_cancel', 'sv_being_canceled', ...NO_POOL),
+      ...texts('pool_mode'),
+    ],
+    rows: [...counts.values()].map(({ names, count }) => {
+      const isConsole = names[0] === console;
+      const served = isConsole ? 0 : count;
+      return [
+        ...names,
+        count,
+        0,
+        0,
+        0,
+        served,
+        0,
+        0,
+        ...NO_POOL.map(() => 0),
+        isConsole ? 'statement' : 'session',
+      ];
+    }),
   };
 }
 
@@ -247,6 +320,7 @@ async function stateRows(view: ConsoleView): Promise<SqlValue[][]> {
 }
 
 async function lists(view: ConsoleView): Promise<ResultSet> {
+  const workers = await view.rows('workers');
   const sessions = await view.sessions();
   const distinct = (read: (session: ConsoleSession) => string): number => new Set(sessions.map(read)).size;
   return {
@@ -254,10 +328,14 @@ async function lists(view: ConsoleView): Promise<ResultSet> {
     rows: [
       ['databases', distinct(({ database }) => database)],
       ['users', distinct(({ user }) => user)],
+      ['pools', distinct(({ database, user }) => JSON.stringify([database, user]))],
+      ['free_clients', 0],
       ['used_clients', sessions.length],
+      ['login_clients', workers.reduce((sum, [, , handshakes]) => sum + Number(handshakes), 0)],
+      ['free_servers', 0],
       ['used_servers', sessions.filter((session) => !session.is_console).length],
       ['rules', (await view.rows('rules')).length],
-      ['workers', (await view.rows('workers')).length],
+      ['workers', workers.length],
     ],
   };
 }

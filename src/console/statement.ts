@@ -36,11 +36,24 @@ const TAGS: Readonly<Record<string, string>> = {
   close: 'CLOSE CURSOR ALL',
 };
 
+/** PgBouncer's commands for what only a pooler has. */
+const POOLER_COMMANDS: ReadonlySet<string> = new Set([
+  'pause',
+  'resume',
+  'suspend',
+  'disable',
+  'enable',
+  'reconnect',
+  'kill',
+  'wait_close',
+]);
+
 /** @throws ConsoleError for what the console does not do */
 export function classify(tokens: readonly SqlToken[]): Statement {
   const [first = '', second = ''] = tokens.map((token) => token.word);
   const tag = TAGS[first];
   if (tag !== undefined) return { kind: 'tag', tag };
+  if (POOLER_COMMANDS.has(first)) throw poolersOnly(first);
   switch (first) {
     case 'select':
     case 'with':
@@ -83,6 +96,12 @@ export function classify(tokens: readonly SqlToken[]): Statement {
         },
       );
   }
+}
+
+function poolersOnly(command: string): ConsoleError {
+  return new ConsoleError('0A000', `${command.toUpperCase()} is not supported: the gate has no pool`, {
+    hint: 'KILL_CLIENT id ends one session, SHUTDOWN WAIT_FOR_CLIENTS drains.',
+  });
 }
 
 function word(text: string): SqlToken {

@@ -199,6 +199,8 @@ function finish(connection: Connection, end: End): void {
 async function fail(connection: Connection, failure: GatehouseError): Promise<void> {
   const { gate, life, known, client, said } = connection;
   connection.upstream?.socket.destroy();
+  // SECURITY: a client that is refused and does not hang up would hold its place, and twenty of them the whole console.
+  delist(connection);
   reportFailure(gate, known, failure, relayedBytes(connection));
   // Before the client is told: its next connection, to whichever worker, meets the ban.
   await countFailure(connection, failure);

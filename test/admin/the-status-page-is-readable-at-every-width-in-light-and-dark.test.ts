@@ -53,14 +53,20 @@ const refusal = (index: number) => ({
 });
 
 function gateWith(count: number) {
-  return exampleGate(Array.from({ length: count }, (_, index) => session(index)), {
-    refusals: async () => (count === 0 ? [] : Array.from({ length: 200 }, (_, index) => refusal(index))),
-    readiness: async () => ({ ready: count !== 3, reasons: count === 3 ? ['the upstream does not answer'] : [] }),
-    certificates: async () => ({
-      certificates: [exampleCertificate(), exampleCertificate({ role: 'ca', notAfter: new Date(0) })],
-      crls: [exampleCrl({ nextUpdate: new Date(Date.now() + 3_600_000) })],
-    }),
-  });
+  return exampleGate(
+    Array.from({ length: count }, (_, index) => session(index)),
+    {
+      refusals: async () => (count === 0 ? [] : Array.from({ length: 200 }, (_, index) => refusal(index))),
+      readiness: async () => ({
+        ready: count !== 3,
+        reasons: count === 3 ? ['the upstream does not answer'] : [],
+      }),
+      certificates: async () => ({
+        certificates: [exampleCertificate(), exampleCertificate({ role: 'ca', notAfter: new Date(0) })],
+        crls: [exampleCrl({ nextUpdate: new Date(Date.now() + 3_600_000) })],
+      }),
+    },
+  );
 }
 
 /** Every text whose contrast is below WCAG AA's, with the figure; run in the page. Canvas turns any colour into sRGB. */

@@ -59,7 +59,11 @@ await test('the status page', needs('chromium'), async (t) => {
   t.equal(text.split(hostile).length - 1, 8, 'user, application, database, reasons and rule stay text');
   t.match(text, `"'&<b>`);
   t.match(text, 'U+202Eecila', 'a right-to-left override is shown, not obeyed');
-  t.match(text, /first line\nsecond line\nDid you mean "cert"\?/, 'texts of several lines have several lines');
+  t.match(
+    text,
+    /first line\nsecond line\nDid you mean "cert"\?/,
+    'texts of several lines have several lines',
+  );
   t.notMatch(text, /\\u\{|\\n/, 'nothing is written as an escape sequence');
   t.match(text, 'Not ready');
   t.match(text, /pg_hba\.conf:7: invalid authentication method/);
@@ -136,7 +140,12 @@ await test('another site in the same browser', needs('chromium'), async (t) => {
       await send('/reload', 'POST', 'no-cors'),
       await send('/sessions/1-17', 'DELETE', 'cors'),
       await send('/sessions', 'GET', 'cors'),
-      await send('/sessions/end', 'POST', 'no-cors', new URLSearchParams({ session: '1-17', confirmed: 'yes' })),
+      await send(
+        '/sessions/end',
+        'POST',
+        'no-cors',
+        new URLSearchParams({ session: '1-17', confirmed: 'yes' }),
+      ),
     ];
   }, url);
   t.strictSame(answers, ['blocked', 'blocked', 'blocked', 'blocked'], 'it reads nothing');

@@ -57,12 +57,20 @@ await test('a refresh', needs('chromium'), async (t) => {
   await page.clock.fastForward(5000);
   await page.locator('#s-1-62').waitFor({ state: 'attached' });
   t.equal(await page.locator('#s-1-50').count(), 0, 'it asked again by itself');
-  t.strictSame(await page.evaluate(PLACE), before, 'place, focus, ticks, marked text and details are where they were');
+  t.strictSame(
+    await page.evaluate(PLACE),
+    before,
+    'place, focus, ticks, marked text and details are where they were',
+  );
 
   rows = rows.filter(({ id }) => id !== '1-40');
   await page.clock.fastForward(5000);
   await page.locator('#c-1-40').waitFor({ state: 'detached' });
-  t.match(await page.evaluate(PLACE), { ticked: ['1-20'], button: 'End 1 selected' }, 'what has ended is not selected');
+  t.match(
+    await page.evaluate(PLACE),
+    { ticked: ['1-20'], button: 'End 1 selected' },
+    'what has ended is not selected',
+  );
 
   await page.getByRole('searchbox').fill('user2');
   await page.locator('#found', { hasText: '11 sessions' }).waitFor();

@@ -79,16 +79,29 @@ await test('forms that no page of this listener has made', async (t) => {
   }
   t.equal((await post(all)).status, 403);
   for (const origin of ['http://evil.example', 'null'])
-    t.equal((await post([['token', token], ...all], { origin })).status, 403, 'another site, even with the token');
+    t.equal(
+      (await post([['token', token], ...all], { origin })).status,
+      403,
+      'another site, even with the token',
+    );
   t.strictSame(gate.terminated, []);
 
   const elsewhere = await post([['token', token], ['back', '//evil.example/?q=x&open=\r\nx: y'], ...all]);
   t.equal(elsewhere.status, 303);
   t.match(elsewhere.headers.get('location'), /^\/\?q=x&open=%0D%0Ax%3A\+y&done=[0-9a-f]{32}$/);
   t.strictSame(gate.terminated, ['7-000']);
-  const nothing = await post([['token', token], ['confirmed', 'yes']]);
-  t.match(await (await fetch(url + (nothing.headers.get('location') ?? ''))).text(), /No session was selected/);
-  const large = await post([['token', token], ['session', 'x'.repeat(40_000)]]);
+  const nothing = await post([
+    ['token', token],
+    ['confirmed', 'yes'],
+  ]);
+  t.match(
+    await (await fetch(url + (nothing.headers.get('location') ?? ''))).text(),
+    /No session was selected/,
+  );
+  const large = await post([
+    ['token', token],
+    ['session', 'x'.repeat(40_000)],
+  ]);
   t.equal(large.status, 413, 'a form has a limit');
   t.equal((await fetch(`${url}/sessions/end`, { method: 'POST', body: '{}' })).status, 403, 'no form at all');
 });

@@ -6,11 +6,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import postgres from 'postgres';
-import { test } from 'tap';
 import { environment } from '../clients/behind-gate.ts';
 import { runToEnd } from '../support/run/program.ts';
 import { needs, toolPath, type Tool } from '../support/run/tools.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { CONSOLE } from '../support/pages/compatibility-page.ts';
 import { atConsole, type AtConsole } from './at-console.ts';
+
+const page = compatibility(import.meta.url);
+
+const RAN = 'ten statements with parameters, text and binary results as the driver asks, an error, a time';
 
 const JDBC: Tool = '/usr/share/java/postgresql.jar';
 
@@ -29,7 +34,7 @@ interface Driver {
 
 const drivers: readonly Driver[] = [
   {
-    name: 'psycopg 3, text and binary',
+    name: 'psycopg 3',
     tools: ['/usr/lib/python3/dist-packages/psycopg/__init__.py'],
     command: () => ['/usr/bin/python3', fixture('with-psycopg.py')],
     output: [...answers('True', 'False'), ...answers('True', 'False')],
@@ -41,13 +46,13 @@ const drivers: readonly Driver[] = [
     output: answers('True', 'False'),
   },
   {
-    name: 'asyncpg',
+    name: 'asyncpg 0.27',
     tools: ['/usr/lib/python3/dist-packages/asyncpg/__init__.py'],
     command: () => ['/usr/bin/python3', fixture('with-asyncpg.py')],
     output: answers('True', 'False'),
   },
   {
-    name: 'pgJDBC',
+    name: 'pgJDBC 42.5',
     tools: [JDBC, 'javac'],
     command: (at) => [
       join(toolPath('javac'), '..', 'java'),
@@ -61,13 +66,13 @@ const drivers: readonly Driver[] = [
     output: answers('true', 'false'),
   },
   {
-    name: 'DBD::Pg',
+    name: 'DBD::Pg 3',
     tools: ['/var/lib/dpkg/info/libdbd-pg-perl.list'],
     command: () => ['/usr/bin/perl', fixture('with-dbd-pg.pl')],
     output: answers('1', '0'),
   },
   {
-    name: 'Ruby pg',
+    name: 'Ruby pg 1.4',
     tools: ['/usr/lib/ruby/vendor_ruby/pg.rb'],
     command: () => ['/usr/bin/ruby', fixture('with-ruby-pg.rb')],
     output: answers('t', 'f'),
@@ -75,7 +80,7 @@ const drivers: readonly Driver[] = [
 ];
 
 for (const { name, tools, command, output } of drivers) {
-  await test(name, needs(...tools), async (t) => {
+  await page.row({ client: name, server: CONSOLE, ran: RAN }, needs(...tools), async (t) => {
     const at = await atConsole(t, { upstream: null });
     const [program = '', ...args] = command(at);
     const env = { ...environment(at.conninfo('alice')), PYTHONIOENCODING: 'utf8', LC_ALL: 'C.UTF-8' };
@@ -87,7 +92,7 @@ for (const { name, tools, command, output } of drivers) {
 
 const hour = (): Date => new Date(Date.now() - 3_600_000);
 
-await test('node-postgres', async (t) => {
+await page.row({ client: 'node-postgres 8', server: CONSOLE, ran: RAN }, {}, async (t) => {
   const client = new Client(options(await atConsole(t, { upstream: null })));
   await client.connect();
   try {
@@ -124,7 +129,7 @@ await test('node-postgres', async (t) => {
   }
 });
 
-await test('postgres.js', async (t) => {
+await page.row({ client: 'postgres.js 3', server: CONSOLE, ran: RAN }, {}, async (t) => {
   const sql = postgres({
     ...options(await atConsole(t, { upstream: null })),
     max: 1,
@@ -192,3 +197,5 @@ function jdbcUrl({ gate, credentials }: AtConsole): string {
   });
   return `jdbc:postgresql://localhost:${gate.port}/gatehouse?${parameters.toString()}`;
 }
+
+await page.complete();

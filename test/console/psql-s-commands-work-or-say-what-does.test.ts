@@ -6,9 +6,15 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { runClient } from '../support/peers/psql.ts';
 import { connectionString } from '../support/peers/psql.ts';
+import { compatibility } from '../support/pages/compatibility.ts';
+import { CONSOLE } from '../support/pages/compatibility-page.ts';
 import { atConsole, Talk } from './at-console.ts';
 
-await test('one psql session', async (t) => {
+const page = compatibility(import.meta.url);
+
+const RAN = String.raw`\conninfo, \timing, \x, \gdesc, \copy, several statements at once, errors, variables`;
+
+await page.row({ client: 'psql 15 with libpq 15 and 18', server: CONSOLE, ran: RAN }, {}, async (t) => {
   const { gate, conninfo } = await atConsole(t, { upstream: null });
   const file = join(gate.directory, 'copied');
   const script = [
@@ -105,3 +111,5 @@ await test("PgBouncer's commands have its columns", async (t) => {
   t.equal(await shown('SHOW STAT_SSL'), 'pid|ssl|version|cipher|bits|client_dn|client_serial|issuer_dn');
   t.match(await shown('SHOW nothing'), 'unrecognized configuration parameter "nothing"');
 });
+
+await page.complete();

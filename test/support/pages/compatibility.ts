@@ -1,8 +1,8 @@
-// The tests behind docs/compatibility.md: every row of it is a test of test/clients. Each file compares its own rows
+// The tests behind docs/compatibility.md: every row of it is a test of test/clients or test/console. Each file compares its own rows
 // with the page; tools/compatibility-docs.ts writes the page from a run in which all of them passed.
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test, type Test } from 'tap';
 import {
@@ -42,7 +42,7 @@ export class Compatibility {
     if (process.env[RECORD_TO] !== undefined) return;
     await test('docs/compatibility.md has these rows (npm run compatibility writes them)', async (t) => {
       const page = existsSync(COMPATIBILITY_PAGE) ? readFileSync(COMPATIBILITY_PAGE, 'utf8') : '';
-      const ours = page.split('\n').filter((line) => line.endsWith(`(../test/clients/${this.#file}) |`));
+      const ours = page.split('\n').filter((line) => line.endsWith(`(../test/${this.#file}) |`));
       t.strictSame(ours.toSorted(), this.#rows.map(tableLine).toSorted());
     });
   }
@@ -50,5 +50,6 @@ export class Compatibility {
 
 /** For a test file: `const page = compatibility(import.meta.url)`. */
 export function compatibility(url: string): Compatibility {
-  return new Compatibility(basename(fileURLToPath(url)));
+  const file = fileURLToPath(url);
+  return new Compatibility(`${basename(dirname(file))}/${basename(file)}`);
 }
