@@ -65,7 +65,7 @@ function reasons({ status, readiness }: HeadContent): HtmlValue {
 }
 
 /** A text of several lines, each on its own. */
-export function lines(text: string): HtmlValue {
+function lines(text: string): HtmlValue {
   return text.split('\n').map((line, index) => [index === 0 ? null : html`<br />`, Html.seen(line)]);
 }
 

@@ -27,7 +27,7 @@ export function urgencyOf({ from, to }: Life, now: Date): Urgency {
 }
 
 /** A span in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`. */
-export function span(ms: number): string {
+function span(ms: number): string {
   if (ms < MINUTE_MS) return `${Math.max(0, Math.floor(ms / 1000))} s`;
   if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
   if (ms < 2 * DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`;
@@ -42,7 +42,7 @@ export function timeLeft(life: Life, now: Date): Html {
 }
 
 /** The class that colours it; none where it says nothing. */
-export function tone(urgency: Urgency): string {
+function tone(urgency: Urgency): string {
   return urgency === 'over' ? 'bad' : urgency === 'soon' ? 'soon' : 'plain';
 }
 
