@@ -603,7 +603,7 @@ export const mutations: readonly Mutation[] = [
     removes: 'the turns in which the handshakes of one address run',
     from: 'await this.#turns.take(life, block);',
     to: '',
-    tests: ['attacks/certificates-that-are-slow-to-verify-cost-their-address-and-nobody-else.test.ts'],
+    tests: ['session/the-handshakes-of-one-address-take-turns.test.ts'],
   },
   {
     file: 'admin/visitors.ts',
