@@ -11,7 +11,7 @@ await test('the second begins when the first is over, another address at once', 
   /** A handshake that fails when `end` resolves. */
   const handshake = async (name: string, address: string, end: Promise<void>): Promise<void> => {
     const life = new EndSignal();
-    strangers.enter(life, address, () => 0, 100);
+    strangers.enter(life, { block: address, chargedTo: address }, () => 0, 100);
     const failing = strangers.handshake(life, address, async (ready) => {
       await ready();
       order.push(`${name} begins`);
