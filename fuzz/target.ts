@@ -26,6 +26,7 @@ export const targets = {
   'proxy-header': async () => (await import('./targets/proxy-header.ts')).proxyHeaderTarget(),
   hba: async () => (await import('./targets/rules.ts')).hbaTarget(),
   ident: async () => (await import('./targets/rules.ts')).identTarget(),
+  hosts: async () => (await import('./targets/hosts.ts')).hostsTarget(),
   userlist: async () => (await import('./targets/passwords.ts')).userlistTarget(),
   scram: async () => (await import('./targets/passwords.ts')).scramTarget(),
   settings: async () => (await import('./targets/settings.ts')).settingsTarget(),

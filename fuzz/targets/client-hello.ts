@@ -2,6 +2,8 @@
 // up no sooner than it knows, and keep no more than it needs.
 
 import { ClientHelloCollector, decodeClientHello } from '../../src/tls/handshake/client-hello.ts';
+import { toPrintableAscii } from '../../src/base/bytestring.ts';
+import { readServerName } from '../../src/tls/handshake/server-name.ts';
 import { clientHello, splitIntoRecords } from '../../test/support/peers/tls-bytes.ts';
 import { Draws, pieces } from '../draws.ts';
 import { promise, type Target } from '../target.ts';
@@ -38,7 +40,19 @@ export async function clientHelloTarget(): Promise<Target> {
       }
       promise(bytes.subarray(0, taken).equals(collector.received), 'all that was pushed can be put back');
       const facts = decodeClientHello(bytes);
+      const wanted = readServerName(bytes);
+      promise(
+        collector.message !== null || wanted.kind === 'unreadable' || collector.isTooLong,
+        'no host is read from a ClientHello that is not whole',
+      );
       if (facts === null) return;
+      if (wanted.kind === 'named')
+        promise(
+          toPrintableAscii(wanted.name.slice(0, 255)) === facts.sni,
+          'the host that decides is the host that the log shows',
+        );
+      if (wanted.kind === 'none')
+        promise(facts.sni === null, 'a client that names a host is not one that names none');
       const shown = [facts.sni ?? '', ...facts.alpn, ...facts.versions, ...facts.groups];
       promise(
         shown.every((text) => /^[\x20-\x7e]*$/.test(text)),

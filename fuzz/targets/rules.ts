@@ -21,7 +21,7 @@ import { promise, tokens, type Target } from '../target.ts';
 const ROLES = rolesOf({ app: ['alice', 'ops'], ops: ['bob'] });
 const FILES = [HBA_FILE, '/etc/gate/extra.conf', '/etc/gate/more/one.conf', '/etc/gate/lists/users'] as const;
 /** Between the files of one input. */
-const NEXT_FILE = '\x1c';
+export const NEXT_FILE = '\x1c';
 
 const CERTIFICATE = {
   cn: 'alice',
@@ -107,7 +107,7 @@ export function identTarget(): Target {
 }
 
 /** The input as files: the first is the one to load. */
-function filesOf(input: Buffer, first: string = HBA_FILE): FileSystem {
+export function filesOf(input: Buffer, first: string = HBA_FILE): FileSystem {
   const texts = fromBytes(input).split(NEXT_FILE);
   const names = [first, ...FILES.slice(1)];
   const files = new Map(
@@ -122,7 +122,7 @@ function filesOf(input: Buffer, first: string = HBA_FILE): FileSystem {
 }
 
 /** Null when it was refused in the way in which it should be. */
-function loaded<T>(load: () => T): T | null {
+export function loaded<T>(load: () => T): T | null {
   try {
     return load();
   } catch (error) {
