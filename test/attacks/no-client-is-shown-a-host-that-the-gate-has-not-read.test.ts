@@ -64,6 +64,10 @@ function withServerName(hello: Buffer, body: Buffer | null, extra: readonly Buff
   ]);
 }
 
+const handshake = (part: Buffer): Buffer => record(recordType.handshake, part);
+
+const isItsOwn = ({ code }: LogLine): boolean => code?.startsWith('tls-') === true && code !== 'tls-eof';
+
 const serverName = (name: string): Buffer =>
   Buffer.concat([u16(name.length + 3), Buffer.from([0]), u16(name.length), Buffer.from(name)]);
 
@@ -115,10 +119,7 @@ await test('the alerts are those of PostgreSQL 19', async (t) => {
     ['could not accept SSL connection: callback failed'],
     'in the words of PostgreSQL',
   );
-  t.strictSame([...new Set(lines.map(({ code }) => code))].toSorted(), [
-    'tls-handshake-failed',
-    'tls-unrecognized-name',
-  ]);
+  t.same(new Set(lines.map(({ code }) => code)), new Set(['tls-handshake-failed', 'tls-unrecognized-name']));
 });
 
 await test('what the gate cannot read', async (t) => {
@@ -158,7 +159,6 @@ await test('what the gate cannot read', async (t) => {
   );
 
   const message = hello.subarray(5);
-  const handshake = (part: Buffer): Buffer => record(recordType.handshake, part);
   const twice = Buffer.concat([u16(0), u16(14), serverName('b.example')]);
   const odd: Readonly<Record<string, Buffer>> = {
     'two names': inRecord(withServerName(hello, serverName('a.example'), [twice])),
@@ -188,7 +188,6 @@ await test('what the gate cannot read', async (t) => {
     t.ok(answer.length <= 14, `${name}: no more than an alert`);
     t.notOk(answer.includes(shown.subarray(0, 60)), `${name}: no certificate`);
     // Other clients of this test have left in the middle of their handshakes.
-    const isItsOwn = ({ code }: LogLine): boolean => code?.startsWith('tls-') === true && code !== 'tls-eof';
     const { code } = await gate.waitForLog(isItsOwn, { from });
     if (name === 'no TLS') t.equal(code, 'tls-not-tls');
   }

@@ -120,6 +120,35 @@ await test('what comes out the same stays, host by host', async (t) => {
   t.equal(holder.current.tls, before.tls);
 });
 
+/** What each kind of client meets. */
+const choices = (state: Snapshot): unknown[] =>
+  (
+    [
+      { kind: 'named', name: 'ONE.example' },
+      { kind: 'named', name: 'two.example' },
+      { kind: 'none' },
+      { kind: 'malformed' },
+      { kind: 'unreadable' },
+    ] as const
+  ).map((wanted) => {
+    const choice = state.tls?.choose(wanted);
+    if (choice?.kind !== 'host') return choice;
+    const { names, label, certFile, caFile, material } = choice.host;
+    const { cert, key, ca, crl, requestCert } = material.options;
+    return {
+      names,
+      label,
+      certFile,
+      caFile,
+      cert,
+      key,
+      ca,
+      crl,
+      requestCert,
+      lists: material.plainLists?.length,
+    };
+  });
+
 await test('a worker makes the same of it', async (t) => {
   const { authority, path, yaml } = setUp(t);
   const holder = new ConfigHolder(await loadSnapshot(yaml));
@@ -130,33 +159,6 @@ await test('a worker makes the same of it', async (t) => {
     return sent.length;
   };
   await send(null);
-  const choices = (state: Snapshot): unknown[] =>
-    (
-      [
-        { kind: 'named', name: 'ONE.example' },
-        { kind: 'named', name: 'two.example' },
-        { kind: 'none' },
-        { kind: 'malformed' },
-        { kind: 'unreadable' },
-      ] as const
-    ).map((wanted) => {
-      const choice = state.tls?.choose(wanted);
-      if (choice?.kind !== 'host') return choice;
-      const { names, label, certFile, caFile, material } = choice.host;
-      const { cert, key, ca, crl, requestCert } = material.options;
-      return {
-        names,
-        label,
-        certFile,
-        caFile,
-        cert,
-        key,
-        ca,
-        crl,
-        requestCert,
-        lists: material.plainLists?.length,
-      };
-    });
   t.strictSame(choices(worker.current), choices(holder.current));
   const [, kept] = worker.current.tls?.materials ?? [];
   const before = holder.parts;
