@@ -1,11 +1,25 @@
 #!/usr/bin/env node
 // The command. Written for any Node, so that one that is too old is told so instead of failing on syntax.
 
+import { readFileSync } from 'fs';
+
 var needed = [24, 17];
 var found = process.versions.node.split('.').map(Number);
 if (found[0] < needed[0] || (found[0] === needed[0] && found[1] < needed[1])) {
+  var version = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
+  var words = ['npx -p node@26 -p pg-gatehouse@' + version + ' pg-gatehouse'].concat(
+    process.argv.slice(2).map(function (word) {
+      return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : "'" + word.replace(/'/g, "'\\''") + "'";
+    }),
+  );
   process.stderr.write(
-    'pg-gatehouse needs Node ' + needed.join('.') + ' or newer; this is Node ' + process.versions.node + '\n',
+    'pg-gatehouse needs Node ' +
+      needed.join('.') +
+      ' or newer; this is Node ' +
+      process.versions.node +
+      '\nThis command brings one along:\n  ' +
+      words.join(' ') +
+      '\n',
   );
   process.exit(1);
 }

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { text as textOf } from 'node:stream/consumers';
 import type { TestAuthority } from '../test/support/certificates/certificates.ts';
 import { isPlainObject, writeGateFiles, type GateFiles } from '../test/support/run/gate-files.ts';
-import { cleanEnvironment, programArgs } from '../test/support/run/program.ts';
+import { cleanEnvironment, programCommand } from '../test/support/run/program.ts';
 import { atEnd, type Scope } from '../test/support/run/scope.ts';
 import { supervise, type Supervised } from '../test/support/run/supervise.ts';
 import { within } from '../test/support/run/waiting.ts';
@@ -106,9 +106,10 @@ export class SoakGate {
     onDeath: (why: string) => void,
   ): Promise<void> {
     writeGateFiles(this.directory, authority, files);
+    const [command, ...before] = programCommand('dist');
     const child = await supervise({
-      command: process.execPath,
-      args: [...programArgs('dist'), 'serve', '--config', join(this.directory, 'gatehouse.yaml')],
+      command,
+      args: [...before, 'serve', '--config', join(this.directory, 'gatehouse.yaml')],
       cwd: this.directory,
       env: cleanEnvironment(),
       stopSignal: 'SIGTERM',

@@ -75,7 +75,7 @@ export async function launch(
 ): Promise<Gate> {
   const { postgres, authority, server } = stage;
   return await startGate(scope, {
-    program: join(folder, 'bin/pg-gatehouse.js'),
+    command: [process.execPath, join(folder, 'bin/pg-gatehouse.js')],
     ...(nodeOptions === undefined ? {} : { env: { NODE_OPTIONS: nodeOptions } }),
     authority,
     server,

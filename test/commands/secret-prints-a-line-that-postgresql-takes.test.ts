@@ -4,7 +4,7 @@
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import { programArgs, runProgram, runToEnd, type Finished } from '../support/run/program.ts';
+import { programCommand, runProgram, runToEnd, type Finished } from '../support/run/program.ts';
 import { psql } from '../support/peers/psql.ts';
 import { needs, toolPath } from '../support/run/tools.ts';
 
@@ -101,7 +101,7 @@ run([b'pasz\\x7fs\\r', b'pass\\r'])
 run([b'pass\\r', b'other\\r'])
 run([b'\\x03'])
 `;
-  const program = [process.execPath, ...programArgs(), 'secret', 'al', '--plain'];
+  const program = [...programCommand(), 'secret', 'al', '--plain'];
   const { stdout } = await runToEnd(toolPath('python3'), ['-c', script, ...program]);
   const [same, different, stopped] = stdout.split('\n');
   t.equal(same, String.raw`0 'Password for al: |\r\nAgain: |\r\n"al" "pass"\r\n'`);

@@ -8,7 +8,7 @@ import { createAdminServer } from '../../src/admin/server.ts';
 import { adminSettings, exampleGate, exampleSession, startAdmin } from '../admin/example-gate.ts';
 import { fittedTable } from '../../src/commands/table.ts';
 import { freePort } from '../support/run/free-port.ts';
-import { programArgs, runProgram, runToEnd } from '../support/run/program.ts';
+import { programCommand, runProgram, runToEnd } from '../support/run/program.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 import { needs, toolPath } from '../support/run/tools.ts';
 
@@ -78,7 +78,7 @@ await test(
   async (t) => {
     const many = Array.from({ length: 30 }, (_, index) => exampleSession({ id: `1-${index}` }));
     const url = await startAdmin(t, exampleGate(many).view);
-    const command = [process.execPath, ...programArgs(), 'sessions', '--admin', url, '--watch', '0.2'];
+    const command = [...programCommand(), 'sessions', '--admin', url, '--watch', '0.2'];
     const env = { TERM: 'xterm' };
     const { code, stdout, stderr } = await runToEnd(toolPath('python3'), ['-c', TERMINAL, ...command], {
       env,

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import t from 'tap';
-import { cleanEnvironment, programArgs, runToEnd } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand, runProgram, runToEnd } from '../support/run/program.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 import { needs } from '../support/run/tools.ts';
@@ -20,7 +20,8 @@ const START_MS = 60_000;
 
 /** Starts `demo`; its temporary directory is made in `tmp`. */
 function startDemo(scope: Scope, tmp: string, ...args: readonly string[]): Demo {
-  const child = spawn(process.execPath, [...programArgs(), 'demo', ...args], {
+  const [command, ...before] = programCommand();
+  const child = spawn(command, [...before, 'demo', ...args], {
     env: cleanEnvironment({ TMPDIR: tmp }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -94,7 +95,7 @@ void t.test('Ctrl-C while it still starts', async (test) => {
 });
 
 void t.test('a port that is none', async (test) => {
-  const { code, stderr } = await runToEnd(process.execPath, [...programArgs(), 'demo', '--port', '65536']);
+  const { code, stderr } = await runProgram(['demo', '--port', '65536']);
   test.equal(code, 2);
   test.match(stderr, 'It must be a number from 0 to 65535.');
 });

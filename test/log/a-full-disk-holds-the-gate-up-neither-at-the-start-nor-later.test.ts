@@ -10,7 +10,7 @@ import { letIn, TRUST, until } from '../session/clients.ts';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { freePort } from '../support/run/free-port.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
-import { cleanEnvironment, programArgs } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand } from '../support/run/program.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { atEnd } from '../support/run/scope.ts';
 import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
@@ -45,7 +45,7 @@ void test('a disk that was full from the start', async (t) => {
   const port = await freePort();
   const config = { port };
   writeGateFiles(directory, authority, { hba: TRUST, upstream, config });
-  const program = [process.execPath, ...programArgs('dist'), 'serve', '--config', 'gatehouse.yaml'];
+  const program = [...programCommand('dist'), 'serve', '--config', 'gatehouse.yaml'];
   const gate = await supervise({
     command: '/bin/sh',
     args: ['-c', 'exec "$0" "$@" >/dev/full', ...program],

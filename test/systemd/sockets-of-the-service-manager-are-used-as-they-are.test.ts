@@ -10,7 +10,7 @@ import { testAuthority } from '../support/certificates/certificates.ts';
 import { portOf } from '../support/run/free-port.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
 import { Gate } from '../support/run/gate.ts';
-import { cleanEnvironment, programArgs } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand } from '../support/run/program.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
@@ -33,10 +33,10 @@ async function startActivated(
   const authority = testAuthority(t);
   const directory = temporaryDirectory(t);
   writeGateFiles(directory, authority, { hba: 'host all all all trust\n', upstream, config });
-  const program = [...programArgs(), 'serve', '--config', join(directory, 'gatehouse.yaml')];
+  const program = [...programCommand(), 'serve', '--config', join(directory, 'gatehouse.yaml')];
   const environment = Object.entries(cleanEnvironment()).map(([name, value]) => `${name}=${value}`);
   const script = `export LISTEN_FDS=${sockets.length} LISTEN_PID=${listenPid}; exec "$0" "$@"`;
-  const child = spawn('env', ['-i', ...environment, '/bin/sh', '-c', script, process.execPath, ...program], {
+  const child = spawn('env', ['-i', ...environment, '/bin/sh', '-c', script, ...program], {
     stdio: ['ignore', 'pipe', 'pipe', ...sockets.map(descriptorOf)],
   });
   const { stdout, stderr } = child;

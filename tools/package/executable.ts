@@ -45,7 +45,8 @@ export function makeExecutable(work: string, output: string): Made {
   writeFileSync(
     config,
     JSON.stringify({
-      main: join(work, 'executable.mjs'),
+      // As it stands here the path becomes part of the executable: a relative one is the same on every machine.
+      main: 'executable.mjs',
       mainFormat: 'module',
       executable: node,
       output,
@@ -53,11 +54,11 @@ export function makeExecutable(work: string, output: string): Made {
       // No snapshot, so no memory of the building machine; no code cache, which differs from build to build.
       useSnapshot: false,
       useCodeCache: false,
-      assets: { 'engine-thread.js': join(work, 'engine-thread.js') },
+      assets: { 'engine-thread.js': 'engine-thread.js' },
       ...FLAGS,
     }),
   );
-  run(process.execPath, ['--build-sea', config]);
+  run(process.execPath, ['--build-sea', config], { cwd: work });
   // macOS starts nothing that is not signed.
   if (process.platform === 'darwin') run('codesign', ['--sign', '-', output]);
   chmodSync(output, 0o755);

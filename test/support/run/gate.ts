@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { testAuthority, type TestAuthority } from '../certificates/certificates.ts';
 import { isPlainObject, writeGateFiles, type GateFiles } from './gate-files.ts';
-import { cleanEnvironment, programArgs, type Via } from './program.ts';
+import { cleanEnvironment, programCommand, type Via } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 import { Metrics } from './scrape.ts';
 import { supervise, type Exit, type Supervised } from './supervise.ts';
@@ -18,8 +18,8 @@ import { Arrivals, PATIENCE_MS, within } from './waiting.ts';
 export interface GateOptions extends GateFiles {
   readonly env?: Readonly<Record<string, string>>;
   readonly via?: Via;
-  /** Another program than the one of this tree: its bin. */
-  readonly program?: string;
+  /** Another program than the one of this tree: the command up to the program's own arguments. */
+  readonly command?: readonly string[];
   /** Shell commands that come before the program, in its own process: limits, variables that name its pid. */
   readonly prelude?: string;
   /** Whose certificates: default, a new authority of this test (`gate.authority`). */
@@ -74,8 +74,7 @@ export async function startGate(t: Scope, options: GateOptions): Promise<Gate> {
   const directory = temporaryDirectory(t);
   writeGateFiles(directory, authority, options);
   const program = [
-    process.execPath,
-    ...(options.program === undefined ? programArgs(options.via) : [options.program]),
+    ...(options.command ?? programCommand(options.via)),
     'serve',
     '--config',
     join(directory, 'gatehouse.yaml'),

@@ -1,4 +1,5 @@
-// The program under test as a user starts it: from src/ by type stripping, or from dist/ through its bin.
+// The program under test as a user starts it: from src/ by type stripping, from dist/ through its bin, or as the single
+// executable that the environment variable GATEHOUSE_PROGRAM names.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,15 +25,20 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Node's arguments up to the program itself. */
-export function programArgs(via: Via = 'src'): readonly string[] {
+/** The executable under test; null when it is the program of this tree under Node. */
+export const EXECUTABLE = process.env['GATEHOUSE_PROGRAM'] ?? null;
+
+/** The command up to the program's own arguments. */
+export function programCommand(via: Via = 'src'): readonly [command: string, ...args: string[]] {
+  if (EXECUTABLE !== null) return [EXECUTABLE];
   const file = via === 'src' ? '../../../src/cli.ts' : '../../../bin/pg-gatehouse.js';
-  return [fileURLToPath(new URL(file, import.meta.url))];
+  return [process.execPath, fileURLToPath(new URL(file, import.meta.url))];
 }
 
 /** Runs `pg-gatehouse ARGS…` to its end: check, explain, pki, wrong usage. */
 export async function runProgram(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return runToEnd(process.execPath, [...programArgs(options.via), ...args], options);
+  const [command, ...before] = programCommand(options.via);
+  return runToEnd(command, [...before, ...args], options);
 }
 
 /** Runs a command to its end and collects what it says. @throws Error when it cannot be started or does not end. */
