@@ -126,6 +126,34 @@ export const mutations: readonly Mutation[] = [
     tests: ['attacks/cve-2021-23214-plaintext-stuffed-after-a-request-is-never-used.test.ts'],
   },
   {
+    file: 'session/identity.ts',
+    removes: "the filter of a client's own settings under the prefix",
+    from: 'filter(([name]) => !isUnder(name, prefix))',
+    to: "filter(([name]) => !isUnder(name, prefix) || name !== '')",
+    tests: ['session/no-spelling-of-a-client-forges-who-it-is.test.ts'],
+  },
+  {
+    file: 'session/identity.ts',
+    removes: 'the doubt about an error that the client itself may have caused',
+    from: '!isOfTheClient && REFUSALS',
+    to: 'REFUSALS',
+    tests: ['session/the-server-is-told-where-the-client-is-and-who.test.ts'],
+  },
+  {
+    file: 'session/upstream-step.ts',
+    removes: "the proof that the upstream refuses the gate's settings and not the user",
+    from: "if (second === 'settings-refused') throw",
+    to: "gate.identityMemory.note(settings, false);\n  if (second === 'settings-refused') throw",
+    tests: ['session/the-server-is-told-where-the-client-is-and-who.test.ts'],
+  },
+  {
+    file: 'protocol/startup-options.ts',
+    removes: 'the second reading of `options`, as servers before 9.5 read them',
+    from: 'for (const split of [splitWithEscapes, splitAtSpaces]) {',
+    to: 'for (const split of [splitWithEscapes]) {',
+    tests: ['session/no-spelling-of-a-client-forges-who-it-is.test.ts'],
+  },
+  {
     file: 'session/cancel-step.ts',
     removes: "the gate's own cancel key in the place of the upstream's",
     from: 'key: gate.sessions.issueKey(session, theirs.pid, cancelKeyLength(minorVersion)) }',
@@ -233,10 +261,10 @@ export const mutations: readonly Mutation[] = [
     tests: ['opening/no-load-balancer-declares-an-address-that-no-client-has.test.ts'],
   },
   {
-    file: 'session/connection.ts',
+    file: 'session/upstream-step.ts',
     removes: 'the wait of the relay for the end of the login',
-    from: 'return await logIn({',
-    to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  return await logIn({",
+    from: 'const login = await logIn({',
+    to: "client.on('readable', () => void link.socket.write(client.read() ?? ''));\n  const login = await logIn({",
     tests: ['attacks/a-stranger-s-commands-never-reach-an-upstream-that-trusts.test.ts'],
   },
   {

@@ -45,6 +45,8 @@ const CLIENTS: readonly { readonly ahead: Buffer; readonly ends: boolean }[] = [
 /** The first of the inputs kept in test/fixtures draw the client that answers. */
 const WAYS = CLIENTS.flatMap((client) => DEMANDS.map((demand) => ({ client, demand })));
 const STARTUP = Buffer.from('startup');
+/** What an upstream says that does not take the gate's settings. */
+const OURS = 'ours';
 const OUR_KEY: CancelKey = { pid: 7, key: Buffer.alloc(32, 7) };
 const GREETING = [
   parameterStatus('server_version', '10.23'),
@@ -73,6 +75,8 @@ export function loginTarget(): Target {
         errorResponse({ S: 'FATAL', C: '28P01', M: 'no' }),
       ),
       seed('none', authenticationOk(), ...GREETING, parameterStatus('a', 'b')),
+      seed('none', authenticationOk(), errorResponse({ S: 'FATAL', C: '42704', M: OURS })),
+      seed('md5', authenticationMd5Password(), authenticationOk(), errorResponse({ C: '42704', M: OURS })),
       ...CLIENTS.map((_, client) =>
         seedFor(client, 'md5', authenticationMd5Password(), authenticationOk(), ...GREETING),
       ),
@@ -84,6 +88,7 @@ export function loginTarget(): Target {
       ...SCRAM,
       ...GREETING,
       errorResponse({ C: '28000' }),
+      errorResponse({ C: '42704', M: OURS }),
       noticeResponse({}),
     ],
     run: async (input) => {
@@ -185,6 +190,7 @@ async function loggedIn(
   const sent: Buffer[] = [];
   const written: Buffer[] = [];
   const keys: CancelKey[] = [];
+  const isTrial = (pattern[0] ?? 0) % 2 === 1;
   let authenticated = 0;
   const socket = endpoint(written);
   const client = endpoint(sent);
@@ -203,6 +209,7 @@ async function loggedIn(
     user: 'alice',
     signal: new AbortController().signal,
     answers: null,
+    settings: isTrial ? { isTrial, isRefusal: (error) => error.message === OURS } : null,
     onAsked: () => undefined,
     onBackendKey: (theirs) => {
       keys.push(theirs);
@@ -230,7 +237,10 @@ async function loggedIn(
     return { sent, written: Buffer.concat(written), authenticated, rest, keys };
   };
   try {
-    return outcome((await login).rest);
+    const result = await login;
+    if (result !== 'settings-refused') return outcome(result.rest);
+    promise(authenticated === 0, 'the client does not know of a login that is made again');
+    return outcome(null);
   } catch (error) {
     if (error instanceof GatehouseError) return outcome(null);
     throw error;

@@ -1,5 +1,6 @@
 // The StartupMessage: every body is a request or an error of PostgreSQL's, and what goes to the upstream says the same
-// as what came.
+// as what came. With a prefix for the gate's own settings, nothing of the client's is set under it, by any server's
+// reading, and all else is.
 
 import { GatehouseError } from '../../src/base/errors.ts';
 import {
@@ -7,6 +8,8 @@ import {
   MAX_STARTUP_PACKET_LENGTH,
   type StartupRequest,
 } from '../../src/protocol/startup-message.ts';
+import type { Settings } from '../../src/config/schema.ts';
+import { upstreamStartup, type UpstreamStartup } from '../../src/session/identity.ts';
 import { acceptStartup } from '../../src/session/startup.ts';
 import {
   decodeMessages,
@@ -18,6 +21,13 @@ import { promise, type Target } from '../target.ts';
 
 const VERSION_BYTES = 4;
 const LENGTH_BYTES = 4;
+const PREFIX = 'g_h';
+const OPTIONS = [
+  '-c g_h.x=1 -c a.b=2',
+  '--g-h.x=1 --a-b=g_h.x',
+  '-ecG_H.x=1 -S 4\\ 5 -e- g\\_h.x=1',
+  '-c a=b\\ -c g_h.x=1',
+];
 
 export function startupTarget(): Target {
   const seed = (parameters: Parameters, version?: number): Buffer =>
@@ -28,6 +38,8 @@ export function startupTarget(): Target {
     seeds: [
       seed({ user: 'alice', database: 'app', application_name: 'psql', client_encoding: 'UTF8' }),
       seed({ user: 'alice' }, (3 << 16) | 2),
+      ...OPTIONS.map((options) => seed({ user: 'alice', options })),
+      seed({ user: 'alice', 'G_H.X': '1', application_name: 'g_h.x' }),
       seed({ user: 'alice', '_pq_.cursor': '1', options: '-c geqo=off' }, (3 << 16) | 9999),
       seed([
         ['user', 'alice'],
@@ -48,6 +60,15 @@ export function startupTarget(): Target {
       'true\0',
       'OFF\0',
       'database\0database\0',
+      'options\0',
+      '-c g_h.x=1 ',
+      '--G-H.x=',
+      '-ec',
+      '\\',
+      '\\ ',
+      ' -',
+      '-S',
+      'g_h.',
     ],
     run: (input) => {
       if (input.length < VERSION_BYTES) return;
@@ -68,6 +89,7 @@ export function startupTarget(): Target {
       );
       checkNegotiation(request, Buffer.concat(sent));
       checkForwarded(request);
+      checkFiltered(request);
     },
   };
 }
@@ -110,4 +132,68 @@ function checkForwarded(request: StartupRequest): void {
     if (name === 'user' || name === 'database') continue;
     promise(again.parameters.get(name) === value, 'the upstream reads the same parameters');
   }
+}
+
+/** What the upstream gets with the gate's own settings, read by an independent reader. */
+function checkFiltered(request: StartupRequest): void {
+  const upstream = { identity_prefix: PREFIX, application_name_add_host: true };
+  const rule = { file: '/pg_hba.conf', line: 1 };
+  const client = { host: '::1', port: 5, dn: null, identity: null, rule };
+  let sent: UpstreamStartup;
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it reads nothing else of the settings
+    sent = upstreamStartup(request, { upstream } as unknown as Settings, client, true);
+  } catch (error) {
+    const isRefusal = error instanceof GatehouseError && error.code === 'identity-setting-unclear';
+    promise(isRefusal, 'refused where it cannot be told, and never in another way');
+    const text = (request.parameters.get('options') ?? '').toLowerCase();
+    return promise(
+      text.replaceAll('\\', '').replaceAll('-', '_').includes('g_h.'),
+      'and not without a cause',
+    );
+  }
+  promise(sent.packet.length <= MAX_STARTUP_PACKET_LENGTH, 'no longer than the upstream takes');
+  const { parameters } = acceptStartup(sent.packet.readInt32BE(4), sent.packet.subarray(8), () => undefined);
+  const under = [...parameters.keys()].filter((name) => isOurs(name));
+  promise(
+    under.every((name) => sent.added.includes(name)),
+    () => `under the prefix: ${under.join()}`,
+  );
+  const [before, after] = [request.parameters.get('options') ?? '', parameters.get('options') ?? ''];
+  for (const hasEscapes of [true, false]) {
+    const names = settingsOf(after, hasEscapes);
+    promise(!names.some(isOurs), () => `${JSON.stringify(after)} still sets ${names.join()}`);
+  }
+  promise(
+    settingsOf(before, true)
+      .filter((setting) => !isOurs(setting))
+      .join('\0') === settingsOf(after, true).join('\0'),
+    'the other settings stay',
+  );
+  const name = parameters.get('application_name') ?? '';
+  const isLong = request.replication === 'physical' || sent.leftOut.includes('application_name');
+  promise(isLong || (name.length <= 63 && name.endsWith(' - [::1]:5')), () => `application_name ${name}`);
+}
+
+function isOurs(setting: string): boolean {
+  return /^g[_-]h\./i.test(setting);
+}
+
+/** The settings, `name=value`, that a server takes from `options` before it finds fault. */
+function settingsOf(options: string, hasEscapes: boolean): string[] {
+  const words = hasEscapes
+    ? [...options.matchAll(/(?:\\[^]|[^\s\\]|\\$)+/g)].map(([word]) => word.replaceAll(/\\([^]?)/g, '$1'))
+    : options.split(/[ \t\n\v\f\r]+/).filter(Boolean);
+  const settings: string[] = [];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    // glibc's getopt passes over a word that is no switch and goes on with the next.
+    if (!/^-./.test(word)) continue;
+    if (word === '--') break;
+    const [, letter = '', rest = ''] = /^-[beEFijlnOPsT]*([ABcCDdfhkNoprStvW-]?)([^]*)$/.exec(word)!;
+    if (letter === '' && rest !== '') break;
+    if (letter === '') continue;
+    const argument = rest === '' ? words.shift() : rest;
+    if (argument !== undefined && (letter === 'c' || letter === '-')) settings.push(argument);
+  }
+  return settings;
 }

@@ -334,6 +334,11 @@ export const codes = {
     'error',
     'The upstream asked for a weaker proof, or none, than the deciding line demands.',
   ),
+  'identity-setting-unclear': entry(
+    '42501',
+    'warn',
+    "The client's `options` may set something under `upstream.identity_prefix`, and servers of different versions would read them differently.",
+  ),
   'upstream-refused': entry(
     null,
     'info',

@@ -112,6 +112,14 @@ export function string(entry: Entry): Setting<string> {
   return scalar('string', entry, (text) => text);
 }
 
+/** One SQL identifier that needs no quotes, or empty. */
+export function identifier(entry: Entry): Setting<string> {
+  return scalar('identifier or empty', entry, (text, name, fail) => {
+    if (/^([A-Za-z_][A-Za-z0-9_]{0,62})?$/.test(text)) return text;
+    return invalid(fail, name, text, 'Give one word of letters, digits and underscores, or nothing.');
+  });
+}
+
 /** The path of a file or directory, relative to the YAML file; '' stays empty. */
 export function path(entry: Entry & { readonly required?: true }): Setting<string> {
   const required = entry.required === true;

@@ -6,6 +6,7 @@ import {
   boolean,
   duration,
   fineDuration,
+  identifier,
   integer,
   listenAddresses,
   networks,
@@ -149,6 +150,14 @@ const upstream = {
     min: 1,
     max: 600_000,
     doc: 'How long connecting to the upstream and its first answer may take.',
+  }),
+  'upstream.application_name_add_host': boolean({
+    default: 'off',
+    doc: "Whether the client's address and port are added to its `application_name`, as PgBouncer does it: `psql - 10.0.0.7:51234`. The name is cut so that the whole has at most 63 bytes. A client may change the name later. Physical replication keeps its name, because `synchronous_standby_names` goes by it.",
+  }),
+  'upstream.identity_prefix': identifier({
+    default: "''",
+    doc: 'With `gatehouse` every session begins with the settings `gatehouse.client_addr`, `gatehouse.client_port`, `gatehouse.dn`, `gatehouse.identity` and `gatehouse.rule`. What the client itself sends under this prefix is dropped. [Who is it?](operations.md#who-is-it) has the function that reads them so that no client can forge them. Servers from 9.2 on take them. Empty is off.',
   }),
   'upstream.allow_remote': boolean({
     default: 'off',

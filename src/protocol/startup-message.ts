@@ -110,18 +110,34 @@ function decodeParameters(
  * The StartupMessage that the upstream gets: protocol 3.0, the client's parameters with repeated names folded, user and
  * database as they were judged, an absent database filled in, no `_pq_.` options (contract §7.14, §7.31). No longer than
  * a client's may be.
+ *
+ * @param added settings of the gate's own, after the client's; what does not fit is left out
+ * @param onLeftOut called with the name of each of them
  */
-export function encodeStartupMessage({ parameters, user, database }: StartupRequest): Buffer {
+export function encodeStartupMessage(
+  { parameters, user, database }: Pick<StartupRequest, 'parameters' | 'user' | 'database'>,
+  added: ReadonlyMap<ByteString, ByteString> = new Map(),
+  onLeftOut: (name: ByteString) => void = () => {},
+): Buffer {
   const asked = parameters.get('database') ?? '';
   const sent = new Map(parameters);
   // SECURITY: a server that cuts names elsewhere, or not at all, must not take the user for another than the rules did.
   sent.set('user', user);
   // No rule sees the database of a physical replication connection, so there it is the one that was asked for.
   sent.set('database', database || asked.slice(0, MAX_NAME_BYTES) || user);
-  const packet = encodeParameters(sent);
-  if (packet.length <= MAX_STARTUP_PACKET_LENGTH || asked !== '') return packet;
   // Where the client has left no room for it, the upstream fills it in itself: it would refuse a longer packet.
-  sent.delete('database');
+  if (asked === '' && encodeParameters(sent).length > MAX_STARTUP_PACKET_LENGTH) sent.delete('database');
+  let { length } = encodeParameters(sent);
+  for (const [name, value] of added) {
+    const more = name.length + value.length + 2;
+    if (length + more > MAX_STARTUP_PACKET_LENGTH) onLeftOut(name);
+    else {
+      length += more;
+      // SECURITY: after everything of the client's. Of a name that comes twice the server takes the last value.
+      sent.delete(name);
+      sent.set(name, value);
+    }
+  }
   return encodeParameters(sent);
 }
 

@@ -25,6 +25,7 @@ import { Refusals, type RefusalRow } from '../telemetry/refusals.ts';
 import { SessionsJudge, trySessions } from './rejudge.ts';
 import { serveConnection } from '../session/connection.ts';
 import { Dialer } from '../session/dial.ts';
+import { IdentityMemory } from '../session/identity-memory.ts';
 import { LocalQuota, type Quota } from '../session/quota.ts';
 import { nextTurn } from '../base/slices.ts';
 import {
@@ -134,6 +135,7 @@ export class ServingProcess implements ClientService {
       bans: shared?.bans ?? new LocalBans(this.#bans),
       salted: new SaltedPasswords(),
       cancelGuesses: this.cancelGuesses,
+      identityMemory: new IdentityMemory(),
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
       serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
       nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),

@@ -3,7 +3,6 @@
 
 import { cancelKeyLength, type CancelKey } from '../protocol/backend-key-data.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
-import { addressBlock } from '../rules/address.ts';
 import type { CancelOutcome } from '../telemetry/labels.ts';
 import { isStale } from './admission.ts';
 import { forwardCancel } from './cancel.ts';
@@ -55,10 +54,10 @@ export async function cancel(connection: Connection, request: CancelKey): Promis
   return 'cancel';
 }
 
-async function carryOut({ gate, life, address }: Connection, request: CancelKey): Promise<CancelOutcome> {
+async function carryOut({ gate, life, block }: Connection, request: CancelKey): Promise<CancelOutcome> {
   const { settings } = gate.snapshot();
   const { pid, key } = request;
-  const look = gate.cancelGuesses.lookUp(addressBlock(address), async () => await gate.useKey(pid, key));
+  const look = gate.cancelGuesses.lookUp(block, async () => await gate.useKey(pid, key));
   const found = await withSignal(look, life.signal);
   if (found === 'too-many') return found;
   if (found === null) return 'unknown-key';

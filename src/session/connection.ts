@@ -9,18 +9,18 @@ import { logsConnections } from '../config/log-connections.ts';
 import type { Settings } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { BackendStream } from '../protocol/message-boundary.ts';
-import { encodeStartupMessage, type StartupRequest } from '../protocol/startup-message.ts';
+import type { StartupRequest } from '../protocol/startup-message.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { IpAddress } from '../rules/types.ts';
 import { TlsAlertError } from '../tls/handshake/tls-alert.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { admit, delist, enlist, stepBack, type Admitted } from './admission.ts';
-import { authenticated, beforeEachAnswer, countFailure } from './ban-step.ts';
+import { admit, delist } from './admission.ts';
+import { countFailure } from './ban-step.ts';
 import { readClientAddress, speaksForOthers } from './client-address.ts';
 import { forwardCancel } from './cancel.ts';
-import { cancel, giveKey } from './cancel-step.ts';
+import { cancel } from './cancel-step.ts';
 import { EndSignal, reasonOf } from './end-signal.ts';
-import { dialUpstream, type UpstreamLink } from './dial.ts';
+import type { UpstreamLink } from './dial.ts';
 import { negotiate, type StartupPacket } from './negotiation.ts';
 import { errorResponse, sendAndClose } from './refuse.ts';
 import type { Session } from './sessions.ts';
@@ -28,8 +28,6 @@ import { serveConsole } from './console-step.ts';
 import type { RelayEnd } from './closing.ts';
 import { Relay } from './relay.ts';
 import {
-  logAuthenticated,
-  logAuthorized,
   logProxy,
   logReady,
   logReceived,
@@ -40,7 +38,8 @@ import {
   type ConnectionLog,
 } from './report.ts';
 import { acceptStartup } from './startup.ts';
-import { logIn, type Login } from './login.ts';
+import type { Login } from './login.ts';
+import { enterUpstream } from './upstream-step.ts';
 
 /** One connection and everything it holds. `letGo` gives all of it back. */
 export interface Connection {
@@ -96,8 +95,9 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
     const admitted = await admit(connection, startup);
     if (connection.isConsole)
       return finish(connection, await serveConsole(connection, startup, admitted.admission));
-    const link = await whileClientStays(connection, () => dial(connection));
-    const login = await whileClientStays(connection, () => logInAt(connection, link, startup, admitted));
+    const { link, login } = await whileClientStays(connection, () =>
+      enterUpstream(connection, startup, admitted),
+    );
     finish(connection, await relay(connection, link, login));
   } catch (error) {
     await fail(connection, asFailure(error));
@@ -249,46 +249,6 @@ async function whileClientStays<T>({ client, life }: Connection, step: () => Pro
   } finally {
     client.off('close', onClosed);
   }
-}
-
-async function dial(connection: Connection): Promise<UpstreamLink> {
-  const { gate, settings, life, known } = connection;
-  const since = performance.now();
-  const link = await dialUpstream(gate.dialer, settings, life.signal);
-  connection.upstream = link;
-  known.dialMs = performance.now() - since;
-  gate.metrics.upstreamConnect(known.dialMs / 1000);
-  return link;
-}
-
-/** The login at the upstream, to its ReadyForQuery. A client that has to prove a password becomes a session in it. */
-async function logInAt(
-  connection: Connection,
-  link: UpstreamLink,
-  startup: StartupRequest,
-  { admission, answers }: Admitted,
-): Promise<Login> {
-  const { gate, settings, life, known, client, raw, said } = connection;
-  const { demand } = admission;
-  return await logIn({ socket: client, raw, said }, link, {
-    startup: encodeStartupMessage(startup),
-    demand,
-    answers,
-    user: startup.user,
-    signal: life.signal,
-    onAsked: () => stepBack(connection),
-    onBackendKey: (theirs) => giveKey(connection, link, startup, theirs),
-    beforeAnswer: beforeEachAnswer(connection),
-    onAuthenticated: async () => {
-      await authenticated(connection);
-      await enlist(connection);
-      life.clear();
-      known.authenticatedAt = performance.now();
-      if (demand !== 'none' && logsConnections(settings.log_connections, 'authentication'))
-        logAuthenticated(gate, known, admission, startup.user);
-      if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, known, startup);
-    },
-  });
 }
 
 /** Copies both ways until both sides have closed, or the session is ended from outside. */

@@ -13,6 +13,7 @@ import {
   type LoginMessage,
   type LoginPart,
 } from '../protocol/login-messages.ts';
+import type { UpstreamError } from '../protocol/error-response.ts';
 import type { BackendStream } from '../protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 import { AnswerReader } from './answers.ts';
@@ -39,6 +40,14 @@ export interface LoginClient {
  */
 export type AnswerSource = () => Promise<UpstreamAnswers | null>;
 
+/** How an upstream is found out that does not take the gate's own settings. */
+export interface AddedSettings {
+  /** Whether its error is about them. */
+  readonly isRefusal: (error: UpstreamError) => boolean;
+  /** Nobody knows yet: AuthenticationOk waits until the next message has shown that the upstream takes them. */
+  readonly isTrial: boolean;
+}
+
 export interface LoginOptions {
   /** The StartupMessage to send. */
   readonly startup: Buffer;
@@ -48,6 +57,8 @@ export interface LoginOptions {
   readonly user: ByteString;
   /** What the upstream is answered with by the gate itself (contract §12); null = its requests go to the client. */
   readonly answers: AnswerSource | null;
+  /** Settings of the gate's own in the startup (contract §15); null = there are none. */
+  readonly settings: AddedSettings | null;
   /** The upstream has asked the client for something, and waits. */
   readonly onAsked: () => void;
   /** The upstream has sent BackendKeyData; returns what the client is sent instead, null = nothing. */
@@ -74,12 +85,18 @@ export interface Login {
  *
  * With `answers` the client sees no request of the upstream's, and is asked for nothing.
  *
+ * @returns `settings-refused` = the upstream does not take the gate's settings, and the client does not know of this
+ *   login yet: another may be made in its place
  * @throws GatehouseError `upstream-refused` once the upstream's own ErrorResponse has been sent on,
  *   `upstream-authentication-too-weak`, `upstream-closed-early`, `upstream-timeout`, `upstream-protocol-violation`,
  *   `invalid-authentication-message`, `client-gave-up`, `upstream-login-impossible`, `upstream-login-refused`,
  *   `upstream-untrusted`, `secrets-unavailable`, or whatever the upstream's socket was destroyed with
  */
-export async function logIn(client: LoginClient, link: UpstreamLink, options: LoginOptions): Promise<Login> {
+export async function logIn(
+  client: LoginClient,
+  link: UpstreamLink,
+  options: LoginOptions,
+): Promise<Login | 'settings-refused'> {
   return await new LoginExchange(client, link, options).run();
 }
 
@@ -91,13 +108,17 @@ class LoginExchange {
   readonly #messages = new LoginMessages();
   readonly #guard: LoginGuard;
   readonly #answers: AnswerReader;
-  readonly #over = Promise.withResolvers<void>();
+  readonly #over = Promise.withResolvers<'ready' | 'settings-refused'>();
   #isOver = false;
   /** What the gate itself answers with; null = nothing, or not yet known. */
   #own: UpstreamAnswers | null = null;
   #source: AnswerSource | null;
   /** AuthenticationOk waits for the session's place, and everything after it too. */
   #isHeld = false;
+  /** AuthenticationOk, while nobody knows whether the upstream will take the gate's settings. */
+  #ok: LoginPart | null = null;
+  /** The client knows that it is in. */
+  #isTold = false;
   /** The message that the client is being sent. */
   #message: LoginMessage = { kind: 'other' };
 
@@ -114,7 +135,7 @@ class LoginExchange {
     });
   }
 
-  async run(): Promise<Login> {
+  async run(): Promise<Login | 'settings-refused'> {
     const { socket } = this.#link;
     const client = this.#client.socket;
     const stopWatching = destroyOnAbort(socket, this.#options.signal);
@@ -127,7 +148,7 @@ class LoginExchange {
       socket.write(this.#options.startup);
       socket.resume();
       this.#answers.start();
-      await this.#over.promise;
+      if ((await this.#over.promise) === 'settings-refused') return 'settings-refused';
     } finally {
       this.#link.receive = readNoMore;
       this.#link.answered();
@@ -159,21 +180,34 @@ class LoginExchange {
       const part = this.#messages.next();
       if (part === null) return !this.#client.socket.writableNeedDrain;
       if (part.begins) this.#judge(decodeLoginMessage(part.bytes));
+      if (this.#isOver) return false;
+      if (this.#ok !== null) {
+        // The upstream has gone on: it has let the client in.
+        void this.#authenticated(this.#ok, lasting(part));
+        return false;
+      }
       if (part.begins && this.#message.kind === 'authentication') {
-        const bytes = Buffer.from(part.bytes);
         if (this.#message.code === authentication.ok) {
-          void this.#authenticated({ ...part, bytes });
+          if (this.#options.settings?.isTrial === true) {
+            this.#ok = lasting(part);
+            continue;
+          }
+          void this.#authenticated(lasting(part));
           return false;
         }
         if (this.#own !== null || this.#source !== null) {
-          void this.#answer(this.#message, { ...part, bytes });
+          void this.#answer(this.#message, lasting(part));
           return false;
         }
       }
-      if (this.#message.kind === 'backend-key-data') this.#passOnKey(this.#message);
-      else this.#passOn(part);
+      this.#pass(part);
     }
     return false;
+  }
+
+  #pass(part: LoginPart): void {
+    if (this.#message.kind === 'backend-key-data') this.#passOnKey(this.#message);
+    else this.#passOn(part);
   }
 
   /** SECURITY: the client gets a key of the gate's own, never the upstream's. */
@@ -203,8 +237,13 @@ class LoginExchange {
     }
   }
 
-  /** SECURITY: tells the client that it is in only once it has its place among the sessions. There may be none left. */
-  async #authenticated(part: LoginPart): Promise<void> {
+  /**
+   * SECURITY: tells the client that it is in only once it has its place among the sessions. There may be none left.
+   *
+   * @param next what has come after it already
+   */
+  async #authenticated(ok: LoginPart, next: LoginPart | null = null): Promise<void> {
+    this.#ok = null;
     // An upstream that has not waited for the answer gets it after the login, as a message of the session.
     this.#answers.forgo();
     this.#isHeld = true;
@@ -212,18 +251,24 @@ class LoginExchange {
       await this.#options.onAuthenticated();
       this.#isHeld = false;
       if (this.#isOver) return;
-      this.#passOn(part);
+      this.#deliver(ok);
+      if (next !== null) this.#pass(next);
       if (this.#passAll()) this.#link.socket.resume();
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  #deliver({ bytes }: LoginPart): void {
+    const { said, socket } = this.#client;
+    said.push(bytes, bytes.length);
+    socket.write(Buffer.from(bytes));
+    this.#isTold ||= this.#guard.isAuthenticated;
+  }
+
   /** Sends a part to the client, and does what its message asks for. */
   #passOn(part: LoginPart): void {
-    const { said, socket } = this.#client;
-    said.push(part.bytes, part.bytes.length);
-    socket.write(Buffer.from(part.bytes));
+    this.#deliver(part);
     const message = this.#message;
     if (!part.ends) return;
     if (message.kind === 'error') throw refusedByUpstream(message);
@@ -236,7 +281,7 @@ class LoginExchange {
     }
     if (message.kind !== 'ready-for-query') return;
     this.#isOver = true;
-    this.#over.resolve();
+    this.#over.resolve('ready');
   }
 
   #judge(message: LoginMessage): void {
@@ -244,11 +289,22 @@ class LoginExchange {
     this.#guard.check(message, this.#answers.owed > 0);
     const own = this.#own;
     if (message.kind === 'authentication' && message.code === authentication.ok) own?.finish();
+    if (message.kind === 'error' && this.#isRefusalOfSettings(message)) {
+      this.#isOver = true;
+      this.#over.resolve('settings-refused');
+      return;
+    }
     // SECURITY: an error that answers the gate's own secret is for the log: the client has sent nothing that it is
     // about.
     if (message.kind === 'error' && own?.hasSpoken === true && !this.#guard.isAuthenticated) {
       throw loginRefused(message);
     }
+  }
+
+  /** A client that has been let in, or has begun SASL, would not understand a second login. */
+  #isRefusalOfSettings(error: UpstreamError): boolean {
+    const { settings } = this.#options;
+    return settings?.isRefusal(error) === true && !this.#isTold && this.#answers.lastRequest?.what !== 'SASL';
   }
 
   /** The first failure stands, and nothing that follows it is judged or passed on. */
@@ -293,6 +349,11 @@ class LoginExchange {
     const { raw, socket } = this.#client;
     if (raw !== socket) raw.write(NOTHING);
   };
+}
+
+/** A part that outlives the next bytes of the upstream. */
+function lasting(part: LoginPart): LoginPart {
+  return { ...part, bytes: Buffer.from(part.bytes) };
 }
 
 function gaveUp(): GatehouseError {

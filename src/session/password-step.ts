@@ -101,8 +101,8 @@ export function answersFor(
   };
   const secret = proof?.secret ?? passwords.secrets.get(user);
   if (secret === undefined) return async () => answer(await findSecret(gate, user, block, life.signal));
-  const answers = answer(secret);
-  return answers === null ? null : () => Promise.resolve(answers);
+  // Each login has answers of its own: one may be made again (contract §15).
+  return answer(secret) === null ? null : () => Promise.resolve(answer(secret));
 }
 
 /** SECURITY: the certificate is the one that this very connection was shown, whichever the files have by now. */

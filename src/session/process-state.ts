@@ -11,6 +11,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Bans } from './bans.ts';
 import type { CancelGuesses } from './cancel-guesses.ts';
 import type { Dialer } from './dial.ts';
+import type { IdentityMemory } from './identity-memory.ts';
 import type { Quota } from './quota.ts';
 import type { KeyUse, Session, Sessions } from './sessions.ts';
 import type { Strangers } from './strangers.ts';
@@ -69,6 +70,8 @@ export interface ProcessState {
   readonly bans: Bans;
   /** Salted passwords that were computed already, so that a login costs a few HMACs. */
   readonly salted: SaltedPasswords;
+  /** Whether the upstream takes the gate's own settings. */
+  readonly identityMemory: IdentityMemory;
   /** Unknown cancel keys, by the addresses that have sent them. */
   readonly cancelGuesses: CancelGuesses;
   /**

@@ -112,6 +112,18 @@ export function logReady(gate: ProcessState, known: ConnectionLog): void {
   );
 }
 
+/** The upstream has refused a login because of the gate's settings, and gets none from now on. */
+export function logIdentityRefused(gate: ProcessState, prefix: string): void {
+  gate.log.warn(
+    `the upstream server takes no settings under "${prefix}": it is sent none from now on, until a reload names another upstream or a restart`,
+  );
+}
+
+/** The client's own parameters have left no room for these of the gate's. */
+export function logLeftOut(gate: ProcessState, { id }: ConnectionLog, names: readonly string[]): void {
+  gate.log.warn({ id }, `the startup packet has no room for ${names.join(', ')}`);
+}
+
 /** What passed, in bytes, from and to the client. */
 export interface RelayedBytes {
   readonly in: number;

@@ -81,7 +81,14 @@ t.same(defaults, {
   auth_user: '',
   auth_dbname: 'postgres',
   auth_query: '',
-  upstream: { host: '127.0.0.1', port: 5432, connect_timeout: 10_000, allow_remote: false },
+  upstream: {
+    host: '127.0.0.1',
+    port: 5432,
+    connect_timeout: 10_000,
+    application_name_add_host: false,
+    identity_prefix: '',
+    allow_remote: false,
+  },
   reload: { watch: true, interval: 5000, sessions: 'keep' },
   admin: { listen: '127.0.0.1:9432', ssl_cert_file: '', ssl_key_file: '', ssl_ca_file: '' },
   log_level: 'info',
@@ -187,6 +194,8 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   ['upstream: {host: /run/postgresql}', (s) => s.upstream.host, '/run/postgresql'],
   ['upstream: {host: db.example, allow_remote: on}', (s) => s.upstream.host, 'db.example'],
   ['upstream:\n  connect_timeout: 1500ms', (s) => s.upstream.connect_timeout, 1500],
+  ['upstream: {application_name_add_host: yes}', (s) => s.upstream.application_name_add_host, true],
+  ['upstream: {identity_prefix: Gate_2}', (s) => s.upstream.identity_prefix, 'Gate_2'],
   [
     'reload: {interval: 50ms, watch: off, sessions: terminate}',
     (s) => s.reload,
@@ -327,6 +336,12 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
     'ssl_crt_file: x',
     ['1:1 unrecognized configuration parameter "ssl_crt_file" [Perhaps you meant "ssl_cert_file".]'],
   ],
+  ...['a.b', '2a', 'a-b', 'a b', 'ä', 'a'.repeat(64)].map((prefix): [string, string[]] => [
+    `upstream: {identity_prefix: "${prefix}"}`,
+    [
+      `1:29 invalid value for parameter "upstream.identity_prefix": "${prefix}" [Give one word of letters, digits and underscores, or nothing.]`,
+    ],
+  ]),
   ['shared_buffers: 1GB', ['1:1 unrecognized configuration parameter "shared_buffers"']],
   [
     'upstream:\n  hots: x',

@@ -29,6 +29,7 @@ const COMPOSERS = [
   'session/admission.ts',
   'session/console-step.ts',
   'session/cancel-step.ts',
+  'session/upstream-step.ts',
 ];
 
 /** In session/: what the steps share. Everything else there is a step. */
