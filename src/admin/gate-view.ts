@@ -95,7 +95,8 @@ export interface GateView {
   dryRun(): Promise<DryRunReport>;
   /** Resolves when every new connection, of every worker, sees the new state (contract §7.2). */
   reload(): Promise<ReloadResult>;
-  readiness(): Promise<Readiness>;
+  /** @param reader `anybody` gets nothing that a file of the configuration says, but its path */
+  readiness(reader?: 'operators' | 'anybody'): Promise<Readiness>;
   health(): Promise<Health>;
   certificates(): Promise<{
     readonly certificates: readonly HostCertificate[];

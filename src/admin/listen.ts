@@ -15,40 +15,45 @@ export type AdminSettings = Pick<Settings, 'placeOf'> & {
   readonly admin: Pick<Settings['admin'], 'listen'>;
 };
 
+/** Where an HTTP listener is to stand. */
+export interface ListenerPlace {
+  /** The setting that says so, for messages. */
+  readonly setting: 'admin.listen' | 'admin.status_listen';
+  readonly listen: string;
+  readonly placeOf: Settings['placeOf'];
+  readonly scheme: 'http' | 'https';
+  /** Anyone who reaches it may read all that there is. */
+  readonly isPublic: boolean;
+}
+
 /**
  * Binds the server. Resolves to its URL, with the port it really has: `http://127.0.0.1:9432`, `https://…` where it
- * speaks TLS, or `unix:/path`. Throws LoadError at the line of admin.listen.
+ * speaks TLS, or `unix:/path`. Throws LoadError at the line of its setting.
  */
-export async function bindAdmin(
-  server: Server,
-  settings: AdminSettings,
-  scheme: 'http' | 'https',
-): Promise<string> {
-  const address = parseListenPlace(settings.admin.listen);
+export async function bindListener(server: Server, wanted: ListenerPlace): Promise<string> {
+  const { setting, listen, scheme, isPublic } = wanted;
+  const address = parseListenPlace(listen);
   if (address === null) {
     const hint = 'Give host:port, [address]:port for IPv6, or the absolute path of a Unix socket.';
-    throw listenError(
-      settings,
-      `invalid value for parameter "admin.listen": "${settings.admin.listen}"`,
-      hint,
-    );
+    throw listenError(wanted, `invalid value for parameter "${setting}": "${listen}"`, hint);
   }
   if (address.kind === 'unix' && Buffer.byteLength(address.path) > MAX_SOCKET_PATH_BYTES) {
     const message = `Unix-domain socket path "${address.path}" is too long (maximum ${MAX_SOCKET_PATH_BYTES} bytes)`;
-    throw listenError(settings, message);
+    throw listenError(wanted, message);
   }
   try {
     if (address.kind === 'unix') return await bindUnix(server, address.path);
     // SECURITY: without TLS anyone who reaches it may ask, so it stands on loopback only.
-    if (scheme === 'http' && !isLoopback(address.host))
+    if (scheme === 'http' && !isPublic && !isLoopback(address.host))
       throw new Error('it needs TLS and client certificates there');
     return `${scheme}://${await bindTcp(server, address.host, address.port)}`;
   } catch (error) {
     const inUse = errnoOf(error) === 'EADDRINUSE';
+    const which = isPublic ? 'status' : 'admin';
     throw listenError(
-      settings,
-      `could not bind the admin listener to "${settings.admin.listen}": ${systemMessage(error)}`,
-      inUse ? "Is another gate running with this admin.listen, or is the path another file's?" : undefined,
+      wanted,
+      `could not bind the ${which} listener to "${listen}": ${systemMessage(error)}`,
+      inUse ? `Is another gate running with this ${setting}, or is the path another file's?` : undefined,
       error,
     );
   }
@@ -137,8 +142,13 @@ async function isAbandonedSocket(path: string): Promise<boolean> {
   }
 }
 
-function listenError(settings: AdminSettings, message: string, hint?: string, cause?: unknown): LoadError {
-  const { file, line } = settings.placeOf('admin.listen');
+function listenError(
+  { setting, placeOf: whereIs }: ListenerPlace,
+  message: string,
+  hint?: string,
+  cause?: unknown,
+): LoadError {
+  const { file, line } = whereIs(setting);
   const error = new LoadError([{ file, line, message, ...(hint === undefined ? {} : { hint }) }]);
   error.cause = cause;
   return error;

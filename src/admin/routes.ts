@@ -9,23 +9,11 @@ import type { ReloadResult } from '../config/snapshot.ts';
 import type { SessionFilter } from '../session/sessions.ts';
 import type { CrlInUse } from '../tls/types.ts';
 import type { GateView } from './gate-view.ts';
+import { addProbes } from './probes.ts';
 
 /** Adds every route but the status page's. HEAD comes with each GET. */
 export function addRoutes(app: FastifyInstance, view: GateView): void {
-  app.get('/metrics', async (_request, reply) => {
-    const { contentType, body } = await view.metricsText();
-    return reply.type(contentType).send(body);
-  });
-
-  app.get('/healthz', async (_request, reply) => {
-    const { alive, reasons } = await view.health();
-    return reply.code(alive ? 200 : 503).send({ ok: alive, ...(reasons.length === 0 ? {} : { reasons }) });
-  });
-
-  app.get('/readyz', async (_request, reply) => {
-    const { ready, reasons } = await view.readiness();
-    return reply.code(ready ? 200 : 503).send({ ready, reasons });
-  });
+  addProbes(app, view, 'operators');
 
   app.get('/sessions', async () => view.sessions());
 
@@ -42,6 +30,23 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
     return { ok: true, terminated };
   });
 
+  addReload(app, view);
+
+  app.get('/certificates', async () => {
+    const { certificates, crls } = await view.certificates();
+    return { certificates, crls: crls.map(crlJson) };
+  });
+
+  app.get('/refusals', async () => view.refusals());
+
+  addBans(app, view);
+
+  app.get('/rules', async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(jsonArray(await view.rules())),
+  );
+}
+
+function addReload(app: FastifyInstance, view: GateView): void {
   app.post('/reload', async (request, reply) => {
     const { dry_run: asked, ...others } = queryOf(request.query);
     const isDryRun = asked === undefined ? false : typeof asked === 'string' ? parseBoolean(asked) : null;
@@ -61,19 +66,6 @@ export function addRoutes(app: FastifyInstance, view: GateView): void {
     const result = await view.reload();
     return reply.code(result.ok ? 200 : 422).send(reloadJson(result));
   });
-
-  app.get('/certificates', async () => {
-    const { certificates, crls } = await view.certificates();
-    return { certificates, crls: crls.map(crlJson) };
-  });
-
-  app.get('/refusals', async () => view.refusals());
-
-  addBans(app, view);
-
-  app.get('/rules', async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(jsonArray(await view.rules())),
-  );
 }
 
 function addBans(app: FastifyInstance, view: GateView): void {

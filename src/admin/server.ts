@@ -11,9 +11,10 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
-import { bindAdmin } from './listen.ts';
-import type { AdminSettings } from './listen.ts';
+import type { Settings } from '../config/schema.ts';
+import { bindListener, type AdminSettings, type ListenerPlace } from './listen.ts';
 import { addPage } from './page/page-routes.ts';
+import { addProbes } from './probes.ts';
 import { addRoutes } from './routes.ts';
 import type { GateView } from './gate-view.ts';
 import type { TlsMaterial } from '../tls/types.ts';
@@ -81,12 +82,58 @@ export interface AdminOptions {
 /** Throws LoadError at admin.listen where it cannot listen there. */
 export async function createAdminServer(
   view: GateView,
-  settings: AdminSettings,
+  { admin, placeOf }: AdminSettings,
   options: AdminOptions = {},
 ): Promise<AdminServer> {
-  const bounds = { ...limits, ...options.limits };
   const { tls = null } = options;
-  const app = fastify({
+  const bounds = { ...limits, ...options.limits };
+  const app = boundedApp(bounds, tls);
+  const address = parseListenPlace(admin.listen);
+  // A re-pointed name finds no certificate that fits it, so with TLS any name will do.
+  addGuard(app, address?.kind === 'unix' || tls !== null ? null : (address?.host ?? ''));
+  if (tls !== null) requireCertificate(app);
+  addErrorAnswers(app, options.onError);
+  addRoutes(app, view);
+  addPage(app, view);
+  const scheme = tls === null ? 'http' : 'https';
+  const place = { setting: 'admin.listen', listen: admin.listen, placeOf, scheme, isPublic: false } as const;
+  const { url, close } = await listening(app, { place, bounds, isTls: tls !== null });
+  return {
+    url,
+    renew: (next) => {
+      if (app.server instanceof TlsServer) app.server.setSecureContext(httpsOptions(next, bounds));
+    },
+    close,
+  };
+}
+
+/**
+ * The listener for probes and Prometheus (contract §17): three routes that anyone may read, on any address. Throws LoadError
+ * at admin.status_listen where it cannot listen there.
+ */
+export async function createStatusServer(
+  view: GateView,
+  {
+    admin,
+    placeOf,
+  }: Pick<Settings, 'placeOf'> & { readonly admin: Pick<Settings['admin'], 'status_listen'> },
+  options: Omit<AdminOptions, 'tls'> = {},
+): Promise<Pick<AdminServer, 'url' | 'close'>> {
+  const bounds = { ...limits, ...options.limits };
+  const app = boundedApp(bounds, null);
+  // SECURITY: a request is a connection here. Strangers that keep theirs open would shut the probes out.
+  app.server.maxRequestsPerSocket = 1;
+  // Anyone may ask by whatever name: there is nothing here that a page of another site should not read.
+  addGuard(app, null);
+  addErrorAnswers(app, options.onError);
+  addProbes(app, view, 'anybody');
+  const listen = admin.status_listen;
+  const place = { setting: 'admin.status_listen', listen, placeOf, scheme: 'http', isPublic: true } as const;
+  return await listening(app, { place, bounds, isTls: false });
+}
+
+function boundedApp(bounds: typeof limits, tls: AdminTls | null): FastifyInstance {
+  return fastify({
     bodyLimit: bounds.bodyBytes,
     frameworkErrors: (_error, _request, reply: FastifyReply) => {
       void reply.code(400).send({ error: 'bad request' });
@@ -94,26 +141,21 @@ export async function createAdminServer(
     clientErrorHandler: answerBrokenRequest,
     serverFactory: (handler) => boundedServer(handler, bounds, tls),
   });
-  const address = parseListenPlace(settings.admin.listen);
-  // A re-pointed name finds no certificate that fits it, so with TLS any name will do.
-  addGuard(app, address?.kind === 'unix' || tls !== null ? null : (address?.host ?? ''));
-  if (tls !== null) requireCertificate(app);
-  addErrorAnswers(app, options.onError);
-  addRoutes(app, view);
-  addPage(app, view);
-  await app.ready();
+}
 
+async function listening(
+  app: FastifyInstance,
+  { place, bounds, isTls }: { place: ListenerPlace; bounds: typeof limits; isTls: boolean },
+): Promise<Pick<AdminServer, 'url' | 'close'>> {
+  await app.ready();
   const visitors = new Visitors(app.server, {
     limit: bounds.connections,
-    isTls: tls !== null,
+    isTls,
     helloTimeoutMs: bounds.headersTimeoutMs,
   });
-  const url = await bindAdmin(app.server, settings, tls === null ? 'http' : 'https');
+  const url = await bindListener(app.server, place);
   return {
     url,
-    renew: (next) => {
-      if (app.server instanceof TlsServer) app.server.setSecureContext(httpsOptions(next, bounds));
-    },
     close: async () => {
       const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
       visitors.destroyAll();

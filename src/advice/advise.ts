@@ -9,20 +9,14 @@ import { adviseOnMaps } from './maps.ts';
 import { adviseOnSettings } from './settings.ts';
 
 export interface Advice {
-  /** Nobody gets in. */
-  readonly errors: readonly Problem[];
   readonly warnings: readonly Problem[];
   /** Lines of pg_hba.conf that can admit anybody, of how many. */
   readonly admitting: number;
   readonly lines: number;
 }
 
-/**
- * Advice on a configuration that loads.
- *
- * @param now the clock by which certificates and lists are judged
- */
-export function advise({ settings, tls, rules, maps }: Snapshot, now: Date): Advice {
+/** Advice on a configuration that loads. */
+export function advise({ settings, tls, rules, maps }: Snapshot): Advice {
   const lines = adviseOnLines({
     hba: rules,
     ident: maps,
@@ -31,12 +25,11 @@ export function advise({ settings, tls, rules, maps }: Snapshot, now: Date): Adv
     hasRootCertificates: tls?.requestsClientCertificate ?? false,
     hasHosts: tls?.all.some(({ label }) => label !== null) ?? false,
   });
-  const certificates = (tls?.all ?? []).map((host) => adviseOnCertificates({ settings, host, now }));
+  const certificates = (tls?.all ?? []).flatMap(adviseOnCertificates);
   return {
-    errors: distinctProblems(certificates.flatMap(({ errors }) => errors)),
     warnings: [
       ...adviseOnSettings(settings),
-      ...distinctProblems(certificates.flatMap(({ warnings }) => warnings)),
+      ...distinctProblems(certificates),
       ...lines.warnings,
       ...adviseOnMaps(maps),
     ],

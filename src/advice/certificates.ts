@@ -1,32 +1,18 @@
 // What is right in form about the TLS files and wrong in fact: a CA file that is not a CA, a server certificate that
-// clients refuse, a revocation list whose age refuses everybody.
+// clients refuse.
 
 import { X509Certificate } from 'node:crypto';
 import type { Problem } from '../base/problems.ts';
-import type { TlsSettings } from '../tls/settings.ts';
 import type { TlsHost } from '../tls/hosts.ts';
 
-/** What was loaded for the clients of one host, or for all. */
-export interface TlsInUse {
-  readonly settings: Pick<TlsSettings, 'ssl_crl_file' | 'ssl_crl_dir'>;
-  readonly host: TlsHost;
-  readonly now: Date;
-}
-
-/** @returns errors: nobody gets in; warnings: some or most do not */
-export function adviseOnCertificates(inUse: TlsInUse): {
-  readonly errors: readonly Problem[];
-  readonly warnings: readonly Problem[];
-} {
-  const { material, certFile } = inUse.host;
+/** Advice on what was loaded for the clients of one host, or for all. */
+export function adviseOnCertificates(host: TlsHost): readonly Problem[] {
+  const { material, certFile } = host;
   const chain = chainOf(material.options.cert);
-  return {
-    errors: agedLists(inUse),
-    warnings: [
-      ...chain.slice(0, 1).flatMap((leaf) => serverWarnings(leaf, chain, certFile)),
-      ...material.authorities.flatMap((authority) => authorityWarnings(authority, inUse.host)),
-    ],
-  };
+  return [
+    ...chain.slice(0, 1).flatMap((leaf) => serverWarnings(leaf, chain, certFile)),
+    ...material.authorities.flatMap((authority) => authorityWarnings(authority, host)),
+  ];
 }
 
 function chainOf(pem: unknown): X509Certificate[] {
@@ -124,28 +110,4 @@ function isOldRoot(authority: X509Certificate): boolean {
 function headerLength(der: Buffer, at: number): number {
   const length = der[at + 1] ?? 0;
   return length < 0x80 ? 2 : 2 + (length & 0x7f);
-}
-
-/** One error for each authority, where no authority has a list that is in force: then every client is refused. */
-function agedLists({ settings, host: { material, label }, now }: TlsInUse): Problem[] {
-  const authorities = material.certificates.filter(({ role }) => role === 'ca');
-  if (!material.checksRevocation || authorities.length === 0) return [];
-  const file = settings.ssl_crl_file === '' ? settings.ssl_crl_dir : settings.ssl_crl_file;
-  const whom = label === null ? 'every client' : `every client of host ${label}`;
-  const states = authorities.map(({ subject }) => {
-    const lists = material.crls.filter(({ issuer }) => issuer === subject);
-    const inForce = lists.some(
-      ({ lastUpdate, nextUpdate }) => lastUpdate <= now && (nextUpdate === null || nextUpdate >= now),
-    );
-    return { subject, inForce, hasList: lists.length > 0 };
-  });
-  if (states.some(({ inForce }) => inForce)) return [];
-  return states.map(({ subject, hasList }) => ({
-    file,
-    line: null,
-    message: hasList
-      ? `${whom} is refused: the certificate revocation list of "${subject}" is not in force`
-      : `${whom} is refused: there is no certificate revocation list of "${subject}"`,
-    hint: 'Fetch or issue a current list.',
-  }));
 }

@@ -195,7 +195,7 @@ function unpackSettings({ hash, value }: SentPart<SentSettings>): SnapshotParts[
 
 /** @param before the hosts that were received last, for those that have not changed */
 function unpackTls(sent: SentTls | null, before: TlsHosts | null): SnapshotParts['tls']['value'] {
-  if (sent === null) return { hosts: null, acceptor: null, admin: null, fileWarnings: [] };
+  if (sent === null) return { hosts: null, acceptor: null, admin: null, listsFrom: '', fileWarnings: [] };
   const lists = sent.lists.map((pem) => ({ pem, plain: plainListOf(pem) }));
   const hosts = new TlsHosts(
     sent.choosesByName,
@@ -204,7 +204,7 @@ function unpackTls(sent: SentTls | null, before: TlsHosts | null): SnapshotParts
       material: typeof material === 'number' ? materialAt(before, material) : unpackMaterial(material, lists),
     })),
   );
-  return { hosts, acceptor: new TlsAcceptor(hosts), admin: null, fileWarnings: [] };
+  return { hosts, acceptor: new TlsAcceptor(hosts), admin: null, listsFrom: '', fileWarnings: [] };
 }
 
 function materialAt(before: TlsHosts | null, index: number): TlsMaterial {

@@ -13,6 +13,7 @@ import type { HbaRules, IdentMaps, Roles } from '../rules/types.ts';
 import { serverOf } from '../tls/handshake/handshake-server.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
 import { loadTlsHosts } from '../tls/load-hosts.ts';
+import { refusingLists } from '../tls/refusing-lists.ts';
 import { loadTls, type LoadOptions } from '../tls/load-tls.ts';
 import { keepingWhatIsSame } from '../tls/same-material.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
@@ -36,6 +37,8 @@ export interface TlsPart {
   readonly acceptor: TlsAcceptor | null;
   /** The admin listener's own; null = it speaks none. */
   readonly admin: TlsMaterial | null;
+  /** ssl_crl_file or ssl_crl_dir, where revocation lists are looked for. */
+  readonly listsFrom: string;
   /** What is odd about pg_hosts.conf itself. */
   readonly fileWarnings: readonly Problem[];
 }
@@ -219,7 +222,8 @@ export async function attemptTls(
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.
     void admin?.context;
-    const value = { hosts, acceptor, admin, fileWarnings: lines.warnings };
+    const listsFrom = settings.ssl_crl_file === '' ? settings.ssl_crl_dir : settings.ssl_crl_file;
+    const value = { hosts, acceptor, admin, listsFrom, fileWarnings: lines.warnings };
     return {
       ok: true,
       value,
@@ -249,9 +253,20 @@ async function acceptorFor(hosts: TlsHosts | null, before: TlsPart | null): Prom
 }
 
 /** Certificates expire by the clock of now, so these are made when they are asked for. */
-function warningsOf({ hosts, admin, fileWarnings }: TlsPart): readonly Problem[] {
+function warningsOf(part: TlsPart): readonly Problem[] {
+  const { hosts, admin, fileWarnings } = part;
   const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
-  return distinctProblems([...fileWarnings, ...materials.flatMap(({ warnings }) => warnings)]);
+  return distinctProblems([
+    ...fileWarnings,
+    ...materials.flatMap(({ warnings }) => warnings),
+    ...listsThatRefuseEverybody(part),
+  ]);
+}
+
+/** Lists whose age or absence refuses every client certificate, as it is now. */
+export function listsThatRefuseEverybody({ hosts, listsFrom }: TlsPart): readonly Problem[] {
+  const now = new Date();
+  return distinctProblems((hosts?.all ?? []).flatMap((host) => refusingLists(host, listsFrom, now)));
 }
 
 /** The warnings of a part that was not read again, by the clock of now: a certificate may have come near its end. */

@@ -188,6 +188,11 @@ const admin = {
     restart: true,
     doc: 'Where metrics, health and the session list are served over HTTP. On a loopback address or a Unix socket it asks nobody who they are; any other address needs the three settings below. Empty is off.',
   }),
+  'admin.status_listen': adminListen({
+    default: "''",
+    restart: true,
+    doc: 'A second listener for probes and Prometheus: `/metrics`, `/healthz` and `/readyz` over plain HTTP, and nothing else, on any address. It asks nobody who they are, and has no name of a client or user and no secret on it; paths of rule files and issuers of revocation lists are labels of `/metrics`. Empty is off.',
+  }),
   'admin.ssl_cert_file': path({
     default: "''",
     restart: true,

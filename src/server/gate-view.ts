@@ -4,6 +4,8 @@ import type { DryRunReport, GateStatus, GateView, Overview, RuleRows } from '../
 import type { ClientService } from './client-service.ts';
 import { banAddress } from '../session/bans.ts';
 import { toText } from '../base/bytestring.ts';
+import type { Problem } from '../base/problems.ts';
+import { listsThatRefuseEverybody } from '../config/parts.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { sumMetrics } from '../telemetry/sum.ts';
@@ -42,15 +44,19 @@ export function createGateView(sources: ViewSources): GateView {
     terminateAll: async (which) => await service.terminateAll(which),
     reload,
     dryRun: async () => await dryRun(config, service),
-    readiness: async () => {
+    readiness: async (reader = 'operators') => {
+      const lists = listsThatRefuseEverybody(config.parts.tls.value).map(({ message }) => message);
+      const refusesAll = !admitsWithoutCertificate(config.current.rules.records);
       const reasons = [
         ...(draining() ? ['draining'] : []),
         ...(service.staffing.serving === 0 ? [NOBODY_SERVES] : []),
         ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
         ...expired(config),
+        ...(refusesAll ? lists : []),
       ];
-      const failed = (lastReload()?.errors ?? []).map(({ message }) => `last reload failed: ${message}`);
-      return { ready: reasons.length === 0, reasons: [...reasons, ...shortOfWorkers(service), ...failed] };
+      const failed = (lastReload()?.errors ?? []).map((problem) => failureText(problem, reader));
+      const others = [...(refusesAll ? [] : lists), ...shortOfWorkers(service), ...failed];
+      return { ready: reasons.length === 0, reasons: [...reasons, ...others] };
     },
     health: async () => {
       const alive = isAlive(service);
@@ -105,6 +111,27 @@ function ruleRows(records: readonly HbaRecord[], hits: ReadonlyMap<string, numbe
       }
     },
   };
+}
+
+/**
+ * A part that was not reloaded, with its place.
+ *
+ * SECURITY: an error quotes what stands in a file, such as the name of a user. That is for operators; anyone may read what
+ * admin.status_listen says, which names the place alone.
+ */
+function failureText(problem: Problem, reader: 'operators' | 'anybody'): string {
+  const { file, line, message } = problem;
+  const place = line === null ? file : `${file}:${line}`;
+  return `last reload failed: ${place}${reader === 'operators' ? `: ${message}` : ''}`;
+}
+
+/** Whether some line can admit a client that shows no certificate. */
+function admitsWithoutCertificate(records: readonly HbaRecord[]): boolean {
+  const refusing = new Set(['reject', 'gss', 'sspi', 'oauth', 'ident']);
+  return records.some(
+    ({ type, method, clientCert }) =>
+      ['host', 'hostssl', 'hostnossl'].includes(type) && !refusing.has(method) && clientCert === 'off',
+  );
 }
 
 const NOBODY_SERVES = 'no worker process serves';

@@ -2,7 +2,7 @@
 // its files, reloads and drains.
 
 import type { GateStatus, GateView } from '../admin/gate-view.ts';
-import { createAdminServer, type AdminServer } from '../admin/server.ts';
+import { createAdminServer, createStatusServer, type AdminServer } from '../admin/server.ts';
 import type { ClientService } from './client-service.ts';
 import type { Overrides } from '../config/overrides.ts';
 import type { Settings } from '../config/schema.ts';
@@ -87,6 +87,7 @@ class Server implements RunningServer {
   readonly #view: GateView;
   readonly #consoleView: ConsoleView;
   #admin: AdminServer | null = null;
+  #status: Pick<AdminServer, 'url' | 'close'> | null = null;
   #stopWatching: (() => void) | null = null;
   #draining = false;
   #hasten: (() => void) | null = null;
@@ -151,7 +152,7 @@ class Server implements RunningServer {
   async #open(): Promise<void> {
     const { settings } = this.#config.current;
     this.#showSnapshot();
-    if (settings.admin.listen !== '') await this.#openAdmin(settings);
+    await this.#openAdmin(settings);
     const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     const stopLooking = createExpiryCheck(
       () => certificatesInUse(this.#config.current),
@@ -168,11 +169,19 @@ class Server implements RunningServer {
   async #openAdmin(settings: Settings): Promise<void> {
     const onError = (error: unknown): void =>
       this.#log.error({ err: error }, 'admin listener: a request failed');
-    this.#admin = await createAdminServer(this.#view, settings, {
-      onError,
-      tls: this.#config.current.adminTls,
-    });
-    this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
+    if (settings.admin.listen !== '') {
+      const tls = this.#config.current.adminTls;
+      this.#admin = await createAdminServer(this.#view, settings, { onError, tls });
+      this.#log.info({ url: this.#admin.url }, `admin listener on ${this.#admin.url}`);
+    }
+    if (settings.admin.status_listen === '') return;
+    try {
+      this.#status = await createStatusServer(this.#view, settings, { onError });
+    } catch (error) {
+      await this.#admin?.close();
+      throw error;
+    }
+    this.#log.info({ url: this.#status.url }, `status listener on ${this.#status.url}`);
   }
 
   async reload(): Promise<ReloadResult> {
@@ -233,6 +242,7 @@ class Server implements RunningServer {
     await this.#service.finish();
     this.#catalog.close();
     await this.#admin?.close();
+    await this.#status?.close();
     await this.#manager.close();
     this.#log.info('database system is shut down');
   }

@@ -90,7 +90,13 @@ t.same(defaults, {
     allow_remote: false,
   },
   reload: { watch: true, interval: 5000, sessions: 'keep' },
-  admin: { listen: '127.0.0.1:9432', ssl_cert_file: '', ssl_key_file: '', ssl_ca_file: '' },
+  admin: {
+    listen: '127.0.0.1:9432',
+    status_listen: '',
+    ssl_cert_file: '',
+    ssl_key_file: '',
+    ssl_ca_file: '',
+  },
   log_level: 'info',
   log_connections: 'on',
   log_disconnections: true,
@@ -208,7 +214,7 @@ const values: [text: string, read: (settings: Loaded) => unknown, expected: unkn
   [
     'admin: {listen: "*:9432", ssl_cert_file: /c, ssl_key_file: /k, ssl_ca_file: /a}',
     (s) => s.admin,
-    { listen: '*:9432', ssl_cert_file: '/c', ssl_key_file: '/k', ssl_ca_file: '/a' },
+    { listen: '*:9432', status_listen: '', ssl_cert_file: '/c', ssl_key_file: '/k', ssl_ca_file: '/a' },
   ],
   // not this gate itself
   ['upstream: {port: 6432, host: 127.0.0.2}\nlisten_addresses: 127.0.0.1', (s) => s.upstream.port, 6432],

@@ -50,6 +50,7 @@ t.strictSame(
     'admin.ssl_ca_file',
     'admin.ssl_cert_file',
     'admin.ssl_key_file',
+    'admin.status_listen',
     'hosts_file',
     'listen_addresses',
     'port',

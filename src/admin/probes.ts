@@ -1,0 +1,48 @@
+// What probes and Prometheus ask: /metrics, /healthz and /readyz, at the admin listener and at admin.status_listen.
+
+import type { FastifyInstance } from 'fastify';
+import type { GateView } from './gate-view.ts';
+
+/** A scrape answers every request of this long, in milliseconds; none of Prometheus's intervals is shorter. */
+const SCRAPE_FOR_MS = 1_000;
+
+/**
+ * Adds the three routes. HEAD comes with each GET.
+ *
+ * @param reader who may read what they answer
+ */
+export function addProbes(app: FastifyInstance, view: GateView, reader: 'operators' | 'anybody'): void {
+  // SECURITY: strangers may reach the status listener, and a scrape is the one thing there that costs more than a glance.
+  const scrape = reader === 'anybody' ? shared(() => view.metricsText()) : () => view.metricsText();
+
+  app.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await scrape();
+    return reply.type(contentType).send(body);
+  });
+
+  app.get('/healthz', async (_request, reply) => {
+    const { alive, reasons } = await view.health();
+    return reply.code(alive ? 200 : 503).send({ ok: alive, ...(reasons.length === 0 ? {} : { reasons }) });
+  });
+
+  app.get('/readyz', async (_request, reply) => {
+    const { ready, reasons } = await view.readiness(reader);
+    return reply.code(ready ? 200 : 503).send({ ready, reasons });
+  });
+}
+
+/** Asks once for all who ask within SCRAPE_FOR_MS. A failure is nobody's answer but that of those who wait for it. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let latest: { readonly answer: Promise<T>; readonly at: number } | null = null;
+  return async () => {
+    const now = performance.now();
+    if (latest === null || now - latest.at > SCRAPE_FOR_MS) {
+      const asked = { answer: ask(), at: now };
+      asked.answer.catch(() => {
+        if (latest === asked) latest = null;
+      });
+      latest = asked;
+    }
+    return await latest.answer;
+  };
+}
