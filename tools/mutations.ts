@@ -559,8 +559,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'tls/load-hosts.ts',
     removes: 'the CA of the line itself, in whose place ssl_ca_file would vouch for clients',
-    from: 'records.map(sourceOf)',
-    to: 'records.map((record) => ({ ...sourceOf(record), ssl_ca_file: record.caFile || settings.ssl_ca_file }))',
+    from: '.map(sourceOf)',
+    to: '.map((record) => ({ ...sourceOf(record), ssl_ca_file: record.caFile || settings.ssl_ca_file }))',
     tests: ['tls/the-host-a-client-names-decides-as-in-postgresql-19.test.ts'],
   },
   {

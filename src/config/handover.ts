@@ -40,13 +40,15 @@ type SentMaterial = Omit<TlsMaterial, 'context' | 'options' | 'authorities' | 'p
   readonly lists: readonly number[];
 };
 
-/** One host; of a material that the worker has, only its place among the hosts that the worker was sent last. */
-type SentHost = Omit<TlsHost, 'material'> & { readonly material: SentMaterial | number };
+/** One host, with its place among the materials. */
+type SentHost = Omit<TlsHost, 'material'> & { readonly material: number };
 
 /** SECURITY: the mode goes with the certificates, as it stands beside them in the first process. */
 interface SentTls {
   readonly choosesByName: boolean;
   readonly hosts: readonly SentHost[];
+  /** Of one that the worker has, only its place among those that the worker was sent last. */
+  readonly materials: readonly (SentMaterial | number)[];
   /** Every revocation list once, in PEM, however many hosts it counts for. */
   readonly lists: readonly string[];
 }
@@ -88,13 +90,21 @@ export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null
 
 function packHosts(hosts: TlsHosts | null, before: TlsHosts | null): SentTls | null {
   if (hosts === null) return null;
-  const sentBefore = new Map(before?.materials.map((material, index) => [material, index]));
+  const sentBefore = placesOf(before?.materials ?? []);
   const lists = new Map<string, number>();
+  const materials = hosts.materials.map(
+    (material) => sentBefore.get(material) ?? packMaterial(material, lists),
+  );
+  const places = placesOf(hosts.materials);
   const sent = hosts.all.map(({ material, ...host }): SentHost => ({
     ...host,
-    material: sentBefore.get(material) ?? packMaterial(material, lists),
+    material: places.get(material) ?? -1,
   }));
-  return { choosesByName: hosts.choosesByName, hosts: sent, lists: [...lists.keys()] };
+  return { choosesByName: hosts.choosesByName, hosts: sent, materials, lists: [...lists.keys()] };
+}
+
+function placesOf(materials: readonly TlsMaterial[]): ReadonlyMap<TlsMaterial, number> {
+  return new Map(materials.map((material, index) => [material, index]));
 }
 
 /** @param lists the number of each list that is sent; new ones are added */
@@ -197,18 +207,19 @@ function unpackSettings({ hash, value }: SentPart<SentSettings>): SnapshotParts[
 function unpackTls(sent: SentTls | null, before: TlsHosts | null): SnapshotParts['tls']['value'] {
   if (sent === null) return { hosts: null, acceptor: null, admin: null, listsFrom: '', fileWarnings: [] };
   const lists = sent.lists.map((pem) => ({ pem, plain: plainListOf(pem) }));
+  const materialsBefore = before?.materials ?? [];
+  const materials = sent.materials.map((material) =>
+    typeof material === 'number' ? materialAt(materialsBefore, material) : unpackMaterial(material, lists),
+  );
   const hosts = new TlsHosts(
     sent.choosesByName,
-    sent.hosts.map(({ material, ...host }) => ({
-      ...host,
-      material: typeof material === 'number' ? materialAt(before, material) : unpackMaterial(material, lists),
-    })),
+    sent.hosts.map(({ material, ...host }) => ({ ...host, material: materialAt(materials, material) })),
   );
   return { hosts, acceptor: new TlsAcceptor(hosts), admin: null, listsFrom: '', fileWarnings: [] };
 }
 
-function materialAt(before: TlsHosts | null, index: number): TlsMaterial {
-  const material = before?.materials[index];
+function materialAt(materials: readonly TlsMaterial[], place: number): TlsMaterial {
+  const material = materials[place];
   if (material === undefined) throw new Error('a host was not sent');
   return material;
 }

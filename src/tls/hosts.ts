@@ -52,8 +52,9 @@ export class TlsHosts {
     this.#byName.delete('');
   }
 
+  /** Each once, in the order of the hosts, however many of them share it. */
   get materials(): readonly TlsMaterial[] {
-    return this.all.map(({ material }) => material);
+    return [...new Set(this.all.map(({ material }) => material))];
   }
 
   /** Some host asks its clients for a certificate. */

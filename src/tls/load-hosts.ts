@@ -33,14 +33,25 @@ export async function loadTlsHosts(
 ): Promise<TlsHosts> {
   if (records === null || records.length === 0)
     return forEveryHost(settings, await loadTls(settings, options), records !== null);
-  const materials = await loadMaterials(settings, records.map(sourceOf), options);
+  // Lines that name the same files share what is made of them; what is wrong is reported at the first of them.
+  const first = new Map<string, HostRecord>();
+  for (const record of records) if (!first.has(filesOf(record))) first.set(filesOf(record), record);
+  const loaded = await loadMaterials(settings, [...first.values()].map(sourceOf), options);
+  const materials = new Map([...first.keys()].map((files, index) => [files, loaded[index]]));
   return new TlsHosts(
     true,
-    records.flatMap(({ hosts: names, certFile, caFile }, index) => {
-      const material = materials[index];
-      return material === undefined ? [] : [{ names, label: labelOf(names), certFile, caFile, material }];
+    records.map((record) => {
+      const { hosts: names, certFile, caFile } = record;
+      const material = materials.get(filesOf(record));
+      if (material === undefined) throw new Error('a host was not loaded');
+      return { names, label: labelOf(names), certFile, caFile, material };
     }),
   );
+}
+
+/** What of a line decides what is loaded for it. */
+function filesOf({ file: _file, line: _line, hosts: _hosts, ...rest }: HostRecord): string {
+  return JSON.stringify(rest);
 }
 
 /** SECURITY: nothing of it comes from the ssl_* settings: a line without a CA asks for no certificate. */
@@ -51,6 +62,7 @@ function sourceOf(record: HostRecord): CertificateSource {
     ssl_ca_file: record.caFile,
     ssl_passphrase_command: record.passphraseCommand,
     ssl_passphrase_command_supports_reload: record.passphraseCommandSupportsReload,
+    isHostLine: true,
     file: record.file,
     placeOf: () => ({ source: 'configuration file', file: record.file, line: record.line }),
   };

@@ -2,7 +2,7 @@
 // them is not stale then (contract §7.32), and OpenSSL need not read the revocation lists again.
 
 import { isDeepStrictEqual } from 'node:util';
-import { TlsHosts } from './hosts.ts';
+import { TlsHosts, type TlsHost } from './hosts.ts';
 import type { TlsMaterial } from './types.ts';
 
 /**
@@ -12,21 +12,44 @@ import type { TlsMaterial } from './types.ts';
  */
 export function keepingWhatIsSame(loaded: TlsHosts, before: TlsHosts | null): TlsHosts {
   if (before === null) return loaded;
-  const old = new Map<string, TlsMaterial[]>();
-  for (const material of before.materials) {
-    const known = old.get(keyOf(material));
-    if (known === undefined) old.set(keyOf(material), [material]);
-    else known.push(material);
-  }
-  const all = loaded.all.map((host) => {
-    const same = old.get(keyOf(host.material))?.find((material) => isSameMaterial(material, host.material));
-    return same === undefined ? host : { ...host, material: same };
-  });
+  const old = new OldMaterials(before);
+  const all = loaded.all.map((host) => ({ ...host, material: old.equalTo(host) ?? host.material }));
   const isUnchanged =
     loaded.choosesByName === before.choosesByName &&
     all.length === before.all.length &&
     all.every((host, index) => isSameHost(host, before.all[index]));
   return isUnchanged ? before : new TlsHosts(loaded.choosesByName, all);
+}
+
+/** The materials of the state before. Each pair is compared once: there may be thousands of hosts. */
+class OldMaterials {
+  readonly #byLabel: ReadonlyMap<string | null, TlsMaterial>;
+  readonly #byCertificates = new Map<string, Set<TlsMaterial>>();
+  readonly #compared = new Map<TlsMaterial, Map<TlsMaterial, boolean>>();
+
+  constructor(before: TlsHosts) {
+    this.#byLabel = new Map(before.all.map(({ label, material }) => [label, material]));
+    for (const material of before.materials) {
+      const equal = this.#byCertificates.get(keyOf(material)) ?? new Set();
+      this.#byCertificates.set(keyOf(material), equal.add(material));
+    }
+  }
+
+  /** The host's own where that is equal: several hosts may have equal files, and each keeps its own. */
+  equalTo({ label, material }: TlsHost): TlsMaterial | undefined {
+    const own = this.#byLabel.get(label);
+    if (own !== undefined && this.#areSame(material, own)) return own;
+    const candidates = [...(this.#byCertificates.get(keyOf(material)) ?? [])];
+    return candidates.find((each) => this.#areSame(material, each));
+  }
+
+  #areSame(loaded: TlsMaterial, old: TlsMaterial): boolean {
+    const known = this.#compared.get(loaded) ?? new Map<TlsMaterial, boolean>();
+    this.#compared.set(loaded, known);
+    const isSame = known.get(old) ?? isSameMaterial(loaded, old);
+    known.set(old, isSame);
+    return isSame;
+  }
 }
 
 /** What to look for among many hosts; only what is equal in everything is the same. */
@@ -43,7 +66,7 @@ function isSameMaterial(one: TlsMaterial, other: TlsMaterial): boolean {
   );
 }
 
-function isSameHost(host: TlsHosts['all'][number], before: TlsHosts['all'][number] | undefined): boolean {
+function isSameHost(host: TlsHost, before: TlsHost | undefined): boolean {
   if (host.material !== before?.material) return false;
   const { material: _material, ...rest } = host;
   const { material: _before, ...restBefore } = before;

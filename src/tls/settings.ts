@@ -33,7 +33,11 @@ export type CertificateSettings = Pick<
 >;
 
 /** Those, and where a problem with one of them is reported: the YAML file, or the line of pg_hosts.conf. */
-export type CertificateSource = CertificateSettings & Pick<TlsSource, 'file' | 'placeOf'>;
+export type CertificateSource = CertificateSettings &
+  Pick<TlsSource, 'file' | 'placeOf'> & {
+    /** They stand on a line of pg_hosts.conf: a hint then names its fields and not the settings. */
+    readonly isHostLine?: true;
+  };
 
 /** The settings, and where a problem with one of them is reported. */
 export interface TlsSource extends TlsSettings {

@@ -149,6 +149,27 @@ const choices = (state: Snapshot): unknown[] =>
     };
   });
 
+await test('hosts with equal files each keep their own, and those with the same files share them', async (t) => {
+  const { path, yaml } = setUp(t);
+  for (const kind of ['crt', 'key']) {
+    writeFileSync(path(`copy.${kind}`), readFileSync(path(`one.${kind}`)), { mode: 0o600 });
+  }
+  const lines =
+    'one.example one.crt one.key\ncopy.example copy.crt copy.key\nshared.example one.crt one.key\n';
+  writeFileSync(path('pg_hosts.conf'), lines);
+  const holder = new ConfigHolder(await loadSnapshot(yaml));
+  const { tls } = holder.current;
+  const [one, copy, shared] = tls?.all ?? [];
+  t.not(copy?.material, one?.material);
+  t.equal(shared?.material, one?.material);
+  writeFileSync(path('pg_hosts.conf'), `# another line\n${lines}`);
+  await holder.reload();
+  t.equal(holder.current.tls, tls);
+  const worker = new ReceivedState();
+  await worker.take(deserialize(serialize(packState(holder.parts, holder.current, null))));
+  t.equal(worker.current.tls?.materials.length, 2, 'in a worker too');
+});
+
 await test('a worker makes the same of it', async (t) => {
   const { authority, path, yaml } = setUp(t);
   const holder = new ConfigHolder(await loadSnapshot(yaml));

@@ -3,6 +3,7 @@
 
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { userInfo } from 'node:os';
+import type { CertificateSource } from '../settings.ts';
 
 /** An extra of a problem; empty where the mistake is not a known one. */
 export interface Hint {
@@ -44,10 +45,28 @@ export function contentHint(content: Uint8Array, wanted: 'certificate' | 'key'):
   return {};
 }
 
+/** What hints call the places where certificate and passphrase command are written. */
+export interface FieldNames {
+  readonly certificate: string;
+  readonly command: string;
+}
+
+const settingNames: FieldNames = { certificate: '"ssl_cert_file"', command: '"ssl_passphrase_command"' };
+const lineNames: FieldNames = {
+  certificate: "the line's SSL_certificate",
+  command: "the line's SSL_passphrase_cmd",
+};
+
+/** The settings, or the fields of a line in pg_hosts.conf. */
+export function fieldNames({ isHostLine }: Pick<CertificateSource, 'isHostLine'>): FieldNames {
+  return isHostLine === true ? lineNames : settingNames;
+}
+
 /** Why a key that can be read does not do. */
 export function keyHint(
   key: { readonly key: string; readonly passphrase?: string },
   certificates: readonly X509Certificate[],
+  names: FieldNames,
 ): Hint {
   let privateKey;
   try {
@@ -55,15 +74,15 @@ export function keyHint(
   } catch {
     return key.passphrase === undefined
       ? {}
-      : { hint: 'The key does not open with the passphrase that "ssl_passphrase_command" prints.' };
+      : { hint: `The key does not open with the passphrase that ${names.command} prints.` };
   }
   const place = certificates.findIndex((certificate) => certificate.checkPrivateKey(privateKey));
   if (place > 0) {
     return {
-      hint: `The key belongs to certificate ${place + 1} of "ssl_cert_file": put the server certificate first, then its issuers.`,
+      hint: `The key belongs to certificate ${place + 1} of ${names.certificate}: put the server certificate first, then its issuers.`,
     };
   }
-  return place === 0 ? {} : { hint: 'The key belongs to none of the certificates in "ssl_cert_file".' };
+  return place === 0 ? {} : { hint: `The key belongs to none of the certificates in ${names.certificate}.` };
 }
 
 /** Who would have to be allowed to read a file. */

@@ -4,7 +4,7 @@ import type { CertificateSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SourceReader } from '../../base/sources.ts';
-import { contentHint, keyHint } from './known-mistakes.ts';
+import { contentHint, fieldNames, keyHint } from './known-mistakes.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
@@ -53,12 +53,12 @@ export async function loadServerCertificate(
   } catch (error) {
     throw refuse(
       `could not load private key file "${keyFile}": ${errorWords(error, 'unsupported')}`,
-      keyHint({ key, ...passphrase }, certificates),
+      keyHint({ key, ...passphrase }, certificates, fieldNames(settings)),
     );
   }
   // OpenSSL files a key of another type than the certificate's away for a certificate that never comes.
   if (certificates[0]?.checkPrivateKey(createPrivateKey({ key, ...passphrase })) !== true) {
-    const hint = keyHint({ key, ...passphrase }, certificates);
+    const hint = keyHint({ key, ...passphrase }, certificates, fieldNames(settings));
     throw refuse('check of private key failed: no certificate assigned', hint);
   }
   return { chain, key, ...passphrase, certificates, warnings };
@@ -133,20 +133,25 @@ async function askPassphrase(
   const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
   if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
-    throw refuse(`private key file "${keyFile}" cannot be reloaded because it requires a passphrase`);
+    const hint =
+      'Write "on" into the sixth field of the line: only then a reload may run its passphrase command.';
+    throw refuse(
+      `private key file "${keyFile}" cannot be reloaded because it requires a passphrase`,
+      settings.isHostLine === true && command !== '' ? { hint } : {},
+    );
   }
   if (command === '') {
     const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
     // PostgreSQL lets OpenSSL ask on the terminal; without one these are OpenSSL's words.
     throw refuse(`could not load private key file "${keyFile}": processing error`, {
-      hint: 'The key is encrypted: set "ssl_passphrase_command" to a command that prints its passphrase.',
+      hint: `The key is encrypted: set ${fieldNames(settings).command} to a command that prints its passphrase.`,
     });
   }
   if (known !== undefined) return known;
   if (isDryRun) {
     const refuse = refusalAt(settings, 'ssl_passphrase_command');
     throw refuse(`private key file "${keyFile}" does not open with the passphrase in force`, {
-      hint: 'A dry run does not run ssl_passphrase_command, so it cannot say more. A reload runs it.',
+      hint: `A dry run does not run ${fieldNames(settings).command}, so it cannot say more. A reload runs it.`,
     });
   }
   return runPassphraseCommand(command, { refuse: refusalAt(settings, 'ssl_passphrase_command') });
