@@ -1,13 +1,13 @@
 // config/kubernetes against the published schemas of Kubernetes, cert-manager and the Prometheus operator, field names
 // included, and what only a program of ours can check: that the probes, settings and limits in them mean what they say.
 
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { startGate } from '../support/run/gate.ts';
-import { cleanEnvironment, runProgram, runToEnd } from '../support/run/program.ts';
+import { runProgram, runToEnd } from '../support/run/program.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 import { at, kubernetesManifests, listAt, manifest, type Manifest } from './manifests.ts';
@@ -119,38 +119,39 @@ await test('the configuration in the ConfigMap loads, and its drain fits into th
   );
 });
 
-await test('the probes tell a gate that lives from one that is ready', async (t) => {
+await test('the probes tell a gate that lives from one that is ready, and start nothing', async (t) => {
+  const ports = listAt(gate, 'ports').find((port) => at(port, 'name') === 'status');
+  const settings = String(at(manifest('ConfigMap', 'gatehouse').object, 'data', 'gatehouse.yaml'));
+  t.match(settings, `status_listen: '*:${String(at(ports, 'containerPort'))}'`, 'the port of the probes');
   const upstream = await scriptedUpstream(t, scripts.trust);
-  const running = await startGate(t, { hba: 'host all all all trust\n', upstream });
-  const down = await startGate(t, {
-    hba: 'host all all all trust\n',
-    upstream: { host: '127.0.0.1', port: 1 },
-  });
-  const probe = async (name: string, adminUrl: string): Promise<number | null> => {
-    const [command, ...args] = listOfText(at(gate, name, 'exec', 'command'));
-    t.equal(command, 'node');
-    const here = args.map((arg) => arg.replace('http://127.0.0.1:9432', adminUrl));
-    return (await runToEnd(process.execPath, here, { env: cleanEnvironment() })).code;
+  const start = async (behind: typeof upstream | { host: string; port: number }): Promise<string> => {
+    const config = { admin: { listen: '127.0.0.1:0', status_listen: '127.0.0.1:0' } };
+    const running = await startGate(t, { hba: 'host all all all trust\n', upstream: behind, config });
+    return String((await running.waitForLog({ msg: /^status listener on / }))['url']);
+  };
+  const [running, down] = [await start(upstream), await start({ host: '127.0.0.1', port: 1 })];
+  const probe = async (name: string, url: string): Promise<number> => {
+    t.equal(at(gate, name, 'exec'), undefined, `${name} starts no process`);
+    t.equal(at(gate, name, 'httpGet', 'port'), 'status');
+    return (await fetch(`${url}${String(at(gate, name, 'httpGet', 'path'))}`)).status;
   };
   const table = [
-    ['startupProbe', 0, 0],
-    ['livenessProbe', 0, 0],
-    ['readinessProbe', 0, 1],
+    ['startupProbe', 200, 200],
+    ['livenessProbe', 200, 200],
+    ['readinessProbe', 200, 503],
   ] as const;
   for (const [name, whenRunning, whenUpstreamIsDown] of table) {
-    t.equal(await probe(name, running.adminUrl), whenRunning, name);
-    t.equal(await probe(name, down.adminUrl), whenUpstreamIsDown, `${name}, upstream down`);
-    t.equal(await probe(name, 'http://127.0.0.1:1'), 1, `${name}, nobody there`);
+    t.equal(await probe(name, running), whenRunning, name);
+    t.equal(await probe(name, down), whenUpstreamIsDown, `${name}, upstream down`);
   }
 });
 
-await test("the monitor selects the gate's pods", async (t) => {
+await test("the monitor selects the gate's pods, needs no certificate, and is let in", async (t) => {
   const { object } = manifest('PodMonitor', 'legacy-postgres');
   t.strictSame(at(object, 'spec', 'selector'), at(statefulSet, 'spec', 'selector'));
-  const comment = readFileSync(new URL('../../config/kubernetes/monitoring.yaml', import.meta.url), 'utf8');
-  t.match(comment, /^#\s+listen: 0\.0\.0\.0:9432$/m);
+  const [endpoint] = listAt(object, 'spec', 'podMetricsEndpoints');
+  t.strictSame(endpoint, { port: 'status', path: '/metrics', interval: '30s' });
+  const [rule] = listAt(manifest('NetworkPolicy', 'legacy-postgres-monitoring').object, 'spec', 'ingress');
+  const status = listAt(gate, 'ports').find((port) => at(port, 'name') === 'status');
+  t.strictSame(at(rule, 'ports'), [{ protocol: 'TCP', port: at(status, 'containerPort') }]);
 });
-
-function listOfText(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
-}
