@@ -33,14 +33,23 @@ export async function psql(stage: Stage, endpoint: Endpoint, command: string): P
   return { stdout, seconds: Number(milliseconds) / 1000 };
 }
 
-/** Runs pgbench. @throws Error with pgbench's words when it fails or a transaction does */
+/**
+ * Runs pgbench.
+ *
+ * @param password what it answers where it is asked
+ * @throws Error with pgbench's words when it fails or a transaction does
+ */
 export async function pgbench(
   stage: Stage,
   endpoint: Endpoint,
   args: readonly string[],
+  password?: string,
 ): Promise<PgbenchResult> {
   const all = ['-n', ...args, connectionString(stage.conninfo(endpoint))];
-  const { code, stdout, stderr } = await runClient('pgbench', all, { timeoutMs: WORK_MS });
+  const { code, stdout, stderr } = await runClient('pgbench', all, {
+    timeoutMs: WORK_MS,
+    ...(password === undefined ? {} : { env: { PGPASSWORD: password } }),
+  });
   const transactions = Number(/^number of transactions actually processed: (\d+)/m.exec(stdout)?.[1]);
   const tps = Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);
   if (code !== 0 || !(transactions > 0) || !(tps > 0)) {

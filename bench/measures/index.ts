@@ -5,6 +5,7 @@ import { copyIn } from './copy-in.ts';
 import { copyOut } from './copy-out.ts';
 import { idle } from './idle.ts';
 import { latency } from './latency.ts';
+import { logins } from './logins.ts';
 import type { Measure } from './measure.ts';
 import { queries } from './queries.ts';
 import { reload } from './reload.ts';
@@ -18,6 +19,7 @@ export const MEASURES: readonly Measure[] = [
   value,
   queries,
   connections,
+  logins,
   latency,
   idle,
   stalled,

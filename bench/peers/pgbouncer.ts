@@ -1,9 +1,10 @@
 // PgBouncer with session pooling: the only mode in which a client has its server to itself, as behind the gate.
 
 import { freePort } from '../../test/support/run/free-port.ts';
-import { KEEPALIVE_SECONDS, MAX_SESSIONS, USER } from '../stage.ts';
+import type { Scope } from '../../test/support/run/scope.ts';
+import { KEEPALIVE_SECONDS, MAX_SESSIONS, USER, type Stage } from '../stage.ts';
 import { firstThatRuns, startDaemon, versionText } from './daemon.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, RunningPeer } from './peer.ts';
 
 const COMMANDS = ['pgbouncer', '/usr/sbin/pgbouncer'];
 
@@ -18,14 +19,22 @@ export const pgbouncer: Peer = {
     const [, library = 'unknown'] = /^tls: (OpenSSL \S+)/m.exec(text) ?? [];
     return `${version}, ${library}`;
   },
-  start: async (stage, scope) => {
-    const port = await freePort();
-    const pid = await startDaemon(stage, scope, {
-      command: firstThatRuns(COMMANDS, '--version') ?? 'pgbouncer',
-      ready: /process up/,
-      files: { users: `"${USER}" ""\n` },
-      // Of TLS 1.3's suites and groups it lets nobody choose; the terms are what it chooses by itself.
-      config: ({ directory, cert, key, ca }) => `
+  start: async (stage, scope) => await startPgbouncer(stage, scope, { authType: 'cert', secret: '' }),
+};
+
+/** PgBouncer that asks its clients for what `authType` says beside their certificate, with this secret in its auth_file. */
+export async function startPgbouncer(
+  stage: Stage,
+  scope: Scope,
+  { authType, secret }: { readonly authType: 'cert' | 'scram-sha-256'; readonly secret: string },
+): Promise<RunningPeer> {
+  const port = await freePort();
+  const pid = await startDaemon(stage, scope, {
+    command: firstThatRuns(COMMANDS, '--version') ?? 'pgbouncer',
+    ready: /process up/,
+    files: { users: `"${USER}" "${secret}"\n` },
+    // Of TLS 1.3's suites and groups it lets nobody choose; the terms are what it chooses by itself.
+    config: ({ directory, cert, key, ca }) => `
 [databases]
 ${USER} = host=127.0.0.1 port=${stage.postgres.port} dbname=${USER} user=${USER}
 
@@ -33,7 +42,7 @@ ${USER} = host=127.0.0.1 port=${stage.postgres.port} dbname=${USER} user=${USER}
 listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
-auth_type = cert
+auth_type = ${authType}
 auth_file = ${directory}/users
 pool_mode = session
 max_client_conn = ${MAX_SESSIONS}
@@ -48,7 +57,6 @@ tcp_defer_accept = 0
 tcp_keepalive = 1
 tcp_keepidle = ${KEEPALIVE_SECONDS}
 `,
-    });
-    return { name: 'pgbouncer', endpoint: { port, tls: true }, pid, baseline: null };
-  },
-};
+  });
+  return { name: 'pgbouncer', endpoint: { port, tls: true }, pid, baseline: null };
+}
