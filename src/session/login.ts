@@ -174,8 +174,24 @@ class LoginExchange {
     }
   };
 
-  /** Passes on what has arrived. False = what comes next waits in the kernel. */
-  #passAll(): boolean {
+  /**
+   * Passes on what has arrived, in one write: a server says a dozen messages at once, and each write to the client would
+   * be a TLS record and a call of the system. False = what comes next waits in the kernel.
+   *
+   * @param first passes on what was held back, before the others
+   */
+  #passAll(first: () => void = () => {}): boolean {
+    const { socket } = this.#client;
+    socket.cork();
+    try {
+      first();
+      return this.#passEach();
+    } finally {
+      socket.uncork();
+    }
+  }
+
+  #passEach(): boolean {
     while (!this.#isOver) {
       const part = this.#messages.next();
       if (part === null) return !this.#client.socket.writableNeedDrain;
@@ -229,9 +245,9 @@ class LoginExchange {
       const answer = await this.#own?.answer(message, part.bytes);
       this.#isHeld = false;
       if (this.#isOver) return;
-      if (answer === undefined) this.#passOn(part);
-      else if (answer !== null) this.#link.socket.write(answer);
-      if (this.#passAll()) this.#link.socket.resume();
+      if (answer instanceof Buffer) this.#link.socket.write(answer);
+      const isRelayed = answer === undefined;
+      if (this.#passAll(() => (isRelayed ? this.#passOn(part) : undefined))) this.#link.socket.resume();
     } catch (error) {
       this.#fail(error);
     }
@@ -251,9 +267,11 @@ class LoginExchange {
       await this.#options.onAuthenticated();
       this.#isHeld = false;
       if (this.#isOver) return;
-      this.#deliver(ok);
-      if (next !== null) this.#pass(next);
-      if (this.#passAll()) this.#link.socket.resume();
+      const deliver = (): void => {
+        this.#deliver(ok);
+        if (next !== null) this.#pass(next);
+      };
+      if (this.#passAll(deliver)) this.#link.socket.resume();
     } catch (error) {
       this.#fail(error);
     }
