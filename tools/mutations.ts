@@ -526,7 +526,7 @@ export const mutations: readonly Mutation[] = [
     tests: ['rules/no-certificate-makes-a-decision-slow.test.ts'],
   },
   {
-    file: 'telemetry/log.ts',
+    file: 'telemetry/log-form.ts',
     removes: 'the escaping of control characters in log lines',
     from: 'return line.replace(CONTROLS,',
     to: 'return line.replace(/(?!)/,',
@@ -737,5 +737,12 @@ export const mutations: readonly Mutation[] = [
     from: 'if (isProxied) connection.chargedTo = null;',
     to: 'if (isProxied && connection.isCancel) connection.chargedTo = null;',
     tests: ['attacks/a-costly-client-is-refused-alone-and-not-its-load-balancer.test.ts'],
+  },
+  {
+    file: 'telemetry/log-text.ts',
+    removes: "the escaping of strangers' names in the text of a terminal",
+    from: "    escapeInvisible(textOf(line['msg'])),",
+    to: "    textOf(line['msg']),",
+    tests: ['log/the-log-is-text-for-a-person-and-json-for-a-program.test.ts'],
   },
 ];

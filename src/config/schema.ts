@@ -230,6 +230,10 @@ const logging = {
     default: 'info',
     doc: 'The least important lines to write.',
   }),
+  log_format: oneOf(['auto', 'json', 'text'], {
+    default: 'auto',
+    doc: 'How lines of the log are written. `json` is one JSON object a line. `text` is for a person: columns, with DETAIL and HINT below, coloured at a terminal unless NO_COLOR is set. `auto` is text at a terminal and JSON elsewhere; under journald it also has the syslog priority (`<4>`) before each line, which journald takes off again.',
+  }),
   log_connections: logConnections({
     default: 'on',
     doc: "Which steps of a connection are logged: a boolean, or PostgreSQL 18's list, as a YAML list or one text with commas. `receipt` is its arrival, `authentication` who it has proved to be, `authorization` that the upstream has let it in, `setup_durations` how long all that took, `all` the four; `on` is the first three. Empty is none.",

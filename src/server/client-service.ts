@@ -39,6 +39,8 @@ export interface ClientService {
   /** The addresses that clients connect to. */
   readonly addresses: readonly ListenAddress[];
   sessions(): Promise<readonly SessionRow[]>;
+  /** How many clients are in a session now, consoles aside. */
+  readonly sessionCount: number;
   /** With the consoles, and with what only the console shows. */
   fullSessions(): Promise<readonly FullSessionRow[]>;
   /** Each process that serves clients, or should. */

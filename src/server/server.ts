@@ -13,7 +13,7 @@ import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { Workers } from './workers/workers.ts';
 import { ServingProcess } from './serving-process.ts';
 import type { ListenAddress } from './listen.ts';
-import { createLogger, logNodeWarnings, type Logger } from '../telemetry/log.ts';
+import { createLogger, logNodeWarnings, setLogFormat, type Logger } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { Dialer } from '../session/dial.ts';
 import { SaltedPasswords } from '../auth/scram-keys.ts';
@@ -23,6 +23,7 @@ import { passedSockets } from './systemd/sockets.ts';
 import { UpstreamHealth } from './upstream-health.ts';
 import type { ConsoleView } from '../console/console-view.ts';
 import { createConsoleView } from './console-view.ts';
+import { reloadedText } from './reload-changes.ts';
 import { createGateView, isAlive } from './gate-view.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 
@@ -58,7 +59,9 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const loaded = await loadSnapshot(options.configFile, options.overrides);
-  const log = options.log ?? createLogger(loaded.snapshot.settings.log_level);
+  const { settings } = loaded.snapshot;
+  setLogFormat(settings.log_format);
+  const log = options.log ?? createLogger(settings.log_level);
   logNodeWarnings(log);
   for (const warning of loaded.warnings) logWarning(log, warning);
   return await Server.start(new ConfigHolder(loaded), log);
@@ -188,12 +191,14 @@ class Server implements RunningServer {
     this.#log.info('reloading configuration files');
     if (!this.#draining) this.#manager.reloading();
     const { adminTls: adminTlsBefore } = this.#config.current;
+    const before = this.#config.parts;
     const result = await this.#config.reload();
     this.#catalog.load();
     await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
+    this.#log.info({ reloaded: result.reloaded }, await reloadedText(before, this.#config.parts));
     this.#showSnapshot();
     const { adminTls } = this.#config.current;
     // Node reads the lists again for it: only where there is something new.
@@ -234,18 +239,27 @@ class Server implements RunningServer {
   async #drain(how: 'drain' | 'fast'): Promise<void> {
     this.#draining = true;
     const { shutdown_timeout: shutdownTimeoutMs } = this.#config.current.settings;
-    this.#log.info(how === 'fast' ? 'received fast shutdown request' : 'received smart shutdown request');
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
-    this.#manager.stopping('draining: waiting for sessions to finish', waitMs + END_TAKES_MS);
+    const sessions = this.#service.sessionCount;
+    const text = endingText(sessions, waitMs);
+    this.#log.info({ sessions }, text);
+    this.#manager.stopping(text, waitMs + END_TAKES_MS);
     await withTimeout(this.#service.drain(), waitMs, (hasten) => (this.#hasten = hasten));
     await this.#service.finish();
     this.#catalog.close();
     await this.#admin?.close();
     await this.#status?.close();
     await this.#manager.close();
-    this.#log.info('database system is shut down');
+    this.#log.info('stopped');
   }
+}
+
+/** What is about to happen to how many sessions; the time is UTC, as in every line of the log. */
+function endingText(sessions: number, waitMs: number): string {
+  const count = `${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
+  if (waitMs === 0) return `stopping: ${count} will be ended at once`;
+  return `draining: ${count}, until ${new Date(Date.now() + waitMs).toISOString().slice(11, 19)}`;
 }
 
 /** This process itself, or as many workers as the settings want. */

@@ -1,6 +1,7 @@
 // One process that serves clients: it listens, serves its connections, takes over reloads and ends its sessions. With one
 // process it is the whole gate; with workers each of them is one.
 
+import { randomBytes } from 'node:crypto';
 import { BanTable, LocalBans, type BanRow, type Bans } from '../session/bans.ts';
 import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
@@ -19,7 +20,7 @@ import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
-import type { Logger } from '../telemetry/log.ts';
+import { setLogFormat, type Logger } from '../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../telemetry/metrics.ts';
 import { Refusals, type RefusalRow } from '../telemetry/refusals.ts';
 import { SessionsJudge, trySessions } from './rejudge.ts';
@@ -53,6 +54,14 @@ const LAST_WORDS_MS = 2_000;
  * lower limit about, and then a full collection for every few MB (decision 7). This keeps the four.
  */
 const HEAP_GROWTH = '--heap-growing-percent=300';
+
+/** SECURITY: of no other process, of this machine or another, before or after a restart: ids of its connections never meet. */
+const PROCESS_NAME = `${process.pid}-${lettersOf(randomBytes(6))}`;
+
+/** Letters only, so that an id is one word for whoever types it. */
+function lettersOf(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/\d/g, (digit) => 'ghijklmnop'[Number(digit)] ?? '');
+}
 
 function noView(): never {
   throw new Error('the gate is starting');
@@ -142,7 +151,7 @@ export class ServingProcess implements ClientService {
       catalog,
       snapshot: () => config.current,
       draining: () => this.#draining,
-      nextId: () => `${process.pid}-${++this.#lastConnection}`,
+      nextId: () => `${PROCESS_NAME}-${++this.#lastConnection}`,
     };
     this.#sessionsJudge = new SessionsJudge(this.#gate);
     this.#showRules();
@@ -206,6 +215,10 @@ export class ServingProcess implements ClientService {
     return this.#bans.lift(address);
   }
 
+  get sessionCount(): number {
+    return this.live.size;
+  }
+
   get bannedAddresses(): number {
     return this.#bans.size;
   }
@@ -263,6 +276,7 @@ export class ServingProcess implements ClientService {
     this.#freeLongLists();
     this.#bans.adopt(this.#config.current.settings);
     this.#log.level = this.#config.current.settings.log_level;
+    setLogFormat(this.#config.current.settings.log_format);
     this.#showRules();
     this.#dialer.load(this.#config.current.settings);
     // Open connections get the new values too, as from PostgreSQL's assign hooks.

@@ -92,7 +92,7 @@ export function logAuthorized(gate: ProcessState, known: ConnectionLog, startup:
       ? []
       : [`SSL enabled (protocol=${tls.version}, cipher=${tls.cipher}, bits=${tls.bits})`]),
   ];
-  gate.log.info({ id: known.id }, parts.join(' '));
+  gate.log.info(describe(known), parts.join(' '));
 }
 
 /**

@@ -1,9 +1,11 @@
-// The log (contract §4): one JSON object a line on stdout, written before the call returns wherever stdout takes it.
+// The log (contract §4): one JSON object a line on stdout, or text for a person at a terminal, written before the call
+// returns wherever stdout takes it.
 // The only user of pino. Nothing is redacted here because nothing secret is ever handed over: callers name the fields
 // they log.
 
 import { fstatSync, writeSync } from 'node:fs';
 import { pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino';
+import { escapeControls, logForm, logPlace, type LogForm, type LogFormat } from './log-form.ts';
 import { shortened } from './log-line.ts';
 import { LogSink, withoutWaiting } from './log-sink.ts';
 
@@ -22,9 +24,9 @@ export type LogThreshold = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fata
  * Assigning `logger.level` takes effect at once. A child logger keeps the level it was made with, so a child is
  * for what is short-lived: one connection.
  *
- * @param destination where lines go; stdout by default
+ * @param destination where lines go, as JSON; stdout by default, in the form that `setLogFormat` has chosen
  */
-export function createLogger(level: LogThreshold, destination: DestinationStream = stdout()): Logger {
+export function createLogger(level: LogThreshold, destination?: DestinationStream): Logger {
   return pino(
     {
       level,
@@ -32,22 +34,19 @@ export function createLogger(level: LogThreshold, destination: DestinationStream
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => describeError(error) },
-      hooks: { streamWrite: (line) => shortened(line, escapeControls) },
+      hooks: {
+        streamWrite: (line) => shortened(line, destination === undefined ? stdoutForm : escapeControls),
+      },
     },
-    destination,
+    destination ?? stdout(),
   );
 }
 
-/**
- * What JSON lets stand as it is and a terminal or an editor obeys: DEL and C1 controls (U+009B begins an escape
- * sequence), line separators, and what hides text or turns its direction round.
- */
-// eslint-disable-next-line no-control-regex, no-misleading-character-class -- those are what is looked for
-const CONTROLS = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+let stdoutForm: LogForm = escapeControls;
 
-/** SECURITY: names come from strangers. Escaped, they cannot steer the terminal of anyone who reads the log. */
-function escapeControls(line: string): string {
-  return line.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** How lines are written to stdout from here on (`log_format`), by this process. */
+export function setLogFormat(format: LogFormat): void {
+  stdoutForm = logForm(format, logPlace(STDOUT));
 }
 
 let sink: LogSink | null = null;
@@ -78,7 +77,7 @@ function stdout(): DestinationStream {
 function droppedLine(count: number, reason: string): string {
   const msg = `${count} log ${count === 1 ? 'line was' : 'lines were'} dropped: ${reason}`;
   const fields = { level: 'warn', time: new Date().toISOString(), pid: process.pid, dropped: count, msg };
-  return `${JSON.stringify(fields)}\n`;
+  return stdoutForm(`${JSON.stringify(fields)}\n`);
 }
 
 /** The only sign where nobody scrapes metrics. Left out where stderr and the log go to the same place. */

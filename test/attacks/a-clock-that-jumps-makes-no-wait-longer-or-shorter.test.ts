@@ -108,7 +108,7 @@ for (const [direction, offsetMs] of [
     const from = gate.logLength();
     const begun = performance.now();
     gate.signal('SIGTERM');
-    await gate.waitForLog({ msg: 'received smart shutdown request' }, { from });
+    await gate.waitForLog({ msg: /^draining: / }, { from });
     clock.move(0);
     await last.closed;
     const lastedMs = performance.now() - begun;

@@ -143,7 +143,7 @@ await test(
     const gate = await startGate(t, { hba: HBA, upstream });
     await openSession(t, gate, { parameters: { user: 'alice', database: 'either' } });
     gate.signal('SIGTERM');
-    await gate.waitForLog({ msg: /^received smart shutdown request/ });
+    await gate.waitForLog({ msg: /^draining: / });
     for (const libpq of [15, 18] as const) {
       const from = gate.logLength();
       const { stderr } = await psql(

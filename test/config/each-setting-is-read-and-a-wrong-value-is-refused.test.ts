@@ -98,6 +98,7 @@ t.same(defaults, {
     ssl_ca_file: '',
   },
   log_level: 'info',
+  log_format: 'auto',
   log_connections: 'on',
   log_disconnections: true,
   admin_users: [],

@@ -41,7 +41,7 @@ await test('SIGTERM under load', needs('psql', 'pgbench'), async (t) => {
   await until('pgbench is at work', async () => (await count()) > 2 * CLIENTS);
 
   gate.signal('SIGTERM');
-  await gate.waitForLog({ msg: 'received smart shutdown request' });
+  await gate.waitForLog({ msg: /^draining: / });
   const late = await psql(postgres, ['-c', 'select 1']);
   t.match(late.stderr, /FATAL: {2}the database system is shutting down/);
   t.match(await gate.waitForLog({ code: 'shutting-down' }), { level: 'info' });

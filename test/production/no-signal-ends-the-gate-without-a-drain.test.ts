@@ -65,7 +65,7 @@ void test('SIGQUIT is SIGINT', async (t) => {
   const { gate, client } = await gateWithSession(t, 1);
   process.kill(gate.pid, 'SIGQUIT');
   await client.expectClosed().catch(() => undefined);
-  await gate.waitForLog({ msg: 'received fast shutdown request' });
+  await gate.waitForLog({ msg: /^stopping: / });
   gate.signal('SIGINT');
   t.match(await gate.exited, { code: 0, signal: null });
 });

@@ -81,7 +81,7 @@ for (const [name, signals] of [
     const { client } = await openSession(t, gate);
     for (const signal of signals) {
       gate.signal(signal);
-      await gate.waitForLog({ msg: /^received (smart|fast) shutdown request/ });
+      await gate.waitForLog({ msg: /^(draining|stopping): / });
     }
     await expectTerminated(t, client);
     t.strictSame(await ended(gate), EXIT_0);
@@ -125,7 +125,7 @@ await test('without sessions it ends at once', async (t) => {
 
 async function drain(gate: Gate): Promise<void> {
   gate.signal('SIGTERM');
-  await gate.waitForLog({ msg: 'received smart shutdown request' });
+  await gate.waitForLog({ msg: /^draining: / });
 }
 
 async function ended(gate: Gate): Promise<unknown> {

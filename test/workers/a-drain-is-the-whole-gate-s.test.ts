@@ -12,7 +12,7 @@ await test('a drain waits for every worker and tells new clients in all of them'
   const staying = await connectRaw(t, gate.port);
   t.equal((await staying.login({ user: 'u', database: 'd' })).error, null);
   gate.signal('SIGTERM');
-  await gate.waitForLog({ msg: 'received smart shutdown request' });
+  await gate.waitForLog({ msg: /^draining: / });
   const answers = async (): Promise<(string | undefined)[]> => {
     const codes: (string | undefined)[] = [];
     for (let attempt = 0; attempt < 8; attempt++) {

@@ -23,10 +23,10 @@ await test('it is killed, and meanwhile the gate answers', async (t) => {
   t.match(JSON.parse((await gate.admin('/healthz')).body), { ok: true });
 
   const line = await gate.waitForLog({ code: 'worker-lost' }, { from, timeoutMs: 30_000 });
-  t.match(line, { worker: victim, msg: `server process (PID ${victim}) was terminated by signal SIGKILL` });
+  t.match(line, { worker: victim, msg: `worker process (PID ${victim}) was terminated by signal SIGKILL` });
   t.ok(
     gate.log.some(
-      ({ msg }) => msg === `server process (PID ${victim}) has not answered for 10 s and is killed`,
+      ({ msg }) => msg === `worker process (PID ${victim}) has not answered for 10 s and is killed`,
     ),
   );
   await gate.waitForLog({ msg: /^worker started with PID/ }, { from });

@@ -12,7 +12,7 @@ await test('a reload is over when the worker that cannot take it is gone', async
   gate.rewrite('pg_hba.conf', 'host all all all reject\n');
   const answer = gate.admin('/reload', { method: 'POST' });
   // The gate's own deadline is longer than what the helper waits for.
-  await gate.waitForLog({ msg: /^server process .* is killed$/ }, { timeoutMs: 30_000 });
+  await gate.waitForLog({ msg: /^worker process .* is killed$/ }, { timeoutMs: 30_000 });
   t.equal((await answer).status, 200);
   t.notOk(workersOf(gate).includes(victim));
   for (let attempt = 0; attempt < 8; attempt++) {

@@ -25,7 +25,7 @@ await test('a worker that dies is replaced and its sessions are counted', async 
   t.match(line, {
     level: 'error',
     sessions: lost.length,
-    msg: `server process (PID ${victim}) was terminated by signal SIGKILL`,
+    msg: `worker process (PID ${victim}) was terminated by signal SIGKILL`,
   });
   t.equal((await gate.sessions()).length, before.length - lost.length, "the other worker's sessions go on");
   const metrics = await gate.metrics();

@@ -190,7 +190,7 @@ export class WorkerProcess {
     addresses: readonly ListenAddress[],
   ): Promise<void> {
     const ended = this.exited.then((exit): never => {
-      throw new Error(`server process (PID ${this.pid}) ${exit}`);
+      throw new Error(`worker process (PID ${this.pid}) ${exit}`);
     });
     ended.catch(() => undefined);
     try {

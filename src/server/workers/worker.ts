@@ -7,7 +7,7 @@ import { ReceivedState, type SentState } from '../../config/handover.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { ServingProcess } from '../serving-process.ts';
 import type { ListenAddress } from '../listen.ts';
-import { createLogger, logNodeWarnings, type Logger } from '../../telemetry/log.ts';
+import { createLogger, logNodeWarnings, setLogFormat, type Logger } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { evicted } from '../../session/handshakes.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
@@ -109,6 +109,7 @@ const view: ConsoleView = {
 async function start(sent: SentState, addresses: readonly ListenAddress[]): Promise<void> {
   await state.take(sent);
   const { settings } = state.current;
+  setLogFormat(settings.log_format);
   const log = createLogger(settings.log_level);
   logNodeWarnings(log);
   followSignals((received) => logIgnored(log, received));

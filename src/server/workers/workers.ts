@@ -11,7 +11,7 @@ import type { ConfigHolder } from '../../config/snapshot.ts';
 import { messageOf } from '../../base/errors.ts';
 import { besides, forkPart } from '../../base/own-process.ts';
 import { openListeners, type ListenAddress } from '../listen.ts';
-import type { Logger } from '../../telemetry/log.ts';
+import { setLogFormat, type Logger } from '../../telemetry/log.ts';
 import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import { refusalRow, Refusals, type RefusalRow } from '../../telemetry/refusals.ts';
 import { addCounts, countsOf } from '../../telemetry/sum.ts';
@@ -123,6 +123,10 @@ export class Workers implements ClientService {
     return this.#bans.lift(address);
   }
 
+  get sessionCount(): number {
+    return [...this.#workers].reduce((sum, { row }) => sum + row.sessions, 0);
+  }
+
   get bannedAddresses(): number {
     return this.#bans.size;
   }
@@ -192,6 +196,7 @@ export class Workers implements ClientService {
   async adopt(): Promise<void> {
     const { settings, rules } = this.#config.current;
     this.#log.level = settings.log_level;
+    setLogFormat(settings.log_format);
     this.#bans.adopt(settings);
     this.#metrics.rules(rules.records);
     await Promise.all(
@@ -255,7 +260,7 @@ export class Workers implements ClientService {
       onHung: ({ pid }, seconds) =>
         this.#log.error(
           { worker: pid },
-          `server process (PID ${pid}) has not answered for ${seconds} s and is killed`,
+          `worker process (PID ${pid}) has not answered for ${seconds} s and is killed`,
         ),
     });
     this.#workers.add(worker);
@@ -273,7 +278,7 @@ export class Workers implements ClientService {
     if (worker.startedAt !== null) {
       for (let index = 0; index < lost; index++) this.#metrics.connectionEnded('worker-lost');
       const line = { code: 'worker-lost', worker: worker.pid, sessions: lost } as const;
-      const message = `server process (PID ${worker.pid}) ${exit}`;
+      const message = `worker process (PID ${worker.pid}) ${exit}`;
       this.#log.error(line, message);
       const row = refusalRow('worker-lost', line, message);
       if (row !== null) this.#refusals.add(row);
