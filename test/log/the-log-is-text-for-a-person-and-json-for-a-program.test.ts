@@ -6,7 +6,7 @@ import { test, type Test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { logForm } from '../../src/telemetry/log-form.ts';
-import { cleanEnvironment, programArgs } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand } from '../support/run/program.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
 import { atEnd } from '../support/run/scope.ts';
 import { supervise } from '../support/run/supervise.ts';
@@ -98,13 +98,7 @@ async function serveUnder(
     upstream: { host: '127.0.0.1', port: 1 },
     config: { admin: { listen: '' }, ...config },
   });
-  const program = [
-    process.execPath,
-    ...programArgs(),
-    'serve',
-    '--config',
-    join(directory, 'gatehouse.yaml'),
-  ];
+  const program = [...programCommand(), 'serve', '--config', join(directory, 'gatehouse.yaml')];
   const child = await supervise({
     command: toolPath('python3'),
     args: ['-c', python, ...program],
