@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { mutations, type Mutation } from './mutations.ts';
 
 /** What the tests read. */
-const COPIED = ['src', 'test', 'fuzz', 'bin', 'config', 'docs', 'package.json', 'tsconfig.json'];
+const COPIED = ['src', 'test', 'fuzz', 'bin', 'config', 'docs', 'tools', 'package.json', 'tsconfig.json'];
 /** A test that a mutation keeps from ending has noticed it too. */
 const TIMEOUT_MS = 300_000;
 

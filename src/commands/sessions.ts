@@ -122,12 +122,13 @@ const columns: readonly Column[] = [
   { title: 'RULE', read: ruleText },
   { title: 'BYTES IN', read: text('bytes_in') },
   { title: 'BYTES OUT', read: text('bytes_out') },
+  { title: 'UPSTREAM PID', read: text('upstream_pid') },
   { title: 'STATE', read: stateText },
 ];
 
 /** The same for a terminal. The lower the rank, the sooner a column is shown. */
 const narrowColumns: readonly Column[] = columns.map((column, index) => {
-  const rank = [0, 0, 2, 1, 5, 3, 7, 4, 6, 8, 9, 0][index] ?? 9;
+  const rank = [0, 0, 2, 1, 5, 3, 7, 4, 6, 8, 9, 10, 0][index] ?? 9;
   if (column.title === 'SINCE') return { title: 'AGE', rank, read: age, wide: column };
   if (column.title === 'RULE')
     return { ...column, rank, read: (row: object) => ruleText(row).replace(/^.*\//, ''), wide: column };

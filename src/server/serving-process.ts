@@ -88,6 +88,8 @@ export interface SharedState {
   readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
   /** A cancel request from this address had a key that no worker knows: it counts in all of them. */
   readonly onUnknownKey?: (address: string) => void;
+  /** This upstream takes no settings of the gate's: the other workers need not try. */
+  readonly onIdentityRefused?: (upstream: string) => void;
   /** A number that no console of any worker has. */
   readonly nextConsolePid?: () => Promise<number>;
   /** A connection was refused or has failed. */
@@ -103,6 +105,7 @@ export class ServingProcess implements ClientService {
   readonly strangers: Strangers;
   readonly live = new Sessions();
   readonly cancelGuesses: CancelGuesses;
+  readonly identityMemory: IdentityMemory;
   readonly #config: GateProcessOptions['config'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
@@ -129,6 +132,7 @@ export class ServingProcess implements ClientService {
     this.#bans = new BanTable({ log });
     this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
     this.cancelGuesses = new CancelGuesses({ onUnknown: shared?.onUnknownKey });
+    this.identityMemory = new IdentityMemory(shared?.onIdentityRefused);
     this.#gate = {
       log,
       metrics,
@@ -144,7 +148,7 @@ export class ServingProcess implements ClientService {
       bans: shared?.bans ?? new LocalBans(this.#bans),
       salted: new SaltedPasswords(),
       cancelGuesses: this.cancelGuesses,
-      identityMemory: new IdentityMemory(),
+      identityMemory: this.identityMemory,
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
       serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
       nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),

@@ -4,8 +4,14 @@ import type { Settings } from '../config/schema.ts';
 
 /** What is known of one upstream; one at a time. */
 export class IdentityMemory {
+  readonly #onRefused: (upstream: string) => void;
   #upstream = '';
   #takes: boolean | null = null;
+
+  /** @param onRefused called when this process has found out that an upstream takes none, with its name */
+  constructor(onRefused: (upstream: string) => void = () => {}) {
+    this.#onRefused = onRefused;
+  }
 
   /** Null = nobody knows yet. */
   takes(settings: Pick<Settings, 'upstream'>): boolean | null {
@@ -22,7 +28,14 @@ export class IdentityMemory {
     const isNews = this.takes(settings) !== takes;
     this.#upstream = nameOf(settings);
     this.#takes = takes;
+    if (isNews && !takes) this.#onRefused(this.#upstream);
     return isNews;
+  }
+
+  /** Another process has found out that this upstream takes none. */
+  refused(upstream: string): void {
+    this.#upstream = upstream;
+    this.#takes = false;
   }
 }
 

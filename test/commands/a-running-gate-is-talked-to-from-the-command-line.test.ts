@@ -17,24 +17,25 @@ import { runProgram } from '../support/run/program.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 
 await test('sessions prints a table in which no name can forge a line or drive the terminal', async (t) => {
+  const usual = exampleSession();
   const hostile = exampleSession({
     id: '1-18',
     user: '\u001B[2Jbob\n1-99  root',
     version: null,
     client_dn: null,
   });
-  const url = await startAdmin(t, exampleGate([exampleSession(), hostile]).view);
+  const url = await startAdmin(t, exampleGate([usual, hostile]).view);
   const { code, stdout, stderr } = await runProgram(['sessions', '--admin', url]);
   t.equal(code, 0);
   t.equal(stderr, '');
   const lines = stdout.split('\n');
   t.match(
     lines[0],
-    /^ID +USER +DATABASE +CLIENT +APPLICATION +SINCE +TLS +CERTIFICATE +RULE +BYTES IN +BYTES OUT +STATE$/,
+    /^ID +USER +DATABASE +CLIENT +APPLICATION +SINCE +TLS +CERTIFICATE +RULE +BYTES IN +BYTES OUT +UPSTREAM PID +STATE$/,
   );
   t.match(
     lines[1],
-    /^1-17 +alice +orders +192\.0\.2\.7 port 50312 +psql +2026-03-01T12:00:00\.000Z +TLSv1\.3 +CN=alice,O=Example +\/etc\/gatehouse\/pg_hba\.conf:4 +1200 +34567 +idle$/,
+    /^1-17 +alice +orders +192\.0\.2\.7 port 50312 +psql +2026-03-01T12:00:00\.000Z +TLSv1\.3 +CN=alice,O=Example +\/etc\/gatehouse\/pg_hba\.conf:4 +1200 +34567 +4242 +idle$/,
   );
   t.match(lines[2], /^1-18 +\\u\{1b\}\[2Jbob\\u\{a\}1-99 {2}root +orders .* none +\/etc/);
   t.strictSame(lines.slice(3), ['(2 sessions)', '']);
@@ -42,7 +43,7 @@ await test('sessions prints a table in which no name can forge a line or drive t
 
   const json = await runProgram(['sessions', '--admin', url, '--json']);
   t.equal(json.code, 0);
-  t.strictSame(JSON.parse(json.stdout), [exampleSession(), hostile]);
+  t.strictSame(JSON.parse(json.stdout), [usual, hostile]);
 });
 
 await test('reload names the parts, the errors and the warnings', async (t) => {

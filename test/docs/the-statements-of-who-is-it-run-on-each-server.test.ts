@@ -99,6 +99,17 @@ async function theExamplesWork(t: Test, gate: Gate, credentials: Credentials): P
   await alice.ask("SET gatehouse.client_addr = '192.0.2.1'");
   await alice.ask("INSERT INTO account VALUES (1, 5, 'CN=admin', '192.0.2.1')");
   t.equal(await alice.ask('SELECT changed_by, changed_from FROM account'), 'CN=alice|127.0.0.1');
+  for (const statement of [
+    'CREATE FUNCTION mine.same(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$',
+    'CREATE OPERATOR mine.= (PROCEDURE = mine.same, LEFTARG = text, RIGHTARG = text)',
+    'SET search_path = mine, pg_catalog, public',
+  ])
+    await alice.ask(statement);
+  t.equal(await alice.ask("SELECT 'a'::text = 'b'::text"), 't', 'an operator of her own');
+  await alice.ask('UPDATE public.account SET balance = 6');
+  t.equal(await alice.ask('SELECT changed_by, changed_from FROM account'), 'CN=alice|127.0.0.1');
+  t.equal(await alice.ask("SELECT gatehouse.client('dn')"), 'CN=alice');
+  await alice.ask('RESET search_path');
   t.equal(await alice.ask("INSERT INTO document VALUES ('CN=alice', 'mine') RETURNING body"), 'mine');
   t.match(
     await alice.ask("INSERT INTO document VALUES ('CN=admin', 'theirs')"),

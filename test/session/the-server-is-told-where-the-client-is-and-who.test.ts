@@ -162,6 +162,24 @@ await test('a server that refuses them gets a login without them', async (t) => 
   }
 });
 
+await test('one worker finds out for all', async (t) => {
+  const { gate, upstream } = await start(t, refusing(OLD_SERVER), { ...PREFIXED, workers: 2 });
+  const first = await openClient(t, gate);
+  await first.login({ user: 'alice' });
+  await gate.waitForLog(WARNING);
+  // The first process has heard of it before the first answer, and the other worker before the second.
+  await gate.sessions();
+  await gate.sessions();
+  for (let count = 0; count < 12; count++) {
+    const client = await openClient(t, gate, { tls: false });
+    t.equal((await client.login({ user: 'alice' })).error, null);
+  }
+  const workers = new Set((await gate.sessions()).map(({ id }) => String(id).split('-')[0]));
+  t.equal(workers.size, 2, 'sessions in both workers');
+  t.equal(upstream.connections.length, 14, 'one login was made again');
+  t.equal(gate.log.filter(({ msg }) => WARNING.msg.test(msg)).length, 1);
+});
+
 await test('a client that is asked for its password is asked again', async (t) => {
   const { gate, upstream } = await start(t, refusing(OLD_SERVER, asking), PREFIXED);
   const client = await openClient(t, gate);

@@ -54,6 +54,8 @@ export interface WorkerMethods {
   useKey(pid: number, key: Buffer): KeyUse | null;
   /** A cancel request from this address had a key that no worker knows. */
   unknownKey(address: string): void;
+  /** Another worker has found out that this upstream takes no settings of the gate's. */
+  identityRefused(upstream: string): void;
   /** The connections that have yet to prove themselves, once what has arrived is read. */
   handshakes(): Promise<WorkerHandshakes>;
   /** Ends the one that has to go first. */
@@ -92,6 +94,8 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   useKey(pid: number, key: Buffer): Promise<KeyUse | null>;
   /** A cancel request from this address had a key that no worker knows: the others count it too. */
   unknownKey(address: string): void;
+  /** This upstream takes no settings of the gate's: the others need not try. */
+  identityRefused(upstream: string): void;
   nextConsolePid(): number;
   /** Memberships for decisions by the settings of this key; without the roles where their version is the one known. */
   memberships(key: string, knownVersion: string | null): Promise<SentMemberships>;

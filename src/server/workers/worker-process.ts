@@ -52,6 +52,7 @@ export interface WorkerOptions {
   readonly bans: BanTable;
   readonly useKey: (asking: WorkerProcess, pid: number, key: Buffer) => Promise<KeyUse | null>;
   readonly onUnknownKey: (by: WorkerProcess, address: string) => void;
+  readonly onIdentityRefused: (by: WorkerProcess, upstream: string) => void;
   readonly nextConsolePid: () => number;
   /** What a console sees. It is there once the gate serves. */
   readonly view: () => ConsoleView;
@@ -162,6 +163,7 @@ export class WorkerProcess {
       drained: onDrained,
       useKey: async (pid, key) => await useKey(this, pid, key),
       unknownKey: (address) => onUnknownKey(this, address),
+      identityRefused: (upstream) => options.onIdentityRefused(this, upstream),
       nextConsolePid,
       ...viewMethods(view),
       ...catalogMethods(options.catalog),

@@ -63,6 +63,7 @@ const methods: WorkerMethods = {
   ruleHits: async () => await running().ruleHits(),
   useKey: (pid, key) => gate?.live.useKey(pid, Buffer.from(key)) ?? null,
   unknownKey: (address) => gate?.cancelGuesses.unknown(address),
+  identityRefused: (upstream) => gate?.identityMemory.refused(upstream),
   handshakes: async () => {
     // What the kernel holds of their bytes is read first.
     await setImmediate();
@@ -118,7 +119,17 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
     log,
     metrics,
     catalog,
-    shared: { quota, bans, useKey, onUnknownKey, nextConsolePid, onRefused, onHandshakes, onCharge },
+    shared: {
+      quota,
+      bans,
+      useKey,
+      onUnknownKey,
+      onIdentityRefused,
+      nextConsolePid,
+      onRefused,
+      onHandshakes,
+      onCharge,
+    },
     view: () => view,
   });
   metrics.bindGauges({
@@ -164,6 +175,10 @@ async function useKey(pid: number, key: Buffer): Promise<KeyUse | null> {
 
 function onUnknownKey(address: string): void {
   primary.tell('unknownKey', address);
+}
+
+function onIdentityRefused(upstream: string): void {
+  primary.tell('identityRefused', upstream);
 }
 
 async function nextConsolePid(): Promise<number> {

@@ -247,7 +247,10 @@ export class Workers implements ClientService {
       bans: this.#bans,
       useKey: async (asking, pid, key) => await this.#useKey(asking, pid, key),
       onUnknownKey: (by, address) => {
-        for (const other of this.#workers) if (other !== by) other.remote.tell('unknownKey', address);
+        for (const other of this.#others(by)) other.remote.tell('unknownKey', address);
+      },
+      onIdentityRefused: (by, upstream) => {
+        for (const other of this.#others(by)) other.remote.tell('identityRefused', upstream);
       },
       nextConsolePid: () => this.#consolePids.next(),
       view: this.#view,
@@ -255,7 +258,7 @@ export class Workers implements ClientService {
       onHandshakes: () => void this.#limitHandshakes(),
       onRefused: (rows) => this.#refusals.add(...rows),
       onCharge: (by, address, ms) => {
-        for (const other of this.#workers) if (other !== by) other.remote.tell('charged', address, ms);
+        for (const other of this.#others(by)) other.remote.tell('charged', address, ms);
       },
       onHung: ({ pid }, seconds) =>
         this.#log.error(
@@ -337,9 +340,13 @@ export class Workers implements ClientService {
     return [...this.#workers].reduce((sum, worker) => sum + worker.handshakes, 0);
   }
 
+  #others(than: WorkerProcess): readonly WorkerProcess[] {
+    return [...this.#workers].filter((worker) => worker !== than);
+  }
+
   /** What a worker other than `asking` knows of the key. A worker that hangs holds up nobody who has a session. */
   async #useKey(asking: WorkerProcess, pid: number, key: Buffer): Promise<KeyUse | null> {
-    const others = [...this.#workers].filter((worker) => worker.serves && worker !== asking);
+    const others = this.#others(asking).filter(({ serves }) => serves);
     const answers = others.map(async (other) => {
       const found = await other.remote.call('useKey', pid, key);
       if (found === null) throw new Error('it has no session with that key');
