@@ -68,6 +68,8 @@ async function run(t: Test, version: 10 | 18): Promise<void> {
     hba: `hostssl postgres all all ${method}\nhostssl template1 all all cert\n`,
     upstream: server,
     config: {
+      // Whatever is logged, no secret is in it.
+      log_level: 'trace',
       auth_user: 'gate_reader',
       auth_file: 'userlist.txt',
       auth_query: 'SELECT name, secret FROM lookup.secret($1)',
