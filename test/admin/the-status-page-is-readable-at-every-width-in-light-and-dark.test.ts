@@ -137,6 +137,8 @@ await test('each width, theme and number of sessions', needs('chromium'), async 
         const name = `${count} sessions, ${colorScheme}, ${width} pixels`;
         t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, `${name}: no wider`);
         if (width >= 800) t.strictSame(await page.evaluate(HIGHER_THAN_A_LINE), [], `${name}: one line each`);
+        // What is on the page of none and of 2,000 is on those of 3 and 60, too.
+        if ((count === 0 || count === 2000) && width !== 800) continue;
         const { looked, faint } = await page.evaluate<{ looked: number; faint: string[] }>(TOO_FAINT);
         t.strictSame(faint, [], `${name}: every text is readable`);
         t.ok(looked > (count === 0 ? 20 : 80), `${name}: texts were looked at`);
