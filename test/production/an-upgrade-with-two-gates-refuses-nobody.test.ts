@@ -7,7 +7,7 @@ import { test } from 'tap';
 import { psql } from '../support/peers/psql.ts';
 import { connectRaw, query, terminate } from '../support/peers/raw-client.ts';
 import { Gate, startGate } from '../support/run/gate.ts';
-import { cleanEnvironment, programArgs, runProgram } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand, runProgram } from '../support/run/program.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
 import { supervise } from '../support/run/supervise.ts';
 import { needs } from '../support/run/tools.ts';
@@ -17,9 +17,10 @@ import { startPostgres } from '../support/servers/postgres.ts';
 async function beside(t: Scope, first: Gate, port: number): Promise<Gate> {
   const config = join(first.directory, 'gatehouse.yaml');
   const sets = ['--set', `port=${port}`, '--set', 'admin.listen=127.0.0.1:0'];
+  const [command, ...args] = programCommand('dist');
   const child = await supervise({
-    command: process.execPath,
-    args: [...programArgs('dist'), 'serve', '--config', config, ...sets],
+    command,
+    args: [...args, 'serve', '--config', config, ...sets],
     cwd: first.directory,
     env: cleanEnvironment(),
     stopSignal: 'SIGINT',
