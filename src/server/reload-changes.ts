@@ -3,6 +3,7 @@
 
 import { basename } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { ByteString } from '../base/bytestring.ts';
 import { inSlices } from '../base/slices.ts';
 import type { Sources } from '../base/sources.ts';
 import type { Steps } from '../base/steps.ts';
@@ -80,40 +81,36 @@ function lineCount(lines: number): string {
   return `${lines} ${lines === 1 ? 'line' : 'lines'}`;
 }
 
+/** The lines of one file. */
 interface LineCount {
   lines: number;
   added: number;
   gone: number;
-}
-
-function keyOf({ file, raw }: HbaRecord): string {
-  return `${file}\0${raw}`;
+  /** Lines of before that stand for none of now, by their text. */
+  readonly left: Map<ByteString, number>;
 }
 
 /** The lines of each file: how many there are, and how many were not there before or are no longer, wherever they stand. */
-function* countLines(
-  before: readonly HbaRecord[],
-  after: readonly HbaRecord[],
-): Steps<Map<string, LineCount>> {
-  const left = new Map<string, number>();
+function* countLines(was: readonly HbaRecord[], is: readonly HbaRecord[]): Steps<Map<string, LineCount>> {
   const counts = new Map<string, LineCount>();
   const countOf = (file: string): LineCount => {
-    const known = counts.get(file) ?? { lines: 0, added: 0, gone: 0 };
+    const known = counts.get(file) ?? { lines: 0, added: 0, gone: 0, left: new Map<ByteString, number>() };
     counts.set(file, known);
     return known;
   };
-  for (const [index, record] of before.entries()) {
-    left.set(keyOf(record), (left.get(keyOf(record)) ?? 0) + 1);
-    countOf(record.file).gone++;
+  for (const [index, { file, raw }] of was.entries()) {
+    const count = countOf(file);
+    count.gone++;
+    count.left.set(raw, (count.left.get(raw) ?? 0) + 1);
     if (index % LINES_A_STEP === 0) yield;
   }
-  for (const [index, record] of after.entries()) {
-    const count = countOf(record.file);
-    const same = left.get(keyOf(record)) ?? 0;
+  for (const [index, { file, raw }] of is.entries()) {
+    const count = countOf(file);
+    const same = count.left.get(raw) ?? 0;
     count.lines++;
-    if (same > 0) count.gone--;
-    else count.added++;
-    if (same > 0) left.set(keyOf(record), same - 1);
+    if (same === 0) count.added++;
+    else count.gone--;
+    if (same > 0) count.left.set(raw, same - 1);
     if (index % LINES_A_STEP === 0) yield;
   }
   return counts;

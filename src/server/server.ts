@@ -231,7 +231,10 @@ class Server implements RunningServer {
   }
 
   async stop(how: 'drain' | 'fast'): Promise<void> {
-    if (how === 'fast') this.#hasten?.();
+    if (how === 'fast' && this.#hasten !== null) {
+      this.#log.info(endingText('fast', this.#service.sessionCount, 0));
+      this.#hasten();
+    }
     this.#stopped ??= this.#drain(how);
     await this.#stopped;
   }
@@ -242,7 +245,7 @@ class Server implements RunningServer {
     this.#stopWatching?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
     const sessions = this.#service.sessionCount;
-    const text = endingText(sessions, waitMs);
+    const text = endingText(how, sessions, waitMs);
     this.#log.info({ sessions }, text);
     this.#manager.stopping(text, waitMs + END_TAKES_MS);
     await withTimeout(this.#service.drain(), waitMs, (hasten) => (this.#hasten = hasten));
@@ -256,9 +259,9 @@ class Server implements RunningServer {
 }
 
 /** What is about to happen to how many sessions; the time is UTC, as in every line of the log. */
-function endingText(sessions: number, waitMs: number): string {
+function endingText(how: 'drain' | 'fast', sessions: number, waitMs: number): string {
   const count = `${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
-  if (waitMs === 0) return `stopping: ${count} will be ended at once`;
+  if (how === 'fast') return `stopping: ${count} will be ended at once`;
   return `draining: ${count}, until ${new Date(Date.now() + waitMs).toISOString().slice(11, 19)}`;
 }
 

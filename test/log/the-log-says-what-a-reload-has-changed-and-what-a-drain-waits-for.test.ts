@@ -66,7 +66,9 @@ await test('what a drain waits for', async (t) => {
     const line = await gate.waitForLog({ msg: /^draining: 1 session, until \d\d:\d\d:\d\d$/ });
     const until = new Date(Date.parse(String(line['time'])) + 3_600_000).toISOString().slice(11, 19);
     t.ok(
-      [until, new Date(begun + 3_600_000).toISOString().slice(11, 19)].some((time) => line.msg.endsWith(time)),
+      [until, new Date(begun + 3_600_000).toISOString().slice(11, 19)].some((time) =>
+        line.msg.endsWith(time),
+      ),
       'an hour from then, as the time of its line says it',
     );
     client.destroy();
