@@ -1,7 +1,8 @@
-// The program's own processes and threads, in both of its forms: files below dist/ under Node, and one executable that
+// The program's own processes, threads and texts, in both of its forms: files below dist/ under Node, and one executable that
 // holds them all (decision 101).
 
 import { fork, type ChildProcess, type ForkOptions } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { getAsset, isSea } from 'node:sea';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
@@ -41,6 +42,16 @@ export function startThread(file: URL, options: WorkerOptions): Worker {
   if (!isSea()) return new Worker(file, options);
   const name = file.pathname.slice(file.pathname.lastIndexOf('/') + 1);
   return new Worker(getAsset(name, 'utf8'), { ...options, eval: true });
+}
+
+/**
+ * A text that belongs to the program.
+ * @param path below the package's folder; the executable has those that tools/package/executable.ts names
+ * @throws Error when it is not there
+ */
+export function readOwnText(path: string): string {
+  // Stands two folders above this file, in src/ and in dist/.
+  return isSea() ? getAsset(path, 'utf8') : readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 }
 
 /** A file beside the one that asks, in src/ or in dist/. */

@@ -48,7 +48,10 @@ await test('Compose and the image run it', (t) => {
     'test: [CMD, bash, /opt/pg-gatehouse/healthcheck.sh, /readyz]',
   );
   t.match(readFileSync(`${config}docker/gatehouse.yaml`, 'utf8'), "status_listen: '*:9433'");
-  t.match(readFileSync(`${config}../Dockerfile`, 'utf8'), 'COPY config/docker/healthcheck.sh ./\n');
+  t.match(
+    readFileSync(`${config}../packaging/image/rootfs.sh`, 'utf8'),
+    'config/docker/healthcheck.sh" "$root/opt/pg-gatehouse/healthcheck.sh"',
+  );
   t.match(readFileSync(SCRIPT, 'utf8'), '"${@:-9433 9432}"');
   t.end();
 });

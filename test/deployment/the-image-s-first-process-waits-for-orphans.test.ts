@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { t as file, test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
-import { cleanEnvironment } from '../support/run/program.ts';
+import { cleanEnvironment, programCommand } from '../support/run/program.ts';
 import { atEnd } from '../support/run/scope.ts';
 import { leftOutForWantOf, requireTools, toolPath } from '../support/run/tools.ts';
 import { until } from '../session/clients.ts';
@@ -70,7 +70,7 @@ await test('an orphan of the passphrase command', async (t) => {
 function entryPoint(): readonly string[] {
   const [, form = '[]'] = /^ENTRYPOINT (.*)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8')) ?? [];
   const words: string[] = JSON.parse(form);
-  return words.map((word) => (word === 'node' ? process.execPath : word.replace('/opt/pg-gatehouse/', root)));
+  return words.flatMap((word) => (word === '/usr/bin/pg-gatehouse' ? programCommand('dist') : [word]));
 }
 
 function childrenOf(parent: number): readonly number[] {

@@ -30,6 +30,9 @@ await test('a gate with two workers, whose file is replaced meanwhile', needs('p
   t.notMatch(gate.stderr, /Debugger/);
   for (const pid of gate.processes()) t.equal(environmentOf(pid)['MALLOC_ARENA_MAX'], '2');
 
+  const { body } = await gate.admin('/errors');
+  t.match(body, 'Look at', 'docs/errors.md is in it');
+
   await t.test('a worker that dies is replaced by the very same program', async (step) => {
     rmSync(program);
     const before = workersOf(gate);

@@ -29,6 +29,7 @@ const cases: readonly Case[] = [
     key: 'ssl_cert_file',
     settings: () => ({ ssl_cert_file: '/nowhere/server.crt' }),
     message: 'could not load server certificate file "/nowhere/server.crt": No such file or directory',
+    hint: 'For a first try: pg-gatehouse pki init --dir /nowhere && pg-gatehouse pki server --dir /nowhere',
   },
   {
     key: 'ssl_cert_file',

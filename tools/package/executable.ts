@@ -33,7 +33,7 @@ export interface Made {
  * Makes the executable from what bundle() has written to `work`.
  * @throws Error when Node cannot make it, or is not the Node that was looked at
  */
-export function makeExecutable(work: string, output: string): Made {
+export function makeExecutable(root: string, work: string, output: string): Made {
   const notes = checkNode();
   const node = join(work, 'node');
   copyFileSync(process.execPath, node);
@@ -54,7 +54,7 @@ export function makeExecutable(work: string, output: string): Made {
       // No snapshot, so no memory of the building machine; no code cache, which differs from build to build.
       useSnapshot: false,
       useCodeCache: false,
-      assets: { 'engine-thread.js': 'engine-thread.js' },
+      assets: { 'engine-thread.js': 'engine-thread.js', 'docs/errors.md': join(root, 'docs/errors.md') },
       ...FLAGS,
     }),
   );

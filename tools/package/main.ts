@@ -1,6 +1,6 @@
 // `npm run package`: makes everything that a release consists of, into packages/. The same commit gives the same bytes.
 //
-//   npm run package [-- --out FOLDER]
+//   npm run package [-- --out FOLDER] [--only executable]
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bundle } from './bundle.ts';
+import { bundle, type Bundled } from './bundle.ts';
 import { debArchitecture, makeDeb } from './deb.ts';
 import { makeExecutable, run } from './executable.ts';
 import { copyright, cyclonedx, readComponents } from './inventory.ts';
@@ -19,7 +19,9 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 await main();
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'packages') } } });
+  const { values } = parseArgs({
+    options: { out: { type: 'string', default: join(root, 'packages') }, only: { type: 'string' } },
+  });
   const out = resolve(values.out);
   const { version }: { version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const seconds = timeOfCommit();
@@ -27,7 +29,10 @@ async function main(): Promise<void> {
   mkdirSync(out, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'pg-gatehouse-package-'));
   try {
-    await makeAll({ out, work, version, seconds });
+    const task = { out, work, version, seconds };
+    const { bundled, executable, notes } = await makeProgram(task);
+    if (values.only !== 'executable') makePackages(task, bundled, executable, notes);
+    for (const note of notes) process.stdout.write(`note: ${note}\n`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -40,11 +45,20 @@ interface Task {
   readonly seconds: number;
 }
 
-async function makeAll({ out, work, version, seconds }: Task): Promise<void> {
+async function makeProgram({ out, work, version }: Task) {
   const bundled = await bundle(root, work, version);
-  const components = readComponents(root, bundled.packages);
   const executable = `pg-gatehouse-${version}-${process.platform}-${process.arch}`;
-  const { notes } = makeExecutable(work, join(out, executable));
+  const { notes } = makeExecutable(root, work, join(out, executable));
+  return { bundled, executable, notes };
+}
+
+function makePackages(
+  { out, version, seconds }: Task,
+  bundled: Bundled,
+  executable: string,
+  notes: string[],
+): void {
+  const components = readComponents(root, bundled.packages);
   const sbom = cyclonedx(version, components, seconds);
   const made: Record<string, Uint8Array | string> = {
     [`pg-gatehouse-${version}.cdx.json`]: sbom,
@@ -67,7 +81,6 @@ async function makeAll({ out, work, version, seconds }: Task): Promise<void> {
   }
   for (const [name, data] of Object.entries(made)) writeFileSync(join(out, name), data);
   writeSums(out, [executable, ...Object.keys(made)].toSorted());
-  for (const note of notes) process.stdout.write(`note: ${note}\n`);
 }
 
 function writeSums(out: string, names: readonly string[]): void {

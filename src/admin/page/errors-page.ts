@@ -1,9 +1,9 @@
 // docs/errors.md as a page of the gate's own, so that a code on the status page leads to what to do, without a way to the
-// internet. What is not at hand (a single executable has no docs/) is left out; the registry has the rest.
+// internet. Where the file is not at hand the registry has the rest.
 
-import { readFileSync } from 'node:fs';
 import { codes } from '../../base/codes.ts';
 import type { CodeEntry } from '../../base/code-entry.ts';
+import { readOwnText } from '../../base/own-process.ts';
 import { html, type Html, type HtmlValue } from './html.ts';
 import { document } from './page.ts';
 import { fact } from './words.ts';
@@ -47,8 +47,7 @@ interface Advice {
 function readAdvice(): ReadonlyMap<string, Advice> {
   let page: string;
   try {
-    // Stands one folder above both src/ and dist/.
-    page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
+    page = readOwnText('docs/errors.md');
   } catch {
     return new Map();
   }

@@ -3,6 +3,7 @@
 
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import type { CertificateSource } from '../settings.ts';
 
 /** An extra of a problem; empty where the mistake is not a known one. */
@@ -60,6 +61,15 @@ const lineNames: FieldNames = {
 /** The settings, or the fields of a line in pg_hosts.conf. */
 export function fieldNames({ isHostLine }: Pick<CertificateSource, 'isHostLine'>): FieldNames {
   return isHostLine === true ? lineNames : settingNames;
+}
+
+/** How to get the server's certificate where there is none yet. */
+export function absenceHint(words: string, path: string): Hint {
+  if (words !== 'No such file or directory') return {};
+  const folder = dirname(path);
+  return {
+    hint: `For a first try: pg-gatehouse pki init --dir ${folder} && pg-gatehouse pki server --dir ${folder}`,
+  };
 }
 
 /** Why a key that can be read does not do. */

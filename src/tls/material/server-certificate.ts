@@ -4,7 +4,7 @@ import type { CertificateSource } from '../settings.ts';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SourceReader } from '../../base/sources.ts';
-import { contentHint, fieldNames, keyHint } from './known-mistakes.ts';
+import { absenceHint, contentHint, fieldNames, keyHint } from './known-mistakes.ts';
 import { readKeyFile } from './key-file.ts';
 import { runPassphraseCommand } from './passphrase.ts';
 import { encodePem, PemError, readablePem } from '../../x509/pem.ts';
@@ -84,7 +84,7 @@ async function loadChain(
   } catch (error) {
     const words = error instanceof PemError ? error.message : errorWords(error, 'no start line');
     const refuse = refusalAt(settings, 'ssl_cert_file', certFile);
-    const hint = content === undefined ? {} : contentHint(content, 'certificate');
+    const hint = content === undefined ? absenceHint(words, certFile) : contentHint(content, 'certificate');
     throw refuse(`could not load server certificate file "${certFile}": ${words}`, hint);
   }
 }
