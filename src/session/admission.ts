@@ -321,9 +321,8 @@ function enter(connection: Connection, startup: StartupRequest, admission: Admis
     console: connection.isConsole ? { cancel: () => {} } : null,
   });
   if (known.tls?.certificate.state === 'verified') {
-    const { notAfter } = known.tls.certificate.identity.facts;
-    // It may have expired since the handshake, or the clock has jumped; a sum that falls is not a counter.
-    gate.metrics.clientCertificateRemaining(Math.max(0, notAfter.getTime() - Date.now()) / 1000);
+    const { notBefore, notAfter } = known.tls.certificate.identity.facts;
+    gate.metrics.clientCertificate({ from: notBefore, to: notAfter }, new Date());
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
   if (admission.demand === 'none' && logsConnections(settings.log_connections, 'authentication')) {

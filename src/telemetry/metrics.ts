@@ -1,6 +1,8 @@
 // What Prometheus reads (contract §6): one registry a process, typed methods for those who count, and the sum over
 // several workers in metrics/sum.ts. Every name, label and bucket of the gate is written down here.
 
+import { CERTIFICATE_WARNED_MS, isInLastThird, type Life } from '../base/last-third.ts';
+import { CertificateSeries } from './certificate-series.ts';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Code } from '../base/codes.ts';
 import { collectProcessMetrics } from './event-loop-lag.ts';
@@ -59,8 +61,8 @@ export interface Metrics {
   upstreamConnect(seconds: number): void;
   /** Replaces the series of certificates and lists after a start or reload. */
   certificates(certificates: readonly CertificateInUse[], crls: readonly CrlInUse[]): void;
-  /** notAfter minus now of a client certificate whose handshake was accepted. */
-  clientCertificateRemaining(seconds: number): void;
+  /** The life of a client certificate whose handshake was accepted. */
+  clientCertificate(life: Life, now: Date): void;
   /** A reload has been tried; `failure` = at least one part kept its old state. */
   reload(result: 'success' | 'failure', atSeconds: number): void;
   /** The configuration in force, by its hash. */
@@ -129,17 +131,13 @@ class ProcessMetrics implements Metrics {
     'Time left of client certificates, at each accepted handshake.',
     REMAINING_BUCKETS,
   );
-  readonly #certificateNotAfter = this.#gauge(
-    'certificate_not_after_timestamp_seconds',
-    'When a certificate in use expires.',
-    'min',
-    ['role', 'serial'],
+  readonly #expiringClients = this.#counter(
+    'client_certificates_expiring_total',
+    'Accepted handshakes with a client certificate in the last third of its life, at most 30 days before its end.',
+    [],
   );
-  readonly #crlNextUpdate = this.#gauge(
-    'crl_next_update_timestamp_seconds',
-    'When a revocation list in use expires.',
-    'min',
-    ['issuer'],
+  readonly #certificates = new CertificateSeries((name, help, labels) =>
+    this.#gauge(name, help, 'min', labels),
   );
   readonly #sessionsLimit = this.#gauge('sessions_limit', 'max_connections; 0 = no limit.', 'max');
   readonly #handshakesLimit = this.#gauge('handshakes_limit', 'max_handshakes; 0 = no limit.', 'max');
@@ -262,24 +260,13 @@ class ProcessMetrics implements Metrics {
   }
 
   certificates(certificates: readonly CertificateInUse[], crls: readonly CrlInUse[]): void {
-    this.#certificateNotAfter.reset();
-    // Serials are unique for one issuer only. Of two with the same serial the one that expires first is shown.
-    for (const { role, serial, notAfter } of certificates.toSorted(
-      (a, b) => Number(b.notAfter) - Number(a.notAfter),
-    )) {
-      this.#certificateNotAfter.set({ role, serial }, toSeconds(notAfter));
-    }
-    this.#crlNextUpdate.reset();
-    // Of several lists of one issuer OpenSSL uses the current one: the one that expires last.
-    for (const { issuer, nextUpdate } of crls.toSorted(
-      (a, b) => Number(a.nextUpdate) - Number(b.nextUpdate),
-    )) {
-      if (nextUpdate !== null) this.#crlNextUpdate.set({ issuer }, toSeconds(nextUpdate));
-    }
+    this.#certificates.show(certificates, crls);
   }
 
-  clientCertificateRemaining(seconds: number): void {
-    this.#clientCertificateRemaining.observe(seconds);
+  clientCertificate({ from, to }: Life, now: Date): void {
+    // It may have expired since the handshake, or the clock has jumped; a sum that falls is not a counter.
+    this.#clientCertificateRemaining.observe(Math.max(0, to.getTime() - now.getTime()) / 1000);
+    if (isInLastThird({ from, to }, now, CERTIFICATE_WARNED_MS)) this.#expiringClients.inc();
   }
 
   reload(result: 'success' | 'failure', atSeconds: number): void {
@@ -386,7 +373,3 @@ class ProcessMetrics implements Metrics {
 }
 
 function nothing(): void {}
-
-function toSeconds(date: Date): number {
-  return date.getTime() / 1000;
-}

@@ -126,7 +126,7 @@ await test('days pass: the log says what they have brought', needs(FAKETIME), as
     hba: 'host all all all trust\n',
     upstream: await scriptedUpstream(t, scripts.trust),
     authority,
-    server: authority.server({ notAfter: clock.at(30.5 * DAY_MS) }),
+    server: authority.server({ notBefore: clock.at(-90 * DAY_MS), notAfter: clock.at(30.5 * DAY_MS) }),
   });
   const said = /^server certificate "\/CN=localhost" /;
   t.notOk(

@@ -117,7 +117,7 @@ await test('explain --sni', async (t) => {
 
 await test('check', async (t) => {
   const { lines, code } = await check(t, (authority) => {
-    const expiring = authority.server({ notAfter: new Date(Date.now() + 86_400_000) });
+    const expiring = authority.server({ notAfter: new Date(Date.now() + 43_200_000) });
     return {
       hba: 'hostssl all all all cert',
       config: { ssl_sni: 'on' },

@@ -112,8 +112,8 @@ await test('a change that needs a restart is warned of at each reload', async (t
 });
 
 await test('what ends soon is warned of at each reload', async (t) => {
-  const { holder } = await hold(t, HBA, {}, new Date(Date.now() + 5 * 24 * 3600 * 1000));
-  const expiring = /^server certificate .* expires on .*, in (\d+) days$/;
+  const { holder } = await hold(t, HBA, {}, new Date(Date.now() + 12 * 3600 * 1000));
+  const expiring = /^server certificate .* expires on .*, in (\d+) hours$/;
   for (let round = 0; round < 2; round += 1) {
     t.match((await holder.reload()).warnings, [{ message: expiring }]);
   }

@@ -14,6 +14,8 @@ const idle = {
   bannedAddresses: () => 0,
 };
 const day = 24 * 3600;
+const at = (days: number): Date => new Date(days * day * 1000);
+const life = (from: number, to: number): { from: Date; to: Date } => ({ from: at(from), to: at(to) });
 
 /** What happened, and the samples it must lead to; undefined = there must be no such series. */
 const table: readonly (readonly [
@@ -166,10 +168,26 @@ const table: readonly (readonly [
   ],
   [
     'a client certificate with 40 days left',
-    (metrics) => metrics.clientCertificateRemaining(40 * day),
+    (metrics) => metrics.clientCertificate(life(0, 60), at(20)),
     {
+      client_certificates_expiring_total: 0,
       [`client_certificate_remaining_seconds_bucket{le="${30 * day}"}`]: 0,
       [`client_certificate_remaining_seconds_bucket{le="${60 * day}"}`]: 1,
+    },
+  ],
+  [
+    'client certificates in the last third of their lives, 30 days at most, and others',
+    (metrics) => {
+      metrics.clientCertificate(life(0, 365), at(334));
+      metrics.clientCertificate(life(0, 365), at(336));
+      metrics.clientCertificate(life(0, 1), at(0.6));
+      metrics.clientCertificate(life(0, 1), at(0.7));
+      metrics.clientCertificate(life(0, 1), at(2));
+    },
+    {
+      client_certificates_expiring_total: 3,
+      client_certificate_remaining_seconds_count: 5,
+      [`client_certificate_remaining_seconds_bucket{le="${day}"}`]: 3,
     },
   ],
   [
@@ -178,12 +196,12 @@ const table: readonly (readonly [
       metrics.certificates([exampleCertificate({ serial: '1' })], [exampleCrl({ issuer: '/CN=Old' })]);
       metrics.certificates(
         [
-          exampleCertificate({ serial: '2', notAfter: new Date(5000) }),
+          exampleCertificate({ serial: '2', notBefore: new Date(4000), notAfter: new Date(5000) }),
           exampleCertificate({ serial: '3', role: 'ca', notAfter: new Date(9000) }),
           exampleCertificate({ serial: '3', role: 'ca', notAfter: new Date(8000) }),
         ],
         [
-          exampleCrl({ issuer: '/CN=New', nextUpdate: new Date(7000) }),
+          exampleCrl({ issuer: '/CN=New', lastUpdate: new Date(3000), nextUpdate: new Date(7000) }),
           exampleCrl({ issuer: '/CN=New', nextUpdate: new Date(6000) }),
           exampleCrl({ issuer: '/CN=Never', nextUpdate: null }),
         ],
@@ -193,6 +211,9 @@ const table: readonly (readonly [
       'certificate_not_after_timestamp_seconds{role="server",serial="1"}': undefined,
       'certificate_not_after_timestamp_seconds{role="server",serial="2"}': 5,
       'certificate_not_after_timestamp_seconds{role="ca",serial="3"}': 8,
+      'certificate_not_before_timestamp_seconds{role="server",serial="2"}': 4,
+      'crl_last_update_timestamp_seconds{issuer="/CN=New"}': 3,
+      'crl_last_update_timestamp_seconds{issuer="/CN=Never"}': undefined,
       'crl_next_update_timestamp_seconds{issuer="/CN=Old"}': undefined,
       'crl_next_update_timestamp_seconds{issuer="/CN=New"}': 7,
       'crl_next_update_timestamp_seconds{issuer="/CN=Never"}': undefined,

@@ -34,7 +34,7 @@ export function exercisedMetrics(): Metrics {
   metrics.upstreamConnect(0.001);
   const end = new Date('2040-01-01T00:00:00Z');
   metrics.certificates([exampleCertificate({ notAfter: end })], [exampleCrl({ nextUpdate: end })]);
-  metrics.clientCertificateRemaining(40 * 24 * 3600);
+  metrics.clientCertificate({ from: new Date(0), to: new Date(40 * 24 * 3600_000) }, new Date(0));
   metrics.reload('failure', 1_700_000_000);
   metrics.configInfo('5f70bf18a086');
   return metrics;

@@ -19,7 +19,7 @@ await test('two workers that did the same', async (t) => {
   const one = await scrape([exercisedMetrics()]);
   const two = await scrape([exercisedMetrics(), exercisedMetrics()]);
   const told =
-    /^gatehouse_(certificate_not_after|crl_next_update|upstream_up|catalog_|config_info|reload_|sessions_limit|handshakes_limit)/;
+    /^gatehouse_(certificate_not_|crl_(last|next)_update|upstream_up|catalog_|config_info|reload_|sessions_limit|handshakes_limit)/;
   let added = 0;
   for (const [sample, value] of one) {
     if (!sample.startsWith('gatehouse_')) continue;

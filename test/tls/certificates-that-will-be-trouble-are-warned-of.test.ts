@@ -1,4 +1,4 @@
-// Validity within 30 days, and the server certificate that channel binding cannot hash (semantics §2.14).
+// Validity in its last third, 30 days at most, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
 import { SourceReader } from '../../src/base/sources.ts';
@@ -38,17 +38,25 @@ function crl(lastUpdate: Date, nextUpdate: Date | null): CrlInUse {
   };
 }
 
-await test('the days that remain', async (t) => {
+await test('what remains, in the last third of a life and 30 days at most', async (t) => {
   const table: readonly (readonly [CertificateInUse, string | null])[] = [
     [certificate(day(-1), day(365)), null],
     [certificate(day(-1), day(30)), null],
     [
-      certificate(day(-1), day(29.9)),
+      certificate(day(-335), day(29.9)),
       'server certificate "/CN=x" expires on 2030-03-02T09:36:00.000Z, in 29 days',
     ],
+    [certificate(day(-1), day(0.5), 'ca'), null],
     [
-      certificate(day(-1), day(0.5), 'ca'),
-      'CA certificate "/CN=x" expires on 2030-02-01T00:00:00.000Z, in 0 days',
+      certificate(day(-1.01), day(0.5), 'ca'),
+      'CA certificate "/CN=x" expires on 2030-02-01T00:00:00.000Z, in 12 hours',
+    ],
+    [certificate(day(-335), day(30.1)), null],
+    [certificate(day(-61), day(30)), null],
+    [certificate(day(-10), day(6)), null],
+    [
+      certificate(day(-15), day(6)),
+      'server certificate "/CN=x" expires on 2030-02-06T12:00:00.000Z, in 6 days',
     ],
     [certificate(day(-2), day(-1)), 'server certificate "/CN=x" has expired on 2030-01-30T12:00:00.000Z'],
     [certificate(day(-2), day(-1), 'ca'), 'CA certificate "/CN=x" has expired on 2030-01-30T12:00:00.000Z'],
@@ -81,7 +89,7 @@ await test('the hours that remain of a revocation list', async (t) => {
 });
 
 await test('a gate that runs on says it again, until it is stopped', async (t) => {
-  const certificates = [certificate(day(-1), day(10))];
+  const certificates = [certificate(day(-80), day(10))];
   const warned: string[] = [];
   await new Promise<void>((resolve) => {
     const stop = createExpiryCheck(
@@ -113,7 +121,10 @@ await test('an expired server certificate loads, and is warned of', async (t) =>
 await test('every certificate of the chain and of the bundle is looked at', async (t) => {
   const soon = new Date(Date.now() + 9.5 * DAY_MS);
   const authority = testAuthority(t);
-  const intermediate = authority.intermediate('Ending CA', { notAfter: soon });
+  const intermediate = authority.intermediate('Ending CA', {
+    notBefore: new Date(Date.now() - 80 * DAY_MS),
+    notAfter: soon,
+  });
   const server = intermediate.server();
   const caFile = authority.write('bundle.crt', authority.cert + intermediate.cert);
   const { warnings, certificates } = await loadMaterial(tlsSettings(server, { ssl_ca_file: caFile }));

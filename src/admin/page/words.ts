@@ -1,14 +1,14 @@
 // How the page writes times, spans, numbers and places, and when something ends soon.
 
+import { CERTIFICATE_WARNED_MS, isInLastThird } from '../../base/last-third.ts';
 import { html, type Html, type HtmlValue } from './html.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Something that ends is pointed at in the last third of its life, and at most 30 days before its end (contract §17). */
-const SOON_SHARE = 1 / 3;
-const SOON_MS = 30 * DAY_MS;
+/** Before everything: a life of which nobody says when it began is as long as that. */
+const LONG_AGO = new Date(0);
 
 /** How near an end is. */
 export type Urgency = 'over' | 'soon' | 'far';
@@ -20,10 +20,8 @@ export interface Life {
 }
 
 export function urgencyOf({ from, to }: Life, now: Date): Urgency {
-  const left = to.getTime() - now.getTime();
-  if (left <= 0) return 'over';
-  const life = from === null ? Infinity : to.getTime() - from.getTime();
-  return left < Math.min(SOON_MS, life * SOON_SHARE) ? 'soon' : 'far';
+  if (to.getTime() <= now.getTime()) return 'over';
+  return isInLastThird({ from: from ?? LONG_AGO, to }, now, CERTIFICATE_WARNED_MS) ? 'soon' : 'far';
 }
 
 /** A span in its largest unit: `12 s`, `5 min`, `3 h`, `20 d`. */

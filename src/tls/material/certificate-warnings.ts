@@ -2,21 +2,19 @@
 // and once a day.
 
 import type { X509Certificate } from 'node:crypto';
+import { CERTIFICATE_WARNED_MS, isInLastThird } from '../../base/last-third.ts';
 import type { Problem } from '../../base/problems.ts';
 import type { CertificateInUse, CrlInUse } from '../types.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Certificates that end sooner are warned of. */
-const WARNED_DAYS = 30;
-
 const roleNames: Readonly<Record<CertificateInUse['role'], string>> = {
   server: 'server certificate',
   ca: 'CA certificate',
 };
 
-/** One warning for each certificate that is not valid at `now`, or will not be in 30 days. */
+/** One warning for each certificate that is not valid at `now`, or is in the last third of its life, 30 days at most. */
 export function validityWarnings(certificates: readonly CertificateInUse[], now: Date): Problem[] {
   return certificates.flatMap((certificate) => {
     const state = validityState(certificate, now);
@@ -32,21 +30,23 @@ function validityState({ notBefore, notAfter }: CertificateInUse, now: Date): st
   const remainingMs = notAfter.getTime() - now.getTime();
   if (remainingMs < 0) return `has expired on ${notAfter.toISOString()}`;
   if (notBefore > now) return `is not valid before ${notBefore.toISOString()}`;
-  if (remainingMs >= WARNED_DAYS * DAY_MS) return null;
-  return `expires on ${notAfter.toISOString()}, in ${Math.floor(remainingMs / DAY_MS)} days`;
+  if (!isInLastThird({ from: notBefore, to: notAfter }, now, CERTIFICATE_WARNED_MS)) return null;
+  const left =
+    remainingMs < 2 * DAY_MS
+      ? `${Math.floor(remainingMs / HOUR_MS)} hours`
+      : `${Math.floor(remainingMs / DAY_MS)} days`;
+  return `expires on ${notAfter.toISOString()}, in ${left}`;
 }
 
-/** Revocation lists are warned of this long before their nextUpdate, or in the last third of their life. */
+/** Revocation lists are warned of in the last third of their life, this long before their nextUpdate at most. */
 const CRL_WARNED_MS = 3 * DAY_MS;
-const CRL_WARNED_SHARE = 1 / 3;
 
 /** One warning for each list that has expired at `now`, or will soon: then no client of its issuer gets in. */
 export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Problem[] {
   return crls.flatMap(({ file, issuer, lastUpdate, nextUpdate }) => {
     if (nextUpdate === null) return [];
     const remainingMs = nextUpdate.getTime() - now.getTime();
-    const lifeMs = nextUpdate.getTime() - lastUpdate.getTime();
-    if (remainingMs >= Math.min(CRL_WARNED_MS, lifeMs * CRL_WARNED_SHARE)) return [];
+    if (!isInLastThird({ from: lastUpdate, to: nextUpdate }, now, CRL_WARNED_MS)) return [];
     const state =
       remainingMs < 0
         ? `has expired on ${nextUpdate.toISOString()}`
