@@ -33,7 +33,11 @@ export function exercisedMetrics(): Metrics {
   metrics.cancelRequest('forwarded');
   metrics.upstreamConnect(0.001);
   const end = new Date('2040-01-01T00:00:00Z');
-  metrics.certificates([exampleCertificate({ notAfter: end })], [exampleCrl({ nextUpdate: end })]);
+  const begin = new Date('2026-01-01T00:00:00Z');
+  metrics.certificates(
+    [exampleCertificate({ notBefore: begin, notAfter: end })],
+    [exampleCrl({ lastUpdate: begin, nextUpdate: end })],
+  );
   metrics.clientCertificate({ from: new Date(0), to: new Date(40 * 24 * 3600_000) }, new Date(0));
   metrics.reload('failure', 1_700_000_000);
   metrics.configInfo('5f70bf18a086');
