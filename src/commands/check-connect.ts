@@ -84,6 +84,7 @@ class Questions {
     this.#answers = await this.#isUp();
     if (!this.#answers) return;
     const roles = settings.auth_user === '' ? null : await this.#askCatalog();
+    if (settings.auth_query !== '' && user === undefined) await this.#tryQuery(fromText(settings.auth_user));
     if (user !== undefined) await this.#askFor(fromText(user), fromText(database ?? user), roles);
     else if (settings.auth_user !== '')
       await this.#logIn(fromText(settings.auth_user), fromText(settings.auth_dbname));
@@ -117,6 +118,16 @@ class Questions {
     } catch (error) {
       this.#fail('auth_user', wordsOf(error), hintOf(error));
       return null;
+    }
+  }
+
+  /** Whether auth_query can be carried out, whatever it has of this user. */
+  async #tryQuery(user: ByteString): Promise<void> {
+    try {
+      await this.#catalog.secretOf(user, '', this.#snapshot, AbortSignal.timeout(CATALOG_MS));
+      this.#lines.push('the upstream server answers auth_query');
+    } catch (error) {
+      this.#fail('auth_query', wordsOf(error), hintOf(error));
     }
   }
 

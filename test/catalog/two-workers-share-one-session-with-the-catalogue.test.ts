@@ -25,7 +25,10 @@ async function fromEveryWorker(gate: Gate, ask: () => Promise<void>): Promise<vo
 }
 
 await test('two workers', needs('psql'), async (t) => {
-  await using server = await startPostgres({ version: 18 });
+  await using server = await startPostgres({
+    version: 18,
+    hba: 'local all all trust\nhost all all 127.0.0.1/32 trust\n',
+  });
   await server.createUser('gate_reader');
   await server.createUser('app', { password: 'app-secret', encryption: 'scram-sha-256' });
   for (const role of ['staff', 'alice', 'bob']) await server.query(`create role ${role} login`);
@@ -43,7 +46,8 @@ await test('two workers', needs('psql'), async (t) => {
     );
   const gate = await startGate(t, {
     hba: 'hostssl template1 app all scram-sha-256\nhostssl postgres +staff all cert\n',
-    upstream: server,
+    // Over the Unix socket, as sessions.
+    upstream: { host: server.socketDir, port: server.port },
     config: {
       workers: 2,
       auth_user: 'gate_reader',

@@ -55,6 +55,17 @@ await test('a server that asks for md5', async (t) => {
   t.match(nobody.text, /^the upstream server answers: PostgreSQL 10\.\d+$/m);
   t.match(nobody.text, /^the catalogue answers "gate_reader": \d+ members of roles$/m);
 
+  const query = {
+    ...files,
+    config: { ...files.config, auth_query: 'select secret from absent where name = $1' },
+  };
+  const broken = await check(query);
+  t.equal(broken.code, 1);
+  t.match(
+    broken.text,
+    /gatehouse\.yaml:\d+: could not look up the password: relation "absent" does not exist/,
+  );
+
   const cert = { ...files, hba: 'hostssl all +staff all cert\nhostssl all all all cert\n' };
   const app = await check(cert, '--user', 'app', '--database', 'postgres');
   t.equal(app.code, 0, app.text);
