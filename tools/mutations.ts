@@ -707,9 +707,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'catalog/catalog.ts',
-    removes: 'the new beginning with another catalogue',
-    from: 'if (key === this.#key) return;',
-    to: "if (this.#key !== '') return;",
+    removes: 'the forgetting of what another catalogue has said',
+    from: 'this.#roles.clear();',
+    to: 'void this.#roles;',
     tests: ['catalog/where-memberships-cannot-be-had-only-lines-that-need-them-refuse.test.ts'],
   },
   {
