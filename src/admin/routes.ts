@@ -15,7 +15,9 @@ import { addProbes } from './probes.ts';
 export function addRoutes(app: FastifyInstance, view: GateView): void {
   addProbes(app, view, 'operators');
 
-  app.get('/sessions', async () => view.sessions());
+  app.get('/sessions', async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(jsonArray(await view.sessions())),
+  );
 
   app.delete<{ Params: { id: string } }>('/sessions/:id', async (request, reply) => {
     if (await view.terminate(request.params.id)) return { ok: true };

@@ -89,6 +89,13 @@ function filters(listed: ListedSessions, query: ListQuery): Html {
     const chosen = key === query.sort ? html` selected` : null;
     return html`<option value="${key}" ${chosen}>${title}</option>`;
   });
+  const orders = [
+    { value: 'asc', words: 'ascending', isChosen: !query.descending },
+    { value: 'desc', words: 'descending', isChosen: query.descending },
+  ].map(({ value, words, isChosen }) => {
+    const chosen = isChosen ? html` selected` : null;
+    return html`<option value="${value}" ${chosen}>${words}</option>`;
+  });
   return html`<form class="filters" id="filters" method="get" action="/" role="search">
     <label
       ><span class="unseen">Filter sessions</span>
@@ -106,7 +113,12 @@ function filters(listed: ListedSessions, query: ListQuery): Html {
         ${options}
       </select></label
     >
-    <input type="hidden" name="order" value="${query.descending ? 'desc' : 'asc'}" />
+    <label class="narrow"
+      ><span class="unseen">Order</span>
+      <select name="order">
+        ${orders}
+      </select></label
+    >
     <input type="hidden" name="show" value="${query.group}" />
     <button type="submit">Filter</button>
     <nav class="chips" aria-label="Groups of sessions">${chips}</nav>
