@@ -95,16 +95,7 @@ function nameOf(
     );
     return null;
   }
-  if (!secretSettings.has(name)) return name;
-  // SECURITY: see secretSettings.
-  problems.push(
-    problem(
-      label,
-      `parameter "${name}" can be set in the configuration file only`,
-      'Its text may hold a passphrase, and others may read the arguments and the environment of a process.',
-    ),
-  );
-  return null;
+  return name;
 }
 
 function problem(label: string, message: string, hint?: string): Problem {
@@ -117,7 +108,9 @@ export function writtenOverride(setting: Pick<Setting<unknown>, 'isMap'>, text: 
   return { root: { kind: 'scalar', text, at: { line: 1, column: 1 } }, problems: [] };
 }
 
-/** The overrides as the hash of config_info counts them. No secret is among them. */
+/** The overrides as the hash of config_info counts them. SECURITY: of a secret one only that it is there. */
 export function shownOverrides({ values }: Overrides): string[] {
-  return [...values].map(([name, { text }]) => `${name} = ${text}`).toSorted();
+  return [...values]
+    .map(([name, { text }]) => (secretSettings.has(name) ? name : `${name} = ${text}`))
+    .toSorted();
 }

@@ -315,7 +315,7 @@ export const olderNames: ReadonlyMap<string, SettingName> = new Map([['ssl_ecdh_
 
 /**
  * SECURITY: a command may hold a passphrase in its own text. It is shown to nobody, as PostgreSQL shows it to superusers
- * only, and it comes from the file alone: the arguments of a process are every user's to read.
+ * only.
  */
 export const secretSettings: ReadonlySet<SettingName> = new Set(['ssl_passphrase_command']);
 
