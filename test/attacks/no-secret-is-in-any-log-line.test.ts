@@ -108,6 +108,7 @@ await test('at log_level trace', async (t) => {
   });
   const { cert, key } = gate.authority.client('alice');
   let relayed = 0;
+  const keys: Buffer[] = [KEY];
   for (const [database, replies] of Object.entries(answers)) {
     const client = await visit(t, gate);
     await client.openTls({ cert, key });
@@ -122,7 +123,10 @@ await test('at log_level trace', async (t) => {
     if (outcome?.error === null) {
       relayed += 1;
       await client.send(query(secrets.query));
-      for (const cancel of [cancelRequest(PID, KEY), cancelRequest(PID, Buffer.concat([KEY, KEY]))]) {
+      const { key: given } = outcome.key!;
+      keys.push(given);
+      for (const guess of [given, KEY, Buffer.concat([KEY, KEY])]) {
+        const cancel = cancelRequest(PID, guess);
         const canceller = await visit(t, gate);
         await canceller.send(cancel);
         await canceller.ending();
@@ -138,17 +142,11 @@ await test('at log_level trace', async (t) => {
   await confused.ending();
   await assertOneEndingEach(t, gate);
 
-  const hex = KEY.toString('hex');
   const hidden = {
     ...secrets,
     'half of the password': 'battery',
     'the proof alone': 'cHJvb2Zv',
-    'the cancel key in hex': hex,
-    'its first word': hex.slice(0, 8),
-    'the same as a number': String(KEY.readInt32BE()),
-    unsigned: String(KEY.readUInt32BE()),
-    'in base64': KEY.toString('base64'),
-    'as a list': [...KEY.subarray(0, 4)].join(','),
+    ...Object.fromEntries(keys.flatMap((each, index) => Object.entries(written(each, index)))),
     'a private key': 'PRIVATE KEY',
     'the client’s key': key.split('\n')[1]!,
     'a Buffer': '"type":"Buffer"',
@@ -156,6 +154,19 @@ await test('at log_level trace', async (t) => {
   for (const [name, secret] of Object.entries(hidden))
     t.notOk(gate.stdout.includes(secret) || gate.stderr.includes(secret), name);
 });
+
+/** A cancel key, the upstream's or the gate's, in the forms that a log line might give it. */
+function written(key: Buffer, index: number): Readonly<Record<string, string>> {
+  const hex = key.toString('hex');
+  return {
+    [`cancel key ${index} in hex`]: hex,
+    [`its first word ${index}`]: hex.slice(0, 8),
+    [`the same as a number ${index}`]: String(key.readInt32BE()),
+    [`unsigned ${index}`]: String(key.readUInt32BE()),
+    [`in base64 ${index}`]: key.toString('base64'),
+    [`as a list ${index}`]: [...key.subarray(0, 4)].join(','),
+  };
+}
 
 /** A key of 32 bytes as a SCRAM secret writes it. */
 function salted(byte: number): string {

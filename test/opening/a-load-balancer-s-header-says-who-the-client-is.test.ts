@@ -108,13 +108,13 @@ await test('a cancel request has a header too', async (t) => {
   const { gate, upstream, connect } = await scene(t);
   const session = await connect();
   await session.send(Buffer.concat([proxyHeader(), alice]));
-  await session.readLogin();
+  const { key } = (await session.readLogin()).key!;
   const bare = await connect();
-  await bare.send(cancelRequest(77, KEY));
+  await bare.send(cancelRequest(77, key));
   await bare.expectClosed();
   await gate.waitForLog({ code: 'proxy-header-missing' });
   const request = await connect();
-  await request.send(Buffer.concat([proxyHeader(), cancelRequest(77, KEY)]));
+  await request.send(Buffer.concat([proxyHeader(), cancelRequest(77, key)]));
   await request.expectClosed();
   t.strictSame(upstream.received.slice(1), [cancelRequest(77, KEY)]);
 });

@@ -72,7 +72,8 @@ for (const sending of ['send-proxy', 'send-proxy-v2']) {
     const session = { client_addr: CLIENT, proxy_addr: BALANCER };
 
     const clear = await connect();
-    t.equal((await clear.login({ user: 'alice' })).error, null, 'in clear');
+    const login = await clear.login({ user: 'alice' });
+    t.equal(login.error, null, 'in clear');
     const row = (await gate.sessions()).find(({ user }) => user === 'alice');
     t.match(row, { ...session, client_port: clear.raw.localPort });
 
@@ -84,7 +85,7 @@ for (const sending of ['send-proxy', 'send-proxy-v2']) {
     t.equal((await direct.login({ user: 'alice' })).error, null, 'with direct TLS');
 
     const canceller = await connect();
-    await canceller.send(cancelRequest(77, KEY));
+    await canceller.send(cancelRequest(77, login.key!.key));
     await canceller.expectClosed();
     const cancels = upstream.received.filter((bytes) => bytes.equals(cancelRequest(77, KEY)));
     t.equal(cancels.length, 1, 'a cancel request');
