@@ -14,6 +14,41 @@ export interface Mutation {
 
 export const mutations: readonly Mutation[] = [
   {
+    file: 'config/overrides.ts',
+    removes: 'the refusal of a passphrase command in arguments and the environment',
+    from: 'if (!secretSettings.has(name)) return name;',
+    to: 'if (secretSettings.size > 0) return name;',
+    tests: ['config/set-goes-over-the-environment-and-that-over-the-file.test.ts'],
+  },
+  {
+    file: 'admin/routes.ts',
+    removes: 'the demand to say which sessions are to end',
+    from: 'if (user === undefined && noLongerAdmitted === undefined) return null;',
+    to: '',
+    tests: ['commands/many-sessions-are-ended-at-once.test.ts'],
+  },
+  {
+    file: 'server/gate-view.ts',
+    removes: 'the silence about what stands in a file towards anybody',
+    from: "reader === 'operators' ?",
+    to: "reader !== '' ?",
+    tests: ['admin/the-status-listener-answers-three-questions-to-anybody.test.ts'],
+  },
+  {
+    file: 'admin/server.ts',
+    removes: 'the one request of a connection to the status listener',
+    from: 'app.server.maxRequestsPerSocket = 1;',
+    to: '',
+    tests: ['admin/the-status-listener-answers-three-questions-to-anybody.test.ts'],
+  },
+  {
+    file: 'admin/probes.ts',
+    removes: 'the one scrape for all who ask at once',
+    from: "reader === 'anybody' ? shared(",
+    to: "reader !== 'anybody' ? shared(",
+    tests: ['admin/the-status-listener-answers-three-questions-to-anybody.test.ts'],
+  },
+  {
     file: 'console/executor.ts',
     removes: 'the difference between admin_users and stats_users',
     from: "if (this.#context.role() !== 'admin') throw",
