@@ -10,7 +10,7 @@ import { startPostgres } from '../support/servers/postgres.ts';
 
 const { deb, version } = requirePackages(tap);
 requireMachine(tap);
-requireTools(tap, 'psql', 'openssl');
+requireTools(tap, 'psql', 'systemd-analyze');
 
 /** As the service's user, as the unit does it. */
 const ROUND_TRIP = `cd /etc/pg-gatehouse
@@ -46,6 +46,8 @@ await test('installed, used and purged', async (t) => {
     step.match(check, /server\.crt/, 'the sample says why it does not start');
     step.match(await run('zcat /usr/share/man/man1/pg-gatehouse.1.gz'), /\.SH COMMANDS/);
     await run('bash -n /usr/share/bash-completion/completions/pg-gatehouse');
+    await run('systemd-analyze verify --man=no /usr/lib/systemd/system/pg-gatehouse.service /usr/lib/systemd/system/pg-gatehouse.socket');
+    step.notMatch(await run('cat /usr/lib/systemd/system/pg-gatehouse.service'), /NODE_OPTIONS|env pg-gatehouse/);
     step.match(
       await run('dpkg -L pg-gatehouse'),
       /usr\/lib\/systemd\/system\/pg-gatehouse\.service\n[^]*pg-gatehouse\.socket/,
