@@ -187,9 +187,7 @@ await test('lines that PostgreSQL refuses', async (t) => {
     t.strictSame(await rewrite(gate, content), [...expected, summary], content);
   }
   await gate.waitForLog({ msg: 'SSL configuration was not reloaded' });
-  const { code, stdout } = await runProgram(['check', '--config', gate.path('gatehouse.yaml')], {
-    via: 'dist',
-  });
+  const { code, stdout } = await runProgram(['check', '--config', gate.path('gatehouse.yaml')]);
   t.equal(code, 1, 'a start is refused');
   t.match(stdout, `${file}:1: missing entry at end of line`);
   t.match(stdout, `${file}:2: missing entry at end of line`);
