@@ -4,6 +4,7 @@
 import { distinctProblems, type Problem } from '../base/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { adviseOnCertificates } from './certificates.ts';
+import { adviseOnHosts } from './hosts.ts';
 import { adviseOnLines } from './lines.ts';
 import { adviseOnMaps } from './maps.ts';
 import { adviseOnSettings } from './settings.ts';
@@ -29,6 +30,7 @@ export function advise({ settings, tls, rules, maps }: Snapshot): Advice {
   return {
     warnings: [
       ...adviseOnSettings(settings),
+      ...(tls === null ? [] : adviseOnHosts(tls, settings.hosts_file)),
       ...distinctProblems(certificates),
       ...lines.warnings,
       ...adviseOnMaps(maps),

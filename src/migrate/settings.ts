@@ -59,6 +59,10 @@ export function migrateSettings(
       continue;
     }
     lines.push(written);
+    if (name === 'ssl_sni' && !isOff(value)) {
+      const hosts = conf.get('hosts_file')?.value ?? 'pg_hosts.conf';
+      note({ file: source, line }, `copy ${hosts} here as pg_hosts.conf: its paths count from there`);
+    }
     if (/^ssl_.*_file$/.test(name) && value !== '') files.push(value);
   }
   lines.push(

@@ -104,11 +104,13 @@ function refusalOf(choice: HostChoice, bytes: Uint8Array): TlsAlertError | null 
       return alertError('tls-unrecognized-name', alerts.unrecognizedName, {
         detail:
           'no line of pg_hosts.conf has the host name that the client asks for, and there is no default',
+        hint: 'A name counts letter by letter, without wildcards. A line "*" serves every other name.',
         bytes,
       });
     case 'no-name':
       return alertError('tls-unrecognized-name', alerts.handshakeFailure, {
         detail: 'no hostname provided in callback, and no fallback configured',
+        hint: 'A client names none where it connects to an address. A line "/no_sni/" or "*" serves it.',
         bytes,
       });
     case 'malformed':
@@ -126,10 +128,10 @@ const CALLBACK_FAILED = 'could not accept SSL connection: callback failed';
 function alertError(
   code: 'tls-unrecognized-name' | 'tls-handshake-failed',
   alert: (typeof alerts)[keyof typeof alerts],
-  { detail, bytes }: { readonly detail: string; readonly bytes: Uint8Array },
+  { bytes, ...words }: { readonly detail: string; readonly hint?: string; readonly bytes: Uint8Array },
 ): TlsAlertError {
   const fields = offeredFields(decodeClientHello(bytes));
-  return new TlsAlertError(code, alert, { message: CALLBACK_FAILED, detail, fields });
+  return new TlsAlertError(code, alert, { message: CALLBACK_FAILED, ...words, fields });
 }
 
 function callbackFailed(detail: string, bytes: Uint8Array): GatehouseError {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
-import { check } from '../support/run/check.ts';
+import { check, warningsIn } from '../support/run/check.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
 import { runProgram } from '../support/run/program.ts';
 
@@ -145,6 +145,20 @@ await test('check', async (t) => {
   t.match(
     bare.lines.join('\n'),
     /pg_hba\.conf:1: warning: cert record admits nobody because no line of "hosts_file" has an SSL_CA/,
+  );
+
+  const named = await check(t, {
+    hba: 'hostssl all all all cert',
+    config: { ssl_sni: 'on', ssl_ca_file: null },
+    files: { 'pg_hosts.conf': '*.example.com,no_sni server.crt server.key ca.crt\n' },
+  });
+  t.match(
+    warningsIn(named.lines).filter((warning) => warning.startsWith('pg_hosts.conf ')),
+    [
+      /clients that name no host are refused/,
+      /host "\*\.example\.com" is a name like any other/,
+      /host "no_sni" is a name like any other/,
+    ],
   );
 
   const missing = await check(t, { hba: 'hostssl all all all cert', config: { ssl_sni: 'on' } });

@@ -208,6 +208,18 @@ await test('what postgresql.conf includes counts as for the server: where it sta
   ]);
 });
 
+await test("PostgreSQL 19's ssl_sni is taken over, and its file is named", async (t) => {
+  const { code, read, said } = await migrate(t, {
+    'pg_hba.conf': 'hostssl all all all md5\n',
+    'postgresql.conf': "ssl = on\nssl_sni = on\nhosts_file = '/etc/hosts.conf'\n",
+  });
+  t.equal(code, 0);
+  t.match(said, [
+    /^postgresql\.conf:2: copy \/etc\/hosts\.conf here as pg_hosts\.conf: its paths count from there/,
+  ]);
+  t.ok(read('gatehouse.yaml').includes("ssl_sni: 'on'"));
+});
+
 await test('an include that cannot be read is said with its place, as the server would', async (t) => {
   const hba = { 'pg_hba.conf': 'hostssl all all all md5\n' };
   const table: [conf: string, message: RegExp][] = [
