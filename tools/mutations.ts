@@ -15,9 +15,9 @@ export interface Mutation {
 export const mutations: readonly Mutation[] = [
   {
     file: 'config/overrides.ts',
-    removes: 'the refusal of a passphrase command in arguments and the environment',
-    from: 'if (!secretSettings.has(name)) return name;',
-    to: 'if (secretSettings.size > 0) return name;',
+    removes: 'the silence of config_info about a passphrase command',
+    from: 'secretSettings.has(name) ? name :',
+    to: 'secretSettings.size === 0 ? name :',
     tests: ['config/set-goes-over-the-environment-and-that-over-the-file.test.ts'],
   },
   {
@@ -670,8 +670,15 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'admin/visitors.ts',
+    removes: 'the room that a reader makes who does not read, at the status listener',
+    from: 'proven && this.#keepsProven',
+    to: 'proven',
+    tests: ['admin/the-status-listener-answers-three-questions-to-anybody.test.ts'],
+  },
+  {
+    file: 'admin/visitors.ts',
     removes: 'the room that a silent connection makes at the admin listener',
-    from: 'if (proven) continue;',
+    from: 'if (proven && this.#keepsProven) continue;',
     to: 'continue;',
     tests: ['admin/silent-connections-shut-nobody-out.test.ts'],
   },

@@ -151,6 +151,7 @@ async function listening(
   const visitors = new Visitors(app.server, {
     limit: bounds.connections,
     isTls,
+    keepsProven: !place.isPublic,
     helloTimeoutMs: bounds.headersTimeoutMs,
   });
   const url = await bindListener(app.server, place);

@@ -23,6 +23,8 @@ export interface VisitorsOptions {
   /** The most connections that may be open together. */
   readonly limit: number;
   readonly isTls: boolean;
+  /** Whether a connection that has asked something keeps its place while others come. */
+  readonly keepsProven: boolean;
   /** How long a client may take before its TLS handshake begins; what comes after has limits of Node's. */
   readonly helloTimeoutMs: number;
 }
@@ -31,15 +33,17 @@ export interface VisitorsOptions {
 export class Visitors {
   readonly #limit: number;
   readonly #isTls: boolean;
+  readonly #keepsProven: boolean;
   readonly #helloTimeoutMs: number;
   /** By `key`, the oldest first. */
   readonly #visitors = new Map<string | Socket, Visitor>();
   readonly #watch = new OpeningWatch();
   readonly #turns = new Turns();
 
-  constructor(server: Server, { limit, isTls, helloTimeoutMs }: VisitorsOptions) {
+  constructor(server: Server, { limit, isTls, keepsProven, helloTimeoutMs }: VisitorsOptions) {
     this.#limit = limit;
     this.#isTls = isTls;
+    this.#keepsProven = keepsProven;
     this.#helloTimeoutMs = helloTimeoutMs;
     // Node's own listeners, which begin HTTP or TLS, get a connection once it may go on.
     const begin = server.listeners('connection');
@@ -92,11 +96,14 @@ export class Visitors {
     }
   }
 
-  /** SECURITY: the oldest that has proved nothing gives way, or a few silent ones shut everybody out. */
+  /**
+   * SECURITY: the oldest that has proved nothing gives way, or a few silent ones shut everybody out. Where a request proves
+   * nothing the oldest of all does: a few that do not read their answers would do the same.
+   */
   #makeRoom(): boolean {
     if (this.#visitors.size < this.#limit) return true;
     for (const [key, { raw, proven }] of this.#visitors) {
-      if (proven) continue;
+      if (proven && this.#keepsProven) continue;
       this.#visitors.delete(key);
       raw.destroy();
       return true;

@@ -136,3 +136,19 @@ await test('strangers at it keep no probe out, and many scrapes cost one', async
   t.ok(bodies.includes('scrapes 1\n'));
   t.ok(scrapes <= 2, `${scrapes} scrapes for 20 requests`);
 });
+
+await test('readers that do not read their answers keep no probe out', async (t) => {
+  const { url } = await start(t, '127.0.0.1:0', {
+    metricsText: async () => ({ contentType: 'text/plain', body: '#'.repeat(32 * 1024 * 1024) }),
+  });
+  const { hostname, port } = new URL(url);
+  for (let stalled = 0; stalled < 8; stalled++) {
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.on('error', () => {});
+    t.teardown(() => socket.destroy());
+    socket.write('GET /metrics HTTP/1.1\r\nHost: gate\r\n\r\n');
+    // The answer has begun, and the rest of it waits.
+    await once(socket, 'readable');
+  }
+  t.equal((await fetch(`${url}/healthz`)).status, 200);
+});
