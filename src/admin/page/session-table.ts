@@ -221,7 +221,7 @@ function sessionRow(row: FullSessionRow, query: ListQuery, now: Date): Html {
     </td>
     <td role="cell" class="id" title="${row.id}">
       <a id="o-${row.id}" href="${details}#s-${row.id}" aria-expanded="${isOpen ? 'true' : 'false'}"
-        >${row.id}</a
+        >${shortId(row.id)}</a
       >
     </td>
     ${cells}
@@ -264,6 +264,12 @@ function detailsRow(row: FullSessionRow, query: ListQuery, now: Date): Html {
     </td>
     ${columns.flatMap(({ room }) => (room === undefined ? [] : html`<td role="cell" class="${room}"></td>`))}
   </tr>`;
+}
+
+/** `4711-dkfpbehglaij-17` as `4711-…-17`: what is between is the same for all sessions of a process. */
+function shortId(id: string): HtmlValue {
+  const [first = '', ...others] = id.split('-');
+  return others.length < 2 ? id : html`<span class="process">${first}-</span>…-${others.at(-1)}`;
 }
 
 function clientOf({ client_addr: address, client_port: port }: FullSessionRow): string {

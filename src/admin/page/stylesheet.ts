@@ -92,10 +92,10 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
   .sessions th, .sessions td { padding: .28rem .6rem .28rem 0; }
   .sessions tr:not(.details) > :not(.check) { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .sessions .check { width: 1.6rem; padding-left: .2rem; padding-right: 0; } .sessions tr > .act { width: 3.3rem; overflow: visible; padding-right: .2rem; }
-  .sessions .id { width: 5.4rem; } .sessions .client { width: 7.1rem; } .sessions .certificate { width: 8.6rem; }
-  .sessions .since { width: 3.8rem; } .sessions .state { width: 8.9rem; } .sessions .in, .sessions .out { width: 5rem; }
+  .sessions .id { width: 4.5rem; } .sessions .client { width: 7.1rem; } .sessions .certificate { width: 8.6rem; }
+  .sessions .since { width: 3.8rem; } .sessions .state { width: 9.4rem; } .sessions .in, .sessions .out { width: 5rem; }
   .cert .name { overflow: hidden; text-overflow: ellipsis; }
-  .sessions .port { display: none; }
+  .sessions .port, .sessions .process { display: none; }
   .refusals, .refusals thead, .refusals tbody { display: block; }
   .refusals tr { display: grid; grid-template-columns: 4rem 13.5rem 11.5rem 1fr 1fr 8.5rem; }
   .refusals td:not(.why) { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -103,7 +103,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
 }
 @media (min-width: 80rem) {
   .sessions .id { width: 7.5rem; } .sessions .client { width: 10rem; } .sessions .certificate { width: 17%; } .sessions .rule { width: 7.4rem; }
-  .sessions .port { display: inline; }
+  .sessions .port, .sessions .process { display: inline; }
   .refusals tr { grid-template-columns: 4rem 13.5rem 11.5rem minmax(6rem, 1fr) minmax(6rem, 1fr) 8.5rem minmax(24rem, 4fr); }
   .refusals .why { grid-column: auto; } .refusals td.why { padding-top: .3rem; }
 }
