@@ -29,6 +29,7 @@ export const targets = {
   hosts: async () => (await import('./targets/hosts.ts')).hostsTarget(),
   userlist: async () => (await import('./targets/passwords.ts')).userlistTarget(),
   scram: async () => (await import('./targets/passwords.ts')).scramTarget(),
+  catalog: async () => (await import('./targets/catalog.ts')).catalogTarget(),
   settings: async () => (await import('./targets/settings.ts')).settingsTarget(),
   pattern: async () => (await import('./targets/pattern.ts')).patternTarget(),
   der: async () => (await import('./targets/der.ts')).derTarget(),

@@ -790,6 +790,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['catalog/a-server-that-lies-ends-its-session-and-nothing-else.test.ts'],
   },
   {
+    file: 'protocol/query/answer.ts',
+    removes: 'the check of an error before a library reads it without end',
+    from: "while (reader.byte() !== '\\0') reader.string();",
+    to: 'reader.bytes(0);',
+    tests: ['catalog/a-server-that-lies-ends-its-session-and-nothing-else.test.ts'],
+  },
+  {
     file: 'catalog/fair-questions.ts',
     removes: 'the turns of those who ask',
     from: 'if (this.#queues.delete(asker)) this.#queues.set(asker, queue);',

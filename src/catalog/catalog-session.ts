@@ -79,7 +79,7 @@ export class CatalogSession {
     });
     // Only here: a gate without auth_user does not load the library.
     const { default: pg } = await import('pg');
-    const stream = new LoginStream(login.socket, login.greeting, SMALL_ANSWER);
+    const stream = new LoginStream(login.socket, SMALL_ANSWER);
     const client = new pg.Client({ stream: () => stream, ssl: false, user: 'unused', database: 'unused' });
     const session = new CatalogSession(client, stream);
     try {

@@ -4,6 +4,8 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { encodeAuthentication, authentication } from '../protocol/authentication.ts';
+import { AnswerMessages } from '../protocol/query/answer.ts';
+import { encodeReadyForQuery } from '../protocol/ready-for-query.ts';
 
 /** Error of a session whose server has said more than its question allows. */
 class AnswerTooLong extends Error {
@@ -16,19 +18,17 @@ class AnswerTooLong extends Error {
 /** A socket at its ReadyForQuery, played to a library that believes it is logging in without a password. */
 export class LoginStream extends Duplex {
   readonly #socket: Socket;
-  readonly #greeting: Buffer;
+  readonly #answers = new AnswerMessages();
   #isGreeted = false;
   /** Bytes that the server may still send. */
   #allowed: number;
 
   /**
-   * @param greeting what the server has sent after its AuthenticationOk
    * @param allowed how many bytes the server may send until `allow` is called again
    */
-  constructor(socket: Socket, greeting: Buffer, allowed: number) {
+  constructor(socket: Socket, allowed: number) {
     super({ allowHalfOpen: false });
     this.#socket = socket;
-    this.#greeting = greeting;
     this.#allowed = allowed;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('end', () => this.push(null));
@@ -86,7 +86,7 @@ export class LoginStream extends Duplex {
     }
     // The library's StartupMessage: the server has had the gate's own.
     this.#isGreeted = true;
-    this.push(Buffer.concat([encodeAuthentication(authentication.ok), this.#greeting]));
+    this.push(Buffer.concat([encodeAuthentication(authentication.ok), encodeReadyForQuery('I')]));
     callback();
   }
 
@@ -104,6 +104,16 @@ export class LoginStream extends Duplex {
     this.#allowed -= chunk.length;
     // SECURITY: a server that answers without end would fill the memory of the process that every worker needs.
     if (this.#allowed < 0) this.destroy(new AnswerTooLong());
-    else if (!this.push(chunk)) this.#socket.pause();
+    else this.#pass(chunk);
+  }
+
+  /** SECURITY: the library gets whole messages whose form has been checked, and no others. */
+  #pass(chunk: Buffer): void {
+    try {
+      const whole = this.#answers.push(chunk);
+      if (whole.length > 0 && !this.push(whole)) this.#socket.pause();
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 }

@@ -41,8 +41,6 @@ export interface OwnLoginOptions {
 export interface OwnLogin {
   /** Nothing listens to its data. The caller closes it. */
   readonly socket: Socket;
-  /** What the upstream has sent since AuthenticationOk, ReadyForQuery included. */
-  readonly greeting: Buffer;
   /** As the upstream names it; null = it does not. */
   readonly serverVersion: string | null;
 }
@@ -76,7 +74,6 @@ class OwnLoginExchange {
   readonly #options: OwnLoginOptions;
   readonly #guard: LoginGuard;
   readonly #messages = new LoginMessages();
-  readonly #greeting: Buffer[] = [];
   #message: LoginMessage = { kind: 'other' };
   #serverVersion: string | null = null;
 
@@ -121,8 +118,6 @@ class OwnLoginExchange {
       this.#message = decodeLoginMessage(bytes);
       await this.#judge(this.#message, bytes);
     }
-    const isAfterOk = this.#guard.isAuthenticated && this.#message.kind !== 'authentication';
-    if (isAfterOk) this.#greeting.push(bytes);
     return part.ends && this.#message.kind === 'ready-for-query';
   }
 
@@ -148,8 +143,9 @@ class OwnLoginExchange {
   }
 
   #login(): OwnLogin {
-    const greeting = Buffer.concat([...this.#greeting, this.#messages.rest]);
-    return { socket: this.#socket, greeting, serverVersion: this.#serverVersion };
+    // SECURITY: an answer before the first question is none.
+    if (this.#messages.rest.length > 0) throw violation('bytes after ReadyForQuery');
+    return { socket: this.#socket, serverVersion: this.#serverVersion };
   }
 }
 

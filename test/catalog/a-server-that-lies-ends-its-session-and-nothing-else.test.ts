@@ -69,6 +69,8 @@ const ANSWERS: Readonly<Record<string, Buffer>> = {
     message('D', Buffer.from([0, 2, 127, 255, 255, 255])),
   ]),
   'a copy that nobody has asked for': message('G', Buffer.from([0, 0, 1])),
+  'an error without its end': message('E', Buffer.from('SERROR\0C42501\0Mno\0')),
+  'a message of a gigabyte': Buffer.from('D\x40\0\0\0', 'latin1'),
   'an error without fields': message('E', Buffer.from([0])),
   'an authentication message': authenticationCleartextPassword(),
   'names of half a byte': answer(2, [['6', '']]),
