@@ -204,8 +204,13 @@ export class Executor {
     return isDone;
   }
 
+  /** SECURITY: an upstream may give one number to several sessions, as poolers do. None of them is ended for another. */
   async #sessionOf(pid: number): Promise<ConsoleSession | undefined> {
-    return (await this.#context.view.sessions()).find((session) => session.pid === pid);
+    const [session, ...others] = (await this.#context.view.sessions()).filter((each) => each.pid === pid);
+    if (others.length === 0) return session;
+    throw new ConsoleError('21000', `${1 + others.length} sessions have PID ${pid}`, {
+      hint: 'End one by its id: KILL_CLIENT id.',
+    });
   }
 
   async #reload(): Promise<void> {
