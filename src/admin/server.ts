@@ -2,13 +2,12 @@
 // other address HTTPS, with a client certificate of everybody.
 // Promises that nothing a client sends costs more than one bounded request, and that no answer tells of the program's inside.
 
-import { createServer } from 'node:http';
 import type { Server, ServerOptions } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { Server as TlsServer, TLSSocket, type TlsOptions } from 'node:tls';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { createHttpServer, createHttpsServer } from '../base/http.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
 import type { Settings } from '../config/schema.ts';
@@ -166,7 +165,7 @@ async function listening(
   };
 }
 
-type Handler = NonNullable<Parameters<typeof createServer>[1]>;
+type Handler = NonNullable<Parameters<typeof createHttpServer>[1]>;
 
 function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | null): Server {
   const options: ServerOptions = {
@@ -179,8 +178,8 @@ function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | 
   };
   const server =
     tls === null
-      ? createServer(options, handler)
-      : createTlsServer({ ...options, ...httpsOptions(tls, bounds) }, handler);
+      ? createHttpServer(options, handler)
+      : createHttpsServer({ ...options, ...httpsOptions(tls, bounds) }, handler);
   // SECURITY: with TLS every request is a connection, so that none outlives its certificate's revocation.
   if (tls !== null) server.maxRequestsPerSocket = 1;
   server.setTimeout(bounds.idleTimeoutMs);

@@ -2,11 +2,11 @@
 // Exit status 0, or 1 when the gate cannot be reached or does not do what was asked.
 
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { request as requestTls, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { escapeInvisible } from '../base/escape-invisible.ts';
+import { requestHttp, requestHttps } from '../base/http.ts';
 import { systemMessage } from '../base/system-error.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { CommandError, UsageError } from './action.ts';
@@ -64,7 +64,7 @@ export async function ask(listener: Listener, method: string, path: string): Pro
   const { url, tls, socket } = listener.admin ?? (await configuredTarget(listener));
   const options = { ...socket, ...credentials(listener) };
   try {
-    const { status, body } = await exchange(tls ? requestTls : request, options, method, path);
+    const { status, body } = await exchange(tls ? requestHttps : requestHttp, options, method, path);
     return { status, body, value: JSON.parse(body) };
   } catch (error) {
     throw new CommandError(`could not reach the gate at ${url}: ${reason(error)}`);
@@ -107,7 +107,7 @@ function credentials({ cert, key, ca }: Listener): Pick<RequestOptions, 'cert' |
 }
 
 function exchange(
-  send: typeof request,
+  send: typeof requestHttp,
   options: RequestOptions,
   method: string,
   path: string,
