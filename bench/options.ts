@@ -39,7 +39,10 @@ const FULL = {
     valueMegabytes: 200,
     querySeconds: 5,
     connectionSeconds: 5,
+    connectionCount: null,
     latencySeconds: 8,
+    restSeconds: 10,
+    settleSeconds: 6,
   },
 } as const satisfies { rounds: number; sizes: Sizes };
 
@@ -50,7 +53,10 @@ const QUICK = {
     valueMegabytes: 200,
     querySeconds: 1,
     connectionSeconds: 1,
+    connectionCount: null,
     latencySeconds: 1,
+    restSeconds: 1,
+    settleSeconds: 0,
   },
 } as const satisfies { rounds: number; sizes: Sizes };
 

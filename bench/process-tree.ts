@@ -25,6 +25,35 @@ export function memoryBytes(root: number): number {
   return tree(root).reduce((sum, { pid }) => sum + proportionalSetSize(pid), 0);
 }
 
+/** Resident memory of the tree in bytes; a page that two processes share counts twice. */
+export function residentBytes(root: number): number {
+  return tree(root).reduce(
+    (sum, { pid }) => sum + field(readOrNull(`/proc/${pid}/status`), /^VmRSS:\s+(\d+) kB/m) * 1024,
+    0,
+  );
+}
+
+/** How often the threads of the tree that are alive have gone to sleep so far, each time to be woken. */
+export function wakeUps(root: number): number {
+  return ofThreads(root, 'status', /^voluntary_ctxt_switches:\s+(\d+)/m);
+}
+
+/** CPU seconds of the threads of the tree that are alive, to the nanosecond. */
+export function runSeconds(root: number): number {
+  return ofThreads(root, 'schedstat', /^(\d+)/) / 1e9;
+}
+
+function ofThreads(root: number, file: string, pattern: RegExp): number {
+  return tree(root)
+    .flatMap(({ pid }) => readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`))
+    .reduce((sum, thread) => sum + field(readOrNull(`${thread}/${file}`), pattern), 0);
+}
+
+/** A number in a file of /proc; 0 where its thread has ended meanwhile. */
+function field(text: string | null, pattern: RegExp): number {
+  return Number(pattern.exec(text ?? '')?.[1] ?? 0);
+}
+
 /** The process and its descendants that are alive. */
 function tree(root: number): readonly Stat[] {
   const children = Map.groupBy(everyProcess(), ({ parent }) => parent);

@@ -7,15 +7,18 @@ import { BenchScope } from './scope.ts';
 import type { Stage } from './stage.ts';
 
 /**
- * Enough to warm up: the rest of a measure's run is the same whatever its size. New connections are so few a second that
- * it takes more of them until V8 has compiled what a gate that has served for an hour runs.
+ * Enough to warm up: the rest of a measure's run is the same whatever its size. After 1,500 connections V8 has compiled
+ * what a gate that has served for an hour runs; every peer serves as many.
  */
 const WARM_UP: Sizes = {
   copyMegabytes: 50,
   valueMegabytes: 20,
   querySeconds: 1,
-  connectionSeconds: 15,
+  connectionSeconds: 1,
+  connectionCount: 1500,
   latencySeconds: 1,
+  restSeconds: 1,
+  settleSeconds: 0,
 };
 
 /** One figure and its samples, a sample a round. */

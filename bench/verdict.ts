@@ -41,6 +41,8 @@ export function judge({ measure, figure, samples }: Result): Row {
   const ratio = (of: PeerName, to: PeerName | null): Ratio | null => {
     const [ours, theirs] = [samples[of], to === null ? undefined : samples[to]];
     if (ours === undefined || theirs === undefined || to === null) return null;
+    // A peer whose cost is too little to count makes no ratio.
+    if (theirs.includes(0)) return null;
     return { to, ...summarizeRatio(ours, theirs) };
   };
   const judgements = figure.goals.map((goal) => {

@@ -15,7 +15,7 @@ export const idle: Measure = {
       title: 'idle mTLS session',
       unit: 'kB',
       better: 'less',
-      goals: [{ ratioTo: 'stunnel', limit: 0.5 }, { limit: 45 }],
+      goals: [{ limit: 45 }],
     },
   ],
   peers: PROXIES,

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { startClient, connectionString } from '../../test/support/peers/psql.ts';
 import { temporaryDirectory } from '../../test/support/run/temporary.ts';
 import { pgbench } from '../clients.ts';
+import { startGateWith } from '../peers/gate.ts';
 import { PEER_NAMES } from '../peers/peer.ts';
 import { bulkQuery, type Endpoint, type Stage } from '../stage.ts';
 import { quantile } from '../statistics.ts';
-import { until, type Context, type Measure } from './measure.ts';
+import { until, type Context, type Measure, type Sample } from './measure.ts';
 
 const SESSIONS = 4;
 const QUERIES_A_SECOND = 500;
@@ -44,25 +45,55 @@ export const latency: Measure = {
   ],
   peers: PEER_NAMES,
   warmUp: true,
-  run: async ({ endpoint }, context) => {
-    const { stage, scope, sizes } = context;
-    const directory = temporaryDirectory(scope);
-    const stop = await startCopy(context, endpoint);
-    const begin = { at: performance.now(), bytes: await bytesCopied(stage) };
-    const args = ['-S', '-M', 'prepared', '-c', String(SESSIONS), '-R', String(QUERIES_A_SECOND)];
-    const logged = ['--log', `--log-prefix=${join(directory, 'log')}`];
-    await pgbench(stage, endpoint, [...args, '-T', String(sizes.latencySeconds), ...logged]);
-    const seconds = (performance.now() - begin.at) / 1000;
-    const megabytes = ((await bytesCopied(stage)) - begin.bytes) / 1e6;
-    await stop();
-    const waits = transactionMilliseconds(directory);
-    return {
-      'latency-p50': quantile(waits, 0.5),
-      'latency-p99': quantile(waits, 0.99),
-      'latency-copy': megabytes / seconds,
-    };
+  run: async ({ endpoint }, context) => await besideCopy(endpoint, context, 'latency'),
+};
+
+export const latencyWithWorkers: Measure = {
+  name: 'latency-workers',
+  figures: [
+    {
+      id: 'latency-workers-p50',
+      title: 'the same with `workers: 2`, p50',
+      unit: 'ms',
+      better: 'less',
+      goals: [],
+    },
+    {
+      id: 'latency-workers-p99',
+      title: 'the same with `workers: 2`, p99',
+      unit: 'ms',
+      better: 'less',
+      goals: [],
+    },
+    { id: 'latency-workers-copy', title: 'that COPY', unit: 'MB/s', better: 'more', goals: [] },
+  ],
+  peers: ['gate'],
+  warmUp: false,
+  run: async (_, context) => {
+    const { endpoint } = await startGateWith(context.stage, context.scope, { workers: 2 });
+    return await besideCopy(endpoint, context, 'latency-workers');
   },
 };
+
+/** @param prefix of the figures' ids */
+async function besideCopy(endpoint: Endpoint, context: Context, prefix: string): Promise<Sample> {
+  const { stage, scope, sizes } = context;
+  const directory = temporaryDirectory(scope);
+  const stop = await startCopy(context, endpoint);
+  const begin = { at: performance.now(), bytes: await bytesCopied(stage) };
+  const args = ['-S', '-M', 'prepared', '-c', String(SESSIONS), '-R', String(QUERIES_A_SECOND)];
+  const logged = ['--log', `--log-prefix=${join(directory, 'log')}`];
+  await pgbench(stage, endpoint, [...args, '-T', String(sizes.latencySeconds), ...logged]);
+  const seconds = (performance.now() - begin.at) / 1000;
+  const megabytes = ((await bytesCopied(stage)) - begin.bytes) / 1e6;
+  await stop();
+  const waits = transactionMilliseconds(directory);
+  return {
+    [`${prefix}-p50`]: quantile(waits, 0.5),
+    [`${prefix}-p99`]: quantile(waits, 0.99),
+    [`${prefix}-copy`]: megabytes / seconds,
+  };
+}
 
 /** Starts a COPY that does not end by itself, and waits until it runs; the function it returns ends it. */
 async function startCopy({ stage, scope }: Context, endpoint: Endpoint): Promise<() => Promise<void>> {

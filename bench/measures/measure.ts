@@ -12,7 +12,12 @@ export interface Sizes {
   readonly valueMegabytes: number;
   readonly querySeconds: number;
   readonly connectionSeconds: number;
+  /** So many connections instead of those of some seconds; null = by time. */
+  readonly connectionCount: number | null;
   readonly latencySeconds: number;
+  /** How long a peer with nothing to do is watched, and how long it is left alone before. */
+  readonly restSeconds: number;
+  readonly settleSeconds: number;
 }
 
 /** A peer at work, and how to start another of its kind. */
@@ -82,7 +87,7 @@ export interface Cost<Result> {
  * baseline, the work is done there too and its cost subtracted.
  */
 export async function costOf<Result>(
-  target: Target,
+  target: RunningPeer,
   work: (endpoint: Endpoint) => Promise<{ readonly units: number; readonly result: Result }>,
 ): Promise<Cost<Result>> {
   const through = async (endpoint: Endpoint): Promise<Cost<Result>> => {

@@ -15,7 +15,7 @@ export const queries: Measure = {
       unit: 'CPU µs',
       better: 'less',
       goals: [
-        { ratioTo: 'stunnel', limit: 0.95 },
+        { ratioTo: 'stunnel', limit: 0.9 },
         { ratioTo: 'pgbouncer', limit: 1.2 },
       ],
     },

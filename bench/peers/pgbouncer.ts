@@ -1,4 +1,5 @@
-// PgBouncer with session pooling: the only mode in which a client has its server to itself, as behind the gate.
+// PgBouncer with session pooling: the only mode in which a client has its server to itself, as it has at the gate. It
+// closes that server connection after its client, as the others do: it lends none to a second client.
 
 import { freePort } from '../../test/support/run/free-port.ts';
 import type { Scope } from '../../test/support/run/scope.ts';
@@ -47,6 +48,7 @@ auth_file = ${directory}/users
 pool_mode = session
 max_client_conn = ${MAX_SESSIONS}
 default_pool_size = ${MAX_SESSIONS}
+server_lifetime = 0
 client_tls_sslmode = verify-full
 client_tls_cert_file = ${cert}
 client_tls_key_file = ${key}
