@@ -28,7 +28,7 @@ export function memoryBytes(root: number): number {
 /** Resident memory of the tree in bytes; a page that two processes share counts twice. */
 export function residentBytes(root: number): number {
   return tree(root).reduce(
-    (sum, { pid }) => sum + field(readOrNull(`/proc/${pid}/status`), /^VmRSS:\s+(\d+) kB/m) * 1024,
+    (sum, { pid }) => sum + numberIn(readOrNull(`/proc/${pid}/status`), /^VmRSS:\s+(\d+) kB/m) * 1024,
     0,
   );
 }
@@ -46,11 +46,11 @@ export function runSeconds(root: number): number {
 function ofThreads(root: number, file: string, pattern: RegExp): number {
   return tree(root)
     .flatMap(({ pid }) => readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`))
-    .reduce((sum, thread) => sum + field(readOrNull(`${thread}/${file}`), pattern), 0);
+    .reduce((sum, thread) => sum + numberIn(readOrNull(`${thread}/${file}`), pattern), 0);
 }
 
 /** A number in a file of /proc; 0 where its thread has ended meanwhile. */
-function field(text: string | null, pattern: RegExp): number {
+function numberIn(text: string | null, pattern: RegExp): number {
   return Number(pattern.exec(text ?? '')?.[1] ?? 0);
 }
 
