@@ -283,6 +283,13 @@ function checkUpstream(settings: Settings, found: Found): void {
 }
 
 function checkAdmin({ admin }: Settings, found: Found): void {
+  if (admin.status_listen !== '' && admin.status_listen === admin.listen && !admin.listen.endsWith(':0')) {
+    found.fail(
+      `admin.status_listen and admin.listen are both "${admin.listen}"`,
+      'Give each a port of its own, such as 9433.',
+      found.place('admin.status_listen'),
+    );
+  }
   const place = parseListenPlace(admin.listen);
   const files = {
     'admin.ssl_cert_file': admin.ssl_cert_file,

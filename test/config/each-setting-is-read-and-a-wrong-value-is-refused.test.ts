@@ -472,6 +472,12 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
   ]),
   ['admin: {listen: 0.0.0.0:9432}', [`1:9 ${needsTls('0.0.0.0:9432')}`]],
   ['admin: {listen: "*:9432"}', [`1:9 ${needsTls('*:9432')}`]],
+  [
+    'admin: {status_listen: 127.0.0.1:9432}',
+    [
+      '1:9 admin.status_listen and admin.listen are both "127.0.0.1:9432" [Give each a port of its own, such as 9433.]',
+    ],
+  ],
   ['admin: {listen: "[::]:9432"}', [`1:9 ${needsTls('[::]:9432')}`]],
   ['admin: {listen: gate.example:9432}', [`1:9 ${needsTls('gate.example:9432')}`]],
   [
