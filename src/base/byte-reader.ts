@@ -1,5 +1,5 @@
 // Reads an exact number of bytes from a socket and gives back the bytes beyond them. It is used before the relay only, on
-// the raw socket and then on the TLS socket above it.
+// the raw socket, by the TLS side for a look at the ClientHello, and then on the TLS socket above it.
 
 import type { Socket } from 'node:net';
 
@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 export class ByteReader {
   readonly #socket: Socket;
   readonly #signal: AbortSignal;
-  #pending: Buffer = Buffer.alloc(0);
+  readonly #pending = new Pending();
   #ended = false;
   #error: Error | null = null;
   #wake: (() => void) | null = null;
@@ -46,15 +46,13 @@ export class ByteReader {
    */
   async read(length: number): Promise<Buffer> {
     await this.#fill(length);
-    const bytes = this.#pending.subarray(0, length);
-    this.#pending = this.#pending.subarray(bytes.length);
-    return bytes;
+    return this.#pending.take(length);
   }
 
   /** Waits for `length` bytes and leaves them where they are. */
   async peek(length: number): Promise<Buffer> {
     await this.#fill(length);
-    return this.#pending.subarray(0, length);
+    return this.#pending.bytes.subarray(0, length);
   }
 
   /** Stops reading and puts the bytes that nobody asked for back into the socket, for its next reader. */
@@ -64,10 +62,10 @@ export class ByteReader {
     this.#socket.off('close', this.#onEnd);
     this.#socket.off('error', this.#onError);
     this.#signal.removeEventListener('abort', this.#onEvent);
-    if (this.#pending.length > 0 && !this.#socket.destroyed && !this.#socket.readableEnded) {
-      this.#socket.unshift(this.#pending);
+    const rest = this.#pending.take(this.#pending.length);
+    if (rest.length > 0 && !this.#socket.destroyed && !this.#socket.readableEnded) {
+      this.#socket.unshift(rest);
     }
-    this.#pending = Buffer.alloc(0);
   }
 
   /** Every wait ends in an event: data, the stream's end, or the signal. */
@@ -83,9 +81,7 @@ export class ByteReader {
   }
 
   #drain(): void {
-    const chunks: Buffer[] = [];
-    for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) chunks.push(chunk);
-    if (chunks.length > 0) this.#pending = Buffer.concat([this.#pending, ...chunks]);
+    for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) this.#pending.append(chunk);
   }
 
   #read(): Buffer | null {
@@ -100,6 +96,43 @@ export class ByteReader {
   readonly #onError = (error: Error): void => {
     this.#error ??= error;
   };
+}
+
+/**
+ * Bytes that have arrived and were not taken. Appending costs linear time however small the pieces are; what was handed
+ * out stays as it is.
+ */
+class Pending {
+  #buffer: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
+
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
+  append(chunk: Buffer): void {
+    if (this.#end + chunk.length > this.#buffer.length) {
+      const { bytes } = this;
+      // Never in place: somebody may hold what was taken.
+      this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes.length + chunk.length, bytes.length * 2));
+      bytes.copy(this.#buffer);
+      this.#start = 0;
+      this.#end = bytes.length;
+    }
+    this.#end += chunk.copy(this.#buffer, this.#end);
+  }
+
+  /** At most `length` bytes, which are gone from here then. */
+  take(length: number): Buffer {
+    const taken = this.bytes.subarray(0, length);
+    this.#start += taken.length;
+    return taken;
+  }
 }
 
 /** Every socket here has no encoding, so it reads buffers. */

@@ -28,7 +28,7 @@ export interface CrlInUse {
   readonly lastUpdate: Date;
   /** Null when the list does not say. */
   readonly nextUpdate: Date | null;
-  /** Revoked serials, asked for in hex, for judging live sessions again. */
+  /** Revoked serials, asked for in hex; their number is shown. */
   readonly revokedSerials: Pick<ReadonlySet<string>, 'has' | 'size'>;
 }
 

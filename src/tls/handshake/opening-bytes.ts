@@ -2,6 +2,7 @@
 // offered, which OpenSSL does not tell.
 
 import type { Socket } from 'node:net';
+import { ByteReader } from '../../base/byte-reader.ts';
 import { ClientHelloCollector } from './client-hello.ts';
 
 export interface OpeningBytes {
@@ -18,30 +19,17 @@ export interface OpeningBytes {
 export async function peekOpeningBytes(raw: Socket, signal: AbortSignal): Promise<OpeningBytes> {
   signal.throwIfAborted();
   const collector = new ClientHelloCollector();
-  const { promise, resolve, reject } = Promise.withResolvers<OpeningBytes>();
-  const onReadable = (): void => {
-    for (let chunk = readChunk(raw); chunk !== null; chunk = readChunk(raw)) {
-      if (collector.push(chunk) !== 'partial') return resolve({ bytes: collector.received, ended: false });
-    }
-    if (raw.destroyed || raw.readableEnded) onEnd();
-  };
-  const onEnd = (): void => resolve({ bytes: collector.received, ended: true });
-  const onAbort = (): void => reject(signal.reason);
-  raw.on('readable', onReadable).on('end', onEnd).on('close', onEnd);
-  signal.addEventListener('abort', onAbort);
+  const reader = new ByteReader(raw, signal);
   try {
-    // A reader that has only just let go of `raw` may have used up the event for what is there already.
-    onReadable();
-    return await promise;
+    for (let seen = 0; ;) {
+      const more = await reader.peek(seen + 1);
+      if (more.length === seen) return { bytes: collector.received, ended: true };
+      const all = await reader.peek(reader.surplus);
+      if (collector.push(all.subarray(seen)) !== 'partial')
+        return { bytes: collector.received, ended: false };
+      seen = all.length;
+    }
   } finally {
-    raw.off('readable', onReadable).off('end', onEnd).off('close', onEnd);
-    signal.removeEventListener('abort', onAbort);
-    if (collector.received.length > 0 && !raw.destroyed && !raw.readableEnded)
-      raw.unshift(collector.received);
+    reader.release();
   }
-}
-
-function readChunk(raw: Socket): Buffer | null {
-  const chunk: unknown = raw.read();
-  return Buffer.isBuffer(chunk) ? chunk : null;
 }
