@@ -124,7 +124,7 @@ root.setTimeout(240_000);
 await root.test('the page', { timeout: 240_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'first-day-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
-  const { uid = 0, gid = 0 } = serverAccount();
+  const { uid, gid } = serverAccount();
   chownSync(directory, uid, gid);
   chmodSync(directory, 0o755);
   const bin = join(directory, 'bin');

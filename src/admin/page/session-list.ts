@@ -42,7 +42,8 @@ const sorts = {
   client: ({ client_addr: address }) => address,
   application: (row) => row.application_name,
   certificate: ({ certificate }) => certificate?.not_after ?? '',
-  since: (row) => row.backend_start,
+  /** By its begin: the youngest has the latest. */
+  age: (row) => row.backend_start,
   rule: ({ rule }) => `${rule.file}:${String(rule.line).padStart(9, '0')}`,
   in: (row) => row.bytes_in,
   out: (row) => row.bytes_out,
@@ -51,7 +52,7 @@ const sorts = {
 
 export type SortKey = keyof typeof sorts;
 
-const DEFAULT: ListQuery = { text: '', group: 'all', sort: 'since', descending: true, page: 1, open: '' };
+const DEFAULT: ListQuery = { text: '', group: 'all', sort: 'age', descending: false, page: 1, open: '' };
 
 /** Longest text that is looked for. */
 const MAX_TEXT = 200;
@@ -127,7 +128,7 @@ export function listSessions(all: readonly FullSessionRow[], query: ListQuery, n
 
 function inOrder(rows: readonly FullSessionRow[], { sort, descending }: ListQuery): FullSessionRow[] {
   const value = sorts[sort];
-  const sign = descending ? -1 : 1;
+  const sign = descending === (sort === 'age') ? 1 : -1;
   // Sessions that are alike keep their order from one refresh to the next.
   return rows.toSorted((a, b) => sign * (compare(value(a), value(b)) || compare(a.id, b.id)));
 }

@@ -53,7 +53,7 @@ const columns: readonly Column[] = [
   },
   { key: 'rule', title: 'Rule', room: 'wide', cell: ({ rule }) => place(rule) },
   {
-    key: 'since',
+    key: 'age',
     title: 'Age',
     isNumber: true,
     cell: (row, now) => ago(new Date(row.backend_start), now),

@@ -93,7 +93,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
   .sessions tr:not(.details) > :not(.check) { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .sessions .check { width: 1.6rem; padding-left: .2rem; padding-right: 0; } .sessions tr > .act { width: 3.3rem; overflow: visible; padding-right: .2rem; }
   .sessions .id { width: 4.5rem; } .sessions .client { width: 7.1rem; } .sessions .certificate { width: 8.6rem; }
-  .sessions .since { width: 3.8rem; } .sessions .state { width: 9.4rem; } .sessions .in, .sessions .out { width: 5rem; }
+  .sessions .age { width: 3.8rem; } .sessions .state { width: 9.4rem; } .sessions .in, .sessions .out { width: 5rem; }
   .cert .name { overflow: hidden; text-overflow: ellipsis; }
   .sessions .port, .sessions .process { display: none; }
   .refusals, .refusals thead, .refusals tbody { display: block; }
@@ -122,7 +122,7 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
   .sessions td { grid-column: 2 / 3; }
   .sessions td.check { grid-area: 1 / 1; } .sessions td.user { grid-area: 1 / 2; font-weight: 600; }
   .sessions td.state { grid-area: 1 / 3; text-align: right; }
-  .sessions td.database { grid-row: 2; } .sessions td.since { grid-area: 2 / 3; text-align: right; } .sessions td.since::before { content: 'for '; }
+  .sessions td.database { grid-row: 2; } .sessions td.age { grid-area: 2 / 3; text-align: right; } .sessions td.age::before { content: 'for '; }
   .sessions td.client { grid-row: 3; } .sessions td.id { grid-area: 3 / 3; text-align: right; }
   .sessions td.certificate { grid-row: 4; align-self: center; } .sessions td.act { grid-area: 4 / 3; }
   .cert .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
