@@ -3,6 +3,7 @@
 
 import { BackendStream, FrontendStream } from '../../src/protocol/message-boundary.ts';
 import {
+  backendKeyData,
   message,
   noticeResponse,
   oneColumnResult,
@@ -28,6 +29,7 @@ export function boundariesTarget(): Target {
       seed(oneColumnResult('a', ['1', '2']), readyForQuery()),
       seed(readyForQuery('T'), noticeResponse({ M: 'm' }), readyForQuery('E')),
       seed(query('select 1'), message('S'), terminate()),
+      seed(readyForQuery(), backendKeyData(1, Buffer.alloc(4)), readyForQuery()),
     ],
     dictionary: [
       readyForQuery(),
@@ -50,12 +52,14 @@ export function boundariesTarget(): Target {
         backend.push(buffer, piece.length);
         frontend.push(buffer, piece.length);
         taken += piece.length;
-        const expected = readWhole(bytes.subarray(0, taken));
-        promise(backend.atBoundary === expected.atBoundary, 'a boundary towards the client is one');
-        promise(frontend.atBoundary === expected.atBoundary, 'a boundary towards the upstream is one');
-        promise(backend.status === expected.status, () => `${backend.status}, which is ${expected.status}`);
-        promise(backend.ready === expected.ready, 'every ReadyForQuery is counted');
-        promise(frontend.requests === expected.requests, 'every request is counted');
+        const toClient = readWhole(bytes.subarray(0, taken), { endsAtLateKey: true });
+        const toUpstream = readWhole(bytes.subarray(0, taken), { endsAtLateKey: false });
+        promise(backend.atBoundary === toClient.atBoundary, 'a boundary towards the client is one');
+        promise(frontend.atBoundary === toUpstream.atBoundary, 'a boundary towards the upstream is one');
+        promise(backend.status === toClient.status, () => `${backend.status}, which is ${toClient.status}`);
+        promise(backend.ready === toClient.ready, 'every ReadyForQuery is counted');
+        promise(backend.hasLateKey === toClient.hasLateKey, 'a key after the login is seen');
+        promise(frontend.requests === toUpstream.requests, 'every request is counted');
       }
     },
   };
@@ -66,9 +70,10 @@ interface Reading {
   readonly status: string;
   readonly ready: number;
   readonly requests: number;
+  readonly hasLateKey: boolean;
 }
 
-function readWhole(bytes: Buffer): Reading {
+function readWhole(bytes: Buffer, { endsAtLateKey }: { readonly endsAtLateKey: boolean }): Reading {
   let at = 0;
   let [ready, requests] = [0, 0];
   let status = 'active';
@@ -77,9 +82,12 @@ function readWhole(bytes: Buffer): Reading {
     const length = bytes.readInt32BE(at + 1);
     if ('QSF'.includes(type)) requests++;
     if (!ASYNCHRONOUS.includes(type)) status = 'active';
-    // A length that cannot be: nothing after it means anything any more.
-    if (length < 4)
-      return { atBoundary: false, status: 'active', ready: type === 'Z' ? ready + 1 : ready, requests };
+    const hasLateKey = endsAtLateKey && type === 'K' && ready > 0;
+    // A length that cannot be, or a key of the upstream's: nothing after it means anything any more.
+    if (length < 4 || hasLateKey) {
+      if (type === 'Z') ready++;
+      return { atBoundary: false, status: 'active', ready, requests, hasLateKey };
+    }
     const end = at + 1 + length;
     if (end > bytes.length) break;
     if (type === 'Z') {
@@ -89,7 +97,7 @@ function readWhole(bytes: Buffer): Reading {
     at = end;
   }
   const atBoundary = at === bytes.length;
-  return { atBoundary, status: atBoundary ? status : 'active', ready, requests };
+  return { atBoundary, status: atBoundary ? status : 'active', ready, requests, hasLateKey: false };
 }
 
 /** Uncut. */
