@@ -103,6 +103,11 @@ await test('it stands on any address, and answers to any name', async (t) => {
   socket.end('GET /readyz HTTP/1.1\r\nHost: gate-0.gate.databases.svc:9433\r\nConnection: close\r\n\r\n');
   const [first] = await once(socket, 'data');
   t.match(String(first), /^HTTP\/1\.1 200 /);
+  const keeping = connect({ host: '127.0.0.1', port: Number(port) });
+  keeping.write('GET /healthz HTTP/1.1\r\nHost: gate\r\n\r\n');
+  const [answer] = await once(keeping, 'data');
+  t.match(String(answer), /^connection: close\r$/im, 'a connection is one request, so nobody holds a place');
+  keeping.destroy();
   const error: unknown = await start(t, `*:${port}`).catch((thrown: unknown) => thrown);
   t.match(error instanceof LoadError ? error.problems : error, [
     {
