@@ -16,6 +16,7 @@ import type { CatalogRoles } from '../rules/types.ts';
 import { Dialer } from '../session/dial.ts';
 import { logInAsGate } from '../session/own-login.ts';
 import { upstreamAnswers } from '../session/probe.ts';
+import { ruleBook } from '../session/rules-step.ts';
 import { UpstreamAnswers } from '../session/upstream-answers.ts';
 import type { UpstreamCatalog } from '../session/upstream-catalog.ts';
 import { judgeLogin, nameOf, type LoginFinding } from './check-login.ts';
@@ -133,7 +134,7 @@ class Questions {
 
   /** What the upstream asks a user for, and what each line makes of it that may decide about the user. */
   async #askFor(user: ByteString, database: ByteString, roles: CatalogRoles | null): Promise<void> {
-    const { rules, maps, settings } = this.#snapshot;
+    const { rules } = this.#snapshot;
     let passwords: Passwords | null = null;
     try {
       passwords = await passwordsFor(this.#snapshot, user, this.#catalog, AbortSignal.timeout(CATALOG_MS));
@@ -144,11 +145,9 @@ class Questions {
     const secret = passwords?.secrets.get(user) ?? null;
     const login = await this.#logIn(user, database, secret);
     if (login === null) return;
-    const unasked = settings.auth_user === '' ? {} : { catalog: roles ?? ('unasked' as const) };
-    const book = { hba: rules, ident: maps, roles: settings.roles, ...unasked };
     const whose = `user "${toText(user)}" in database "${toText(database)}"`;
     this.#lines.push(`the upstream server asks ${whose} for ${login.asks}`);
-    const lines = linesFor(book, { user, database });
+    const lines = linesFor(ruleBook(this.#snapshot, roles), { user, database });
     if (lines.length === 0) this.#failAt(rules.file, null, `no line of pg_hba.conf can admit ${whose}`);
     this.#logins = lines.map((record) => judgeLogin(record, { user, passwords, ...login }));
     for (const { file, line, method, words, satisfied } of this.#logins) {

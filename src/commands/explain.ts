@@ -12,7 +12,7 @@ import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import { methodDecidedHere } from '../session/password-step.ts';
-import { judge, type Judged, type JudgeOptions } from '../session/rules-step.ts';
+import { judge, ruleBook, type Judged, type JudgeOptions } from '../session/rules-step.ts';
 import { interfaceAddresses } from '../session/host-names.ts';
 import { startupOf } from '../session/startup.ts';
 import { action, exitStatus, UsageError } from './action.ts';
@@ -223,15 +223,12 @@ async function askRules(
   asked: Facts,
   options: JudgeOptions,
 ): Promise<Answer> {
-  const { settings, rules: hba, maps: ident } = snapshot;
-  const unasked = settings.auth_user === '' ? {} : { catalog: 'unasked' as const };
-  const book = { hba, ident, roles: settings.roles, ...unasked };
   let judged: Judged;
   try {
     judged = await judge(snapshot, asked, options);
   } catch (error) {
     if (!(error instanceof GatehouseError) || error.code !== 'roles-unavailable') throw error;
-    const { considered } = explain(book, asked);
+    const { considered } = explain(ruleBook(snapshot, null), asked);
     return {
       ...refusedUnasked(certificate, fixedAnswer(error.code)),
       considered,
@@ -239,7 +236,7 @@ async function askRules(
     };
   }
   const { verdict, facts, catalog } = judged;
-  const { considered, memberships: known } = explain(catalog === null ? book : { ...book, catalog }, facts);
+  const { considered, memberships: known } = explain(ruleBook(snapshot, catalog), facts);
   const memberships: Memberships =
     known === null
       ? { source: null, roles: [] }

@@ -4,11 +4,12 @@
 import type { ByteString } from '../base/bytestring.ts';
 import { matchRecord, Subject } from './match.ts';
 import { demandOf } from './authenticate.ts';
-import type { Facts, HbaRecord, RuleBook } from './types.ts';
+import { never } from './never.ts';
+import type { ConnectionType, Facts, HbaRecord, RuleBook } from './types.ts';
 
 /**
- * Lines that admit, in the order of the file, up to the first one that leaves nothing to those after it. A line whose
- * membership cannot be told is among them.
+ * Lines that admit, in the order of the file. A line after one that leaves it nothing is not among them; one whose
+ * membership cannot be told is.
  */
 export function linesFor(
   book: RuleBook,
@@ -16,19 +17,37 @@ export function linesFor(
 ): readonly HbaRecord[] {
   const subject = new Subject({ ...SOMEBODY, user, database }, book, Infinity);
   const found: HbaRecord[] = [];
+  /** The kinds of connection that some line has not yet decided for every address. */
+  const open = new Set<Kind>(['tls', 'clear']);
   for (const record of book.hba.records) {
-    if (record.type === 'local' || record.type === 'hostgssenc') continue;
+    const kinds = kindsOf(record.type).filter((kind) => open.has(kind));
+    if (kinds.length === 0) continue;
     const anywhere: HbaRecord = { ...record, type: 'host', address: { kind: 'all' } };
     const outcome = matchRecord(anywhere, subject);
     if (outcome !== 'match' && outcome !== 'roles') continue;
     if (demandOf(record.method) !== null) found.push(record);
-    if (outcome === 'match' && isForAll(record)) break;
+    if (outcome === 'match' && record.address?.kind === 'all') for (const kind of kinds) open.delete(kind);
   }
   return found;
 }
 
-function isForAll({ type, address }: HbaRecord): boolean {
-  return address?.kind === 'all' && (type === 'host' || type === 'hostnogssenc');
+type Kind = 'tls' | 'clear';
+
+function kindsOf(type: ConnectionType): readonly Kind[] {
+  switch (type) {
+    case 'host':
+    case 'hostnogssenc':
+      return ['tls', 'clear'];
+    case 'hostssl':
+      return ['tls'];
+    case 'hostnossl':
+      return ['clear'];
+    case 'local':
+    case 'hostgssenc':
+      return [];
+    default:
+      return never(type);
+  }
 }
 
 const SOMEBODY: Omit<Facts, 'user' | 'database'> = {

@@ -8,7 +8,7 @@ import { messageOf } from '../base/errors.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { decisionSteps } from '../rules/decide.ts';
 import type { Admission, Facts, Refusal } from '../rules/types.ts';
-import { judge, type JudgeOptions } from '../session/rules-step.ts';
+import { judge, ruleBook, type JudgeOptions } from '../session/rules-step.ts';
 import { terminatedByAdministrator, type Session, type SessionJudgement } from '../session/sessions.ts';
 import { nextTurn, inSlices } from '../base/slices.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
@@ -80,9 +80,7 @@ export class SessionsJudge {
   }
 
   async #judgeAll(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
-    const { rules: hba, maps: ident, settings } = snapshot;
-    const unasked = settings.auth_user === '' ? {} : { catalog: 'unasked' as const };
-    const book = { hba, ident, roles: settings.roles, ...unasked };
+    const book = ruleBook(snapshot, null);
     const judged = new Judged();
     const slices = new Slices();
     const certificates = new CertificateJudges();

@@ -3,7 +3,7 @@
 
 import type { Snapshot } from '../config/snapshot.ts';
 import { decisionSteps } from '../rules/decide.ts';
-import type { Admission, CatalogRoles, Facts, Refusal } from '../rules/types.ts';
+import type { Admission, CatalogRoles, Facts, Refusal, RuleBook } from '../rules/types.ts';
 import { inSlices } from '../base/slices.ts';
 import { lookUpHostName } from './host-names.ts';
 import type { UpstreamCatalog } from './upstream-catalog.ts';
@@ -36,6 +36,19 @@ export interface Judged {
 }
 
 /**
+ * What a state decides by.
+ *
+ * @param catalog memberships that have been read; null = a decision that needs them asks, where the state has an auth_user
+ */
+export function ruleBook(
+  { rules, maps, settings }: Pick<Snapshot, 'rules' | 'maps' | 'settings'>,
+  catalog: CatalogRoles | null,
+): RuleBook {
+  const book = { hba: rules, ident: maps, roles: settings.roles };
+  return settings.auth_user === '' ? book : { ...book, catalog: catalog ?? 'unasked' };
+}
+
+/**
  * Asks the rules.
  *
  * @throws GatehouseError `roles-unavailable`, `host-name-timeout`, or the signal's reason
@@ -45,15 +58,11 @@ export async function judge(
   asked: Facts,
   { catalog, signal, watch = () => () => {} }: JudgeOptions,
 ): Promise<Judged> {
-  const { rules: hba, maps: ident, settings } = snapshot;
-  const unasked = settings.auth_user === '' ? undefined : ('unasked' as const);
-  let roles: CatalogRoles | 'unasked' | undefined = unasked;
   let facts = asked;
+  let roles: CatalogRoles | null = null;
   for (let lookUps = 0; ; lookUps++) {
-    const book = { hba, ident, roles: settings.roles, ...(roles === undefined ? {} : { catalog: roles }) };
-    const verdict = await inSlices(decisionSteps(book, facts), signal);
-    if (verdict.kind !== 'look-up')
-      return { verdict, facts, catalog: roles === undefined || roles === 'unasked' ? null : roles };
+    const verdict = await inSlices(decisionSteps(ruleBook(snapshot, roles), facts), signal);
+    if (verdict.kind !== 'look-up') return { verdict, facts, catalog: roles };
     if (lookUps === MAX_LOOK_UPS) throw new Error('the rules asked for a look-up that had been made');
     const stopWatching = watch();
     try {
@@ -61,7 +70,7 @@ export async function judge(
       else {
         facts = { ...facts, hostName: await lookUpHostName(facts, verdict.want, signal) };
         // SECURITY: a name may take half a minute. Memberships of before it would be older than is promised.
-        roles = unasked;
+        roles = null;
       }
     } finally {
       stopWatching();
