@@ -52,9 +52,11 @@ export function textLine(json: string, { colour }: { readonly colour: boolean })
   return `${[head.filter((part) => part !== '').join('  '), ...below].join('\n')}\n`;
 }
 
-/** `name=value`; an object's members each, `certificate.subject="CN=bob"`. */
+/** `name=value`; a list with commas, the members of an object each: `certificate.subject="CN=bob"`. */
 function fieldsOf(name: string, value: unknown): readonly string[] {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+  const isList = Array.isArray(value) && value.every((item) => typeof item !== 'object');
+  if (isList) return fieldsOf(name, value.map(textOf).join(','));
+  if (typeof value === 'object' && value !== null)
     return Object.entries(value).flatMap(([member, inner]) => fieldsOf(`${name}.${member}`, inner));
   const text = escapeInvisible(textOf(value));
   return [`${escapeInvisible(name)}=${/[\s"=]|^$/.test(text) ? JSON.stringify(text) : text}`];

@@ -27,6 +27,8 @@ const LINE = {
   id: '17-abc-1',
   user: 'a b',
   certificate: { subject: 'CN=bob', serial: '12' },
+  alpn: ['a', 'b'],
+  addresses: [{ port: 1 }],
   detail: 'one\ntwo',
   hint: 'Add a line.',
   msg: 'no pg_hba.conf entry for host "10.0.0.1"',
@@ -41,7 +43,7 @@ await test('the forms', async (t) => {
   t.equal(
     text,
     [
-      '2026-11-28 06:41:00.123  WARN   no pg_hba.conf entry for host "10.0.0.1"  code=hba-no-entry id=17-abc-1 user="a b" certificate.subject="CN=bob" certificate.serial=12',
+      '2026-11-28 06:41:00.123  WARN   no pg_hba.conf entry for host "10.0.0.1"  code=hba-no-entry id=17-abc-1 user="a b" certificate.subject="CN=bob" certificate.serial=12 alpn=a,b addresses.0.port=1',
       '                                DETAIL:  one',
       '                                         two',
       '                                HINT:  Add a line.',
