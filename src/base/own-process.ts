@@ -2,7 +2,7 @@
 // holds them all (decision 101).
 
 import { fork, type ChildProcess, type ForkOptions } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { getAsset, isSea } from 'node:sea';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
@@ -12,6 +12,9 @@ export type Part = (typeof PARTS)[number];
 
 /** PostgreSQL's own word for it. Only a process with a channel to its parent understands it. */
 const FLAG = '--forkchild=';
+
+/** Linux's name for the file that a process runs; another system has none, nor has a root without /proc. */
+const ITSELF = '/proc/self/exe';
 
 /**
  * Starts a part of the program with a channel to it.
@@ -24,7 +27,7 @@ export function forkPart(part: Part, file: URL, options: ForkOptions): ChildProc
     ...options,
     execArgv: [],
     // The file may have been replaced by a newer one since the start; processes of two versions do not fit together.
-    ...(process.platform === 'linux' ? { execPath: '/proc/self/exe' } : {}),
+    ...(existsSync(ITSELF) ? { execPath: ITSELF } : {}),
   });
 }
 

@@ -25,6 +25,7 @@ mount --rbind /dev "$0/root/dev"
 mount -t tmpfs -o mode=1777 tmpfs "$0/root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$0/root/run"
 for place in /usr/bin /usr/local/bin; do rm -f "$0/root$place/node" "$0/root$place/npm" "$0/root$place/npx"; done
+for file in "$@"; do cp "$file" "$0/root/tmp/"; done
 echo ready
 exec sleep infinity`;
 
@@ -39,19 +40,21 @@ export function requireMachine(t: TAP): void {
 export interface Machine {
   /** Runs a shell's lines as root, until they end. */
   readonly run: (script: string) => Promise<Finished>;
-  /** Below it lies every file that was changed, as a path of this machine's. */
-  readonly changed: string;
-  /** Its whole tree, as a path that only its own processes see. */
-  readonly root: string;
+  /** Every file that is there now and was changed or made on this machine, as its own path. */
+  readonly changed: () => Promise<readonly string[]>;
 }
 
-/** Starts a machine that is gone with its test. @throws Error when it cannot be made */
-export async function startMachine(t: Scope): Promise<Machine> {
+/**
+ * Starts a machine that is gone with its test.
+ * @param files lie in its /tmp
+ * @throws Error when it cannot be made
+ */
+export async function startMachine(t: Scope, ...files: readonly string[]): Promise<Machine> {
   const directory = join(temporaryDirectory(t), 'machine');
   mkdirSync(directory);
   const holder = await supervise({
     command: toolPath('unshare'),
-    args: ['--mount', '/bin/sh', '-c', SET_UP, directory],
+    args: ['--mount', '/bin/sh', '-c', SET_UP, directory, ...files],
     env: { PATH },
     stopSignal: 'SIGKILL',
   });
@@ -64,15 +67,24 @@ export async function startMachine(t: Scope): Promise<Machine> {
     () => 'the machine to be made',
   );
   if (!first.startsWith('ready')) throw new Error(first);
-  const root = join(directory, 'root');
+  const inside = async (...command: readonly string[]): Promise<Finished> =>
+    await runToEnd('nsenter', ['--mount', '--target', String(holder.pid), ...command], {
+      env: { PATH, HOME: '/root' },
+      timeoutMs: 90_000,
+    });
   return {
-    root,
-    changed: join(directory, 'changed'),
-    run: async (script) =>
-      await runToEnd(
-        'nsenter',
-        ['--mount', '--target', String(holder.pid), 'chroot', root, '/bin/sh', '-c', script],
-        { env: { PATH, HOME: '/root' }, timeoutMs: 90_000 },
-      ),
+    run: async (script) => await inside('chroot', join(directory, 'root'), '/bin/sh', '-c', script),
+    changed: async () => {
+      const { stdout } = await inside(
+        'find',
+        join(directory, 'changed'),
+        '-not',
+        '-type',
+        'c',
+        '-printf',
+        '/%P\\n',
+      );
+      return stdout.trim().split('\n');
+    },
   };
 }
