@@ -174,7 +174,7 @@ const reload = {
     default: '5s',
     min: 10,
     max: DAY_MS,
-    doc: 'How often the gate looks at the files.',
+    doc: 'How often the gate looks at the files: at their status, and at the content where that has changed, or once a minute. On a network file system, which may keep a status for a minute, a change may take as long.',
   }),
   'reload.sessions': oneOf(['keep', 'terminate'], {
     default: 'keep',

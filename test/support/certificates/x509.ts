@@ -100,7 +100,8 @@ export function signedList(fields: ListFields, key: KeyObject): Buffer {
       name(fields.issuer),
       time(fields.thisUpdate),
       ...(fields.nextUpdate === null ? [] : [time(fields.nextUpdate)]),
-      ...(entries.length > 0 ? [sequence(...entries)] : []),
+      // In one piece: a list may have more entries than a call takes arguments.
+      ...(entries.length > 0 ? [sequence(Buffer.concat(entries))] : []),
       ...(fields.extensions.length > 0 ? [explicit(0, sequence(...fields.extensions))] : []),
     ),
   );
