@@ -3,7 +3,7 @@
 
 import type { Command } from 'commander';
 import { escapeInvisible } from '../base/escape-invisible.ts';
-import { action, exitStatus } from './action.ts';
+import { action, CommandError, exitStatus } from './action.ts';
 import {
   ask,
   field,
@@ -32,12 +32,10 @@ export function registerReload(program: Command): void {
 }
 
 async function reload({ json, dryRun, ...listener }: ReloadOptions): Promise<number> {
+  if (dryRun === true) await refuseOlderGate(listener);
   const answer = await ask(listener, 'POST', dryRun === true ? '/reload?dry_run=true' : '/reload');
   if (answer.status !== 200 && answer.status !== 422) throw refused(answer);
   const status = answer.status === 200 ? exitStatus.fine : exitStatus.failed;
-  // A gate of 0.1.0 knows no dry run, and has reloaded.
-  if (dryRun === true && field(answer.value, 'dry_run') !== true)
-    print('this gate knows no dry run: it has reloaded');
   if (json === true) {
     print(answer.body);
     return status;
@@ -53,6 +51,12 @@ async function reload({ json, dryRun, ...listener }: ReloadOptions): Promise<num
   print(`would change: ${listed(field(answer.value, 'changed'))}`);
   printSessions(answer.value);
   return status;
+}
+
+/** A gate of 0.1.0 does not look at the parameter, and would reload. It has no list of refusals either. */
+async function refuseOlderGate(listener: Omit<RemoteOptions, 'json'>): Promise<void> {
+  const { status } = await ask(listener, 'GET', '/refusals');
+  if (status === 404) throw new CommandError('this gate is older than dry runs, and would reload');
 }
 
 function listed(parts: unknown): string {

@@ -1,7 +1,10 @@
 // POST /reload?dry_run=true and `reload --dry-run` (contract §17), with one process and with two workers: what a reload
 // would do, whom it would no longer admit and by which line; and the state in force is as before.
 
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'tap';
+import { portOf } from '../support/run/free-port.ts';
 import { startGate, type Gate } from '../support/run/gate.ts';
 import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
 import { runProgram } from '../support/run/program.ts';
@@ -126,4 +129,22 @@ await test('a parameter that is not understood reloads nothing', async (t) => {
   t.equal(gate.log.filter(({ msg }) => /reload/.test(msg)).length, 0);
   t.equal((await gate.admin('/reload?dry_run=off', { method: 'POST' })).status, 200);
   await gate.waitForLog({ msg: 'reloading configuration files' });
+});
+
+await test('a gate that knows no dry run is not asked for one', async (t) => {
+  const asked: string[] = [];
+  const older = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.writeHead(request.method === 'POST' ? 200 : 404).end('{"ok":true,"reloaded":[]}');
+  });
+  older.listen(0, '127.0.0.1');
+  await once(older, 'listening');
+  t.teardown(() => older.close());
+  const url = `http://127.0.0.1:${portOf(older)}`;
+  const { code, stderr } = await runProgram(['reload', '--dry-run', '--admin', url]);
+  t.strictSame([code, stderr], [1, 'pg-gatehouse: this gate is older than dry runs, and would reload\n']);
+  t.notOk(
+    asked.some((each) => each.startsWith('POST')),
+    'it has not reloaded',
+  );
 });
