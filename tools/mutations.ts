@@ -512,6 +512,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['console/a-client-that-does-not-read-gets-no-second-result.test.ts'],
   },
   {
+    file: 'admin/server.ts',
+    removes: 'the one request at a time of a connection of the admin listener',
+    from: 'if (busy.has(socket)) {',
+    to: 'if (false) {',
+    tests: ['admin/a-client-cannot-take-more-than-its-share.test.ts'],
+  },
+  {
     file: 'admin/page/end-sessions.ts',
     removes: 'the token that a form of the page has to bring back',
     from: "if (!this.#isOurs(form.get('token')))",

@@ -178,12 +178,30 @@ function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | 
   };
   const server =
     tls === null
-      ? createHttpServer(options, handler)
-      : createHttpsServer({ ...options, ...httpsOptions(tls, bounds) }, handler);
+      ? createHttpServer(options, oneAtATime(handler))
+      : createHttpsServer({ ...options, ...httpsOptions(tls, bounds) }, oneAtATime(handler));
   // SECURITY: with TLS every request is a connection, so that none outlives its certificate's revocation.
   if (tls !== null) server.maxRequestsPerSocket = 1;
   server.setTimeout(bounds.idleTimeoutMs);
   return server;
+}
+
+/**
+ * SECURITY: a connection that sends requests without waiting for the answers would have them carried out all at once: a
+ * thousand in one packet, each with its own rows in memory. No browser does it, nor Prometheus or curl.
+ */
+function oneAtATime(handler: Handler): Handler {
+  const busy = new WeakSet<Socket>();
+  return (request, response) => {
+    const { socket } = request;
+    if (busy.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    busy.add(socket);
+    response.once('close', () => busy.delete(socket));
+    handler(request, response);
+  };
 }
 
 /** Asks for certificates as the gate asks its clients, without what only PostgreSQL's protocol needs. */

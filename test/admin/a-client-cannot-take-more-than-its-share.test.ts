@@ -87,6 +87,26 @@ await test('a client that is slow with its request, or silent, loses its connect
   );
 });
 
+await test('requests that do not wait for answers are not carried out all at once', async (t) => {
+  let asked = 0;
+  const gate = exampleGate([], {
+    fullSessions: async () => {
+      asked += 1;
+      return [];
+    },
+  });
+  const url = await startAdmin(t, gate.view);
+  await exchange(url, `GET / HTTP/1.1\r\n${host}\r\n`.repeat(1000));
+  t.equal(asked, 1, 'the first one only');
+  const socket = await dial(url);
+  for (let turn = 0; turn < 3; turn++) {
+    const answered = once(socket, 'data');
+    socket.write(`GET /healthz HTTP/1.1\r\n${host}\r\n`);
+    t.match(String(await within(answered, 'an answer')), /^HTTP\/1\.1 200/, 'one after another is as ever');
+  }
+  socket.destroy();
+});
+
 await test('above the limit the oldest that has asked for nothing gives way', async (t) => {
   const asked: (() => void)[] = [];
   const view = exampleGate([], { rules: () => new Promise(() => asked.shift()?.()) }).view;
