@@ -110,7 +110,7 @@ function unit(text: Uint8Array): string {
       /^Documentation=.*$/m,
       'Documentation=man:pg-gatehouse(1) file:/usr/share/doc/pg-gatehouse/operations.md',
     )
-    .replace(/^#[^\n]*\nEnvironment="NODE_OPTIONS=.*\nEnvironment=UV_THREADPOOL_SIZE=.*\n/m, '')
+    .replace(/^Environment="NODE_OPTIONS=.*\n/m, '')
     .replaceAll('/usr/bin/env pg-gatehouse', '/usr/bin/pg-gatehouse');
 }
 
