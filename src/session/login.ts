@@ -204,6 +204,8 @@ class LoginExchange {
       }
       if (part.begins && this.#message.kind === 'authentication') {
         if (this.#message.code === authentication.ok) {
+          // An upstream that has not waited for the answer gets it after the login, as a message of the session.
+          this.#answers.forgo();
           if (this.#options.settings?.isTrial === true) {
             this.#ok = lasting(part);
             continue;
@@ -260,8 +262,6 @@ class LoginExchange {
    */
   async #authenticated(ok: LoginPart, next: LoginPart | null = null): Promise<void> {
     this.#ok = null;
-    // An upstream that has not waited for the answer gets it after the login, as a message of the session.
-    this.#answers.forgo();
     this.#isHeld = true;
     try {
       await this.#options.onAuthenticated();
