@@ -102,7 +102,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
     hba,
     upstream: { host: '127.0.0.1', port: 1 },
     authority: listed,
-    config: { ...config, ssl_crl_file: 'ca.crl' },
+    config: { ...config, ssl_crl_file: 'ca.crl', auth_user: 'asker' },
     files: { 'ca.crl': listed.crl({ thisUpdate: days(-28), nextUpdate: days(-1) }) },
     server: listed.server({ notAfter: days(90) }),
   });
@@ -140,6 +140,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
 
   // What stands in the files, and who does not answer.
   const lasting = [
+    'CatalogDown overdue',
     'CertificateExpiresSoon busy',
     'CertificateExpiresThisWeek busy',
     'ConfigurationsDiffer pair',
