@@ -798,10 +798,10 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'protocol/query/answer.ts',
-    removes: 'the check of an error before a library reads it without end',
-    from: "while (reader.byte() !== '\\0') reader.string();",
-    to: 'reader.bytes(0);',
-    tests: ['catalog/a-server-that-lies-ends-its-session-and-nothing-else.test.ts'],
+    removes: 'the check of messages before a library reads one of them without end',
+    from: 'if (isPartOfAnswer(message)) whole.push(message);',
+    to: 'whole.push(message);',
+    tests: ['protocol/an-answer-is-checked-before-a-library-reads-it.test.ts'],
   },
   {
     file: 'catalog/fair-questions.ts',
