@@ -14,6 +14,13 @@ export interface Mutation {
 
 export const mutations: readonly Mutation[] = [
   {
+    file: 'base/regular-file.ts',
+    removes: 'what tells another file from the one that was read',
+    from: 'identity: [dev, ino, size, mtimeNs, ctimeNs].join',
+    to: 'identity: [dev].join',
+    tests: ['config/a-content-is-read-when-its-status-changes-or-once-a-minute.test.ts'],
+  },
+  {
     file: 'config/overrides.ts',
     removes: 'the silence of config_info about a passphrase command',
     from: 'secretSettings.has(name) ? name :',

@@ -104,6 +104,7 @@ export async function statusOf(path: string): Promise<Status> {
   return await inTurn(path, undefined, async (job) => {
     await followLinks(path, job);
     const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true });
+    // SECURITY: a revocation list of which a look does not see that it is another one would count a minute later.
     return { identity: [dev, ino, size, mtimeNs, ctimeNs].join(' '), changedAtMs: Number(ctimeMs) };
   });
 }

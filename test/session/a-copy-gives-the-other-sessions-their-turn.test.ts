@@ -68,3 +68,40 @@ await test('after a full read the upstream is not read before another turn of th
   relay.terminate(null);
   await over;
 });
+
+await test('what a client sends of a COPY in one turn is written together, and a short message at once', async (t) => {
+  const [client] = await pair(t);
+  const [socket, server] = await pair(t);
+  const upstream: RelayUpstream = { socket, knowsReset: true, receive: () => true };
+  const relay = new Relay(client, upstream, {
+    raw: client,
+    said: new BackendStream(),
+    idleTimeoutMs: 0,
+    onIdle: () => {},
+    onFault: (fault) => t.fail(String(fault)),
+  });
+  const over = relay.start(Buffer.alloc(0));
+  const received: Buffer[] = [];
+  server.on('data', (chunk: Buffer) => received.push(chunk)).resume();
+  let writes = 0;
+  for (const name of ['_write', '_writev'] as const) {
+    const write: unknown = Reflect.get(socket, name);
+    if (typeof write !== 'function') throw new Error(`no ${name}`);
+    Reflect.set(socket, name, (...args: unknown[]) => {
+      writes += 1;
+      return Reflect.apply(write, socket, args);
+    });
+  }
+  const pieces = Array.from({ length: 5 }, (_, piece) => Buffer.alloc(8192, piece));
+  pieces[0]?.set([0x64, 0x7f, 0xff, 0xff, 0xff]);
+  for (const piece of pieces) client.emit('data', piece);
+  await turn();
+  t.equal(writes, 1, 'one write for five pieces');
+  client.emit('data', Buffer.from('short'));
+  t.equal(writes, 2, 'no wait for one');
+  const all = Buffer.concat([...pieces, Buffer.from('short')]);
+  while (received.reduce((sum, { length }) => sum + length, 0) < all.length) await once(server, 'data');
+  t.ok(Buffer.concat(received).equals(all), 'all of it, in order');
+  client.destroy();
+  await over;
+});
