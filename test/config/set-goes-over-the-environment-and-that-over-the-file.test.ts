@@ -134,14 +134,15 @@ await test('what is wrong with one of them names it', (t) => {
 });
 
 await test('the hash of config_info has every value but a command that may hold a passphrase', (t) => {
-  const shown = (text: string) =>
-    shownOverrides(
-      overridesOf({ PG_GATEHOUSE__PORT: '1' }, [{ name: 'ssl_passphrase_command', value: text }]),
-    );
-  t.strictSame(shown('echo one'), ['port = 1', 'ssl_passphrase_command']);
-  t.strictSame(shown('echo two'), shown('echo one'));
+  t.strictSame(shownWith('echo one'), ['port = 1', 'ssl_passphrase_command']);
+  t.strictSame(shownWith('echo two'), shownWith('echo one'));
   t.end();
 });
+
+function shownWith(passphraseCommand: string): string[] {
+  const options = [{ name: 'ssl_passphrase_command', value: passphraseCommand }];
+  return shownOverrides(overridesOf({ PG_GATEHOUSE__PORT: '1' }, options));
+}
 
 await test('the file is found where the contract says, and without one the beginning is shown', async (t) => {
   const directory = temporaryDirectory(t);
