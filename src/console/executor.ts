@@ -115,8 +115,10 @@ export class Executor {
   ): Promise<Outcome> {
     const notices: Notice[] = [];
     const done: Record<string, number> = {};
+    // Loaded once: a session that the first round has ended is still the row that its answer stands in.
+    const state = await this.#stateFor(tokens);
     for (let round = 0; ; round++) {
-      const response = await this.#ask(tokens, parameters, { done, describes: !perform });
+      const response = await this.#ask(tokens, parameters, { ...state, done, describes: !perform });
       if (response.kind === 'error') {
         const isRelation = response.sqlstate === '42P01' || response.sqlstate === '42883';
         throw new ConsoleError(
@@ -134,16 +136,21 @@ export class Executor {
     }
   }
 
+  /** What the statement may read, as it is now. */
+  async #stateFor(tokens: readonly SqlToken[]): Promise<Pick<EngineRequest, 'tables' | 'settings'>> {
+    const named = new Set(tokens.map(({ word, text }) => (text.startsWith('"') ? text.slice(1, -1) : word)));
+    const wanted = tableNames.filter((name) => named.has(name));
+    const { view } = this.#context;
+    const tables = await Promise.all(wanted.map(async (name) => await loadTable(name, view)));
+    return { tables, settings: named.has('current_setting') ? await this.#settings() : {} };
+  }
+
   async #ask(
     tokens: readonly SqlToken[],
     parameters: readonly SqlValue[],
-    { done, describes }: Pick<EngineRequest, 'done' | 'describes'>,
+    { done, describes, tables, settings }: Pick<EngineRequest, 'done' | 'describes' | 'tables' | 'settings'>,
   ): Promise<EngineResponse> {
     const { view, user, database, pid } = this.#context;
-    const named = new Set(tokens.map(({ word, text }) => (text.startsWith('"') ? text.slice(1, -1) : word)));
-    const wanted = tableNames.filter((name) => named.has(name));
-    const tables = await Promise.all(wanted.map(async (name) => await loadTable(name, view)));
-    const needsSettings = named.has('current_setting');
     return await this.#engine.run({
       sql: toEngineSql(tokens),
       describes,
@@ -163,7 +170,7 @@ export class Executor {
         pg_advisory_unlock_all: null,
         txid_current: 0,
       },
-      settings: needsSettings ? await this.#settings() : {},
+      settings,
       done,
     });
   }

@@ -1,4 +1,5 @@
-// pg_cancel_backend(pid) of a live session: its statement ends with 57014, the session goes on, and the log says who did it.
+// pg_cancel_backend(pid) of a live session: its statement ends with 57014, the session goes on, and the log says who did it. The
+// answer has the row that it was found by, whatever has become of it meanwhile.
 
 import { test } from 'tap';
 import { atConsole, Talk } from './at-console.ts';
@@ -20,4 +21,7 @@ await test('a session that sleeps', async (t) => {
   const own = await alice.ask('SELECT pg_cancel_backend(pg_backend_pid());');
   t.match(own, [/^ERROR: {2}canceling statement due to user request$|^[tf]$/], 'its own statement');
   t.strictSame(await alice.ask('SELECT 3;'), ['3']);
+
+  const ended = `SELECT usename, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'bob';`;
+  t.strictSame(await alice.ask(ended), ['bob|t'], 'one that is ended is still in the answer that says so');
 });
