@@ -89,7 +89,10 @@ await test('rotation by swapping ..data', async (t) => {
   t.equal(failed.value('reload_last_successful'), 0);
   const { status, body } = await gate.admin('/readyz');
   t.equal(status, 200, 'what it has is still good');
-  t.match(body, /"last reload failed: [^"]*gatehouse\.yaml:\d+: could not load private key file .*: key values mismatch"/);
+  t.match(
+    body,
+    /"last reload failed: [^"]*gatehouse\.yaml:\d+: could not load private key file .*: key values mismatch"/,
+  );
   t.equal(serverSerial(await openClient(t, gate)), second.serial.toString(16), 'the old pair is kept');
 
   from = gate.logLength();
