@@ -853,6 +853,20 @@ export const mutations: readonly Mutation[] = [
     tests: ['workers/an-address-that-fails-too-often-is-refused-for-a-while.test.ts'],
   },
   {
+    file: 'session/guesses.ts',
+    removes: 'the turns of the guesses of one address',
+    from: 'if (isNext && address.underWay < most) {',
+    to: 'if (isNext && most > 0) {',
+    tests: ['attacks/guesses-in-one-burst-are-judged-in-turns.test.ts'],
+  },
+  {
+    file: 'session/login.ts',
+    removes: 'the look at whether an answer waits while the upstream lets its client in',
+    from: 'this.#answers.owed + this.#waitingAnswers > 0',
+    to: 'this.#answers.owed > 0',
+    tests: ['session/an-answer-that-waits-for-its-turn-has-not-been-given.test.ts'],
+  },
+  {
     file: 'session/bans.ts',
     removes: 'the bound of the table of failures',
     from: 'const times = isFull ? earlier : [...earlier, now];',

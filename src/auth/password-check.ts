@@ -83,8 +83,10 @@ export function isMd5Right(answer: ByteString, hash: ByteString, salt: Buffer): 
 
 /** PostgreSQL's errdetail_log for a password that was refused; null where it has none (a wrong SCRAM proof). */
 export function refusalDetail(challenge: Challenge, { user, secret }: PasswordContext): string | null {
-  if (secret === null) return `Role "${user}" does not exist.`;
-  if (secret.kind === 'none') return `User "${user}" has no password assigned.`;
-  if (challenge.kind !== 'scram') return `Password does not match for user "${user}".`;
-  return challenge.doomed ? `User "${user}" does not have a valid SCRAM secret.` : null;
+  // SECURITY: this text has lines of its own in the log. A name with a line break would write one of them.
+  const name = user.replaceAll('\n', String.raw`\n`).replaceAll('\r', String.raw`\r`);
+  if (secret === null) return `Role "${name}" does not exist.`;
+  if (secret.kind === 'none') return `User "${name}" has no password assigned.`;
+  if (challenge.kind !== 'scram') return `Password does not match for user "${name}".`;
+  return challenge.doomed ? `User "${name}" does not have a valid SCRAM secret.` : null;
 }

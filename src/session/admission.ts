@@ -10,7 +10,7 @@ import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
-import { beforeEachAnswer, refuseBanned } from './ban-step.ts';
+import { beforeEachAnswer, endTurn, refuseBanned } from './ban-step.ts';
 import type { Connection } from './connection.ts';
 import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
@@ -125,7 +125,8 @@ async function proveHere(
     const secret = passwords.secrets.get(startup.user) ?? (await lookUpSecret(connection, startup.user));
     // A reload during the look-up: the line may be another one by now, and the client has not been asked yet.
     if (gate.snapshot() !== snapshot) return earlier;
-    const demand = { method, passwords, secret, earlier, onAnswer };
+    const onAsk = (): void => endTurn(connection);
+    const demand = { method, passwords, secret, earlier, onAsk, onAnswer };
     proof = await provePassword(connection, startup.user, verdict, demand);
   } catch (error) {
     countHit(connection, verdict);

@@ -32,10 +32,7 @@ const COUNTED: ReadonlySet<Code> = new Set<Code>([
 const WRONG_PASSWORD = '28P01';
 
 /**
- * Refuses a client whose address has failed too often. Called before any rule is asked, and again with each answer to a
- * password request.
- *
- * SECURITY: without the second look an address could make as many guesses side by side as there may be handshakes.
+ * Refuses a client whose address has failed too often, before any rule is asked.
  *
  * @throws GatehouseError `address-banned`
  */
@@ -45,12 +42,38 @@ export async function refuseBanned(connection: Connection): Promise<void> {
 }
 
 /**
- * The same for a step that has nothing to wait for where no limit is set.
+ * What comes before an answer to a password request is looked at or sent on: the turn of its address.
  *
- * @returns null where nobody is ever refused
+ * SECURITY: without turns an address could make as many guesses side by side as there may be handshakes.
+ *
+ * @returns null where no limit is set, and so nothing to wait for; else a function that throws GatehouseError
+ *   `address-banned`
  */
 export function beforeEachAnswer(connection: Connection): (() => Promise<void>) | null {
-  return countedAddress(connection) === null ? null : async () => await refuseBanned(connection);
+  return countedAddress(connection) === null ? null : async () => await takeTurn(connection);
+}
+
+async function takeTurn(connection: Connection): Promise<void> {
+  const { gate, raw } = connection;
+  const address = countedAddress(connection);
+  if (address === null || connection.guessOf !== null) return;
+  for (;;) {
+    const turn = await gate.bans.guess(address, limitsOf(connection));
+    if (turn === 'later' && !raw.destroyed) continue;
+    // The connection may be over by now, and then nothing gives the turn back later.
+    if (turn === 'go' && raw.destroyed) gate.bans.ended(address);
+    if (turn !== 'go' || raw.destroyed) throw banned();
+    connection.guessOf = address;
+    return;
+  }
+}
+
+/** The verdict on the last answer has counted, or the client is asked for another: the next of its address may go on. */
+export function endTurn(connection: Connection): void {
+  const { gate, guessOf } = connection;
+  if (guessOf === null) return;
+  connection.guessOf = null;
+  gate.bans.ended(guessOf);
 }
 
 /**
@@ -61,6 +84,7 @@ export function beforeEachAnswer(connection: Connection): (() => Promise<void>) 
 export async function authenticated(connection: Connection): Promise<void> {
   const address = countedAddress(connection);
   if (address !== null && (await connection.gate.bans.succeeded(address))) throw banned();
+  endTurn(connection);
 }
 
 /** Counts a failure where it is one of authentication. Resolves before the client is told, and never rejects. */

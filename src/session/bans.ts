@@ -4,6 +4,7 @@
 import type { Settings } from '../config/schema.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { Guesses, type Turn } from './guesses.ts';
 
 /**
  * SECURITY: the most failures that are remembered, of all addresses together, and the most bans. An attacker with a
@@ -33,6 +34,12 @@ export interface BanRow {
 export interface Bans {
   /** Whether connections of this address are refused now. Counts the refusal. */
   refuses(address: string): Promise<boolean>;
+  /**
+   * An answer to a password request has come. On `go` it may be looked at; `ended` must follow once the verdict has
+   * counted, or none will come. `later` = ask again.
+   */
+  guess(address: string, limits: BanLimits): Promise<Turn>;
+  ended(address: string): void;
   /** An authentication has failed. When this resolves every later connection sees it. */
   failed(address: string, limits: BanLimits): Promise<void>;
   /** A client has proved itself: forgets the address's failures, unless it is refused by now, which this returns. */
@@ -58,6 +65,7 @@ export class BanTable {
   /** When each address has failed. The one that failed last stands last. */
   readonly #failures = new Map<string, number[]>();
   readonly #bans = new Map<string, Ban>();
+  readonly #guesses = new Guesses();
   readonly #log: Logger;
   readonly #maxFailures: number;
   readonly #maxBans: number;
@@ -80,6 +88,26 @@ export class BanTable {
     if (ban === undefined) return false;
     ban.refused++;
     return true;
+  }
+
+  /**
+   * SECURITY: an address has at most as many guesses under way as it may still get wrong. One that is right is then
+   * never among more wrong ones than that, so no ban can tell which it was.
+   */
+  async guess(address: string, limits: BanLimits): Promise<Turn> {
+    return await this.#guesses.begin(address, () =>
+      this.refuses(address) ? null : this.#allowed(address, limits),
+    );
+  }
+
+  ended(address: string): void {
+    this.#guesses.end(address);
+  }
+
+  #allowed(address: string, limits: BanLimits): number {
+    const since = performance.now() - limits.authentication_failures_window;
+    const failures = (this.#failures.get(address) ?? []).filter((at) => at > since);
+    return Math.max(1, limits.max_authentication_failures_per_address - failures.length);
   }
 
   failed(address: string, limits: BanLimits): void {
@@ -175,6 +203,14 @@ export class LocalBans implements Bans {
 
   async refuses(address: string): Promise<boolean> {
     return this.#table.refuses(address);
+  }
+
+  async guess(address: string, limits: BanLimits): Promise<Turn> {
+    return await this.#table.guess(address, limits);
+  }
+
+  ended(address: string): void {
+    this.#table.ended(address);
   }
 
   async failed(address: string, limits: BanLimits): Promise<void> {

@@ -15,7 +15,7 @@ import type { IpAddress } from '../rules/types.ts';
 import { TlsAlertError } from '../tls/handshake/tls-alert.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { admit, delist } from './admission.ts';
-import { countFailure } from './ban-step.ts';
+import { countFailure, endTurn } from './ban-step.ts';
 import { readClientAddress, speaksForOthers } from './client-address.ts';
 import { forwardCancel } from './cancel.ts';
 import { cancel } from './cancel-step.ts';
@@ -65,6 +65,8 @@ export interface Connection {
   readonly said: BackendStream;
   /** The state that has admitted it, until it is listed. */
   decidedBy: Snapshot | null;
+  /** The address whose turn it has to answer a password request; null = it has none. */
+  guessOf: string | null;
   /** It carries a cancel request, for which nobody logs in. */
   isCancel: boolean;
   /** The gate itself answers, by the state that has decided. */
@@ -152,6 +154,7 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
     session: null,
     said: new BackendStream(),
     decidedBy: null,
+    guessOf: null,
     isCancel: false,
     isConsole: false,
     hasFailed: true,
@@ -204,6 +207,7 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
   reportFailure(gate, known, failure, relayedBytes(connection));
   // Before the client is told: its next connection, to whichever worker, meets the ban.
   await countFailure(connection, failure);
+  endTurn(connection);
   // Ended from outside before the startup packet, it is closed without a word: in clear the client would read our error
   // as the answer to its SSLRequest (CVE-2024-10977), or as TLS records. Inside TLS a client that makes room for others
   // is told so (contract §7.34). One that took too long is not waited for.
@@ -219,6 +223,7 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
 function letGo(connection: Connection): void {
   const { gate, life, raw, client, upstream, hasFailed } = connection;
   life.clear();
+  endTurn(connection);
   gate.strangers.leave(life, { failed: hasFailed });
   delist(connection);
   upstream?.socket.destroy();

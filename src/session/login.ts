@@ -108,6 +108,8 @@ class LoginExchange {
   readonly #messages = new LoginMessages();
   readonly #guard: LoginGuard;
   readonly #answers: AnswerReader;
+  /** Answers that have been read and wait until they may go on. */
+  #waitingAnswers = 0;
   readonly #over = Promise.withResolvers<'ready' | 'settings-refused'>();
   #isOver = false;
   /** What the gate itself answers with; null = nothing, or not yet known. */
@@ -304,7 +306,7 @@ class LoginExchange {
 
   #judge(message: LoginMessage): void {
     this.#message = message;
-    this.#guard.check(message, this.#answers.owed > 0);
+    this.#guard.check(message, this.#answers.owed + this.#waitingAnswers > 0);
     const own = this.#own;
     if (message.kind === 'authentication' && message.code === authentication.ok) own?.finish();
     if (message.kind === 'error' && this.#isRefusalOfSettings(message)) {
@@ -347,13 +349,20 @@ class LoginExchange {
   // -- client to upstream
 
   async #send(answer: Buffer, mayGoOn: LoginOptions['beforeAnswer']): Promise<void> {
+    const { socket } = this.#link;
     try {
-      if (mayGoOn !== null) await mayGoOn();
+      if (mayGoOn !== null) {
+        // SECURITY: until then the upstream has not been answered. An AuthenticationOk that comes now has judged nothing.
+        this.#waitingAnswers++;
+        await mayGoOn().finally(() => this.#waitingAnswers--);
+      }
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (!this.#isOver && !this.#link.socket.writableEnded) this.#link.socket.write(answer);
+    // After AuthenticationOk it would be a message of the session.
+    if (!this.#isOver && !this.#guard.isAuthenticated && !socket.writableEnded) socket.write(answer);
+    if (this.#answers.hasEnded) socket.end();
   }
 
   readonly #onClientEnd = (isOwing: boolean): void => {
@@ -361,7 +370,8 @@ class LoginExchange {
       this.#fail(gaveUp());
       return;
     }
-    this.#link.socket.end();
+    // An answer that waits goes first.
+    if (this.#waitingAnswers === 0) this.#link.socket.end();
     // A reset may be reported as an end of stream. Writing nothing below TLS tells: a socket that was reset fails, and
     // is closed.
     const { raw, socket } = this.#client;

@@ -42,6 +42,8 @@ export interface PasswordDemand {
   readonly secret: Secret | null;
   /** What the client has proved while another state was in force. */
   readonly earlier: Proof | null;
+  /** It is the client's turn: its last answer, where there was one, has been looked at. */
+  readonly onAsk: PasswordLine['onAsk'];
   readonly onAnswer: PasswordLine['onAnswer'];
 }
 
@@ -57,7 +59,7 @@ export async function provePassword(
   connection: Connection,
   user: ByteString,
   admission: Admission,
-  { method, passwords, secret, earlier, onAnswer }: PasswordDemand,
+  { method, passwords, secret, earlier, onAsk, onAnswer }: PasswordDemand,
 ): Promise<Proof> {
   const { gate, life, known, client } = connection;
   if (earlier !== null) {
@@ -75,7 +77,10 @@ export async function provePassword(
     salted: gate.salted,
     channel: channelOf(known.tls),
     matched: matchedDetail(admission.record),
-    onAsk: () => gate.strangers.progress(life),
+    onAsk: () => {
+      onAsk();
+      gate.strangers.progress(life);
+    },
     onAnswer,
     signal: life.signal,
   });

@@ -4,7 +4,7 @@
 import { logsConnections } from '../config/log-connections.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import { enlist, stepBack, type Admitted } from './admission.ts';
-import { authenticated, beforeEachAnswer } from './ban-step.ts';
+import { authenticated, beforeEachAnswer, endTurn } from './ban-step.ts';
 import { giveKey } from './cancel-step.ts';
 import type { Connection } from './connection.ts';
 import { dialUpstream, type UpstreamLink } from './dial.ts';
@@ -97,7 +97,10 @@ async function logInAt(
     user: startup.user,
     signal: life.signal,
     settings: hasSettings ? { isTrial, isRefusal } : null,
-    onAsked: () => stepBack(connection),
+    onAsked: () => {
+      endTurn(connection);
+      stepBack(connection);
+    },
     onBackendKey: (theirs) => giveKey(connection, link, startup, theirs),
     beforeAnswer: beforeEachAnswer(connection),
     onAuthenticated: async () => {

@@ -72,7 +72,7 @@ await test('forms that no page of this listener has made', async (t) => {
     ['confirmed', 'yes'],
     ['session', '7-000'],
   ];
-  for (const wrong of ['', token.slice(1), `${token}0`, 'é'.repeat(16), '0'.repeat(32)]) {
+  for (const wrong of ['', token.slice(1), `${token}0`, 'é'.repeat(16), 'é'.repeat(32), '0'.repeat(32)]) {
     const answer = await post([['token', wrong], ...all]);
     t.equal(answer.status, 403);
     t.match(await answer.text(), /Nothing was ended/);

@@ -47,6 +47,8 @@ const SHARED_BY_STEPS = [
   'upstream-answers.ts',
   // Asked by rules-step.ts, password-step.ts and admission.ts.
   'upstream-catalog.ts',
+  // A part of bans.ts, which is no step.
+  'guesses.ts',
   // The end of what relay.ts copies.
   'closing.ts',
   'dial.ts',

@@ -81,9 +81,8 @@ export class EndForms {
   }
 
   #isOurs(token: string | null): boolean {
-    return (
-      token?.length === this.token.length && timingSafeEqual(Buffer.from(token), Buffer.from(this.token))
-    );
+    const [theirs, ours] = [Buffer.from(token ?? ''), Buffer.from(this.token)];
+    return theirs.length === ours.length && timingSafeEqual(theirs, ours);
   }
 
   #keep(result: EndResult): string {

@@ -12,6 +12,7 @@ import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { Candidate } from '../../session/handshakes.ts';
 import type { BanLimits } from '../../session/bans.ts';
+import type { Turn } from '../../session/guesses.ts';
 import type { Exhausted, SessionLimits } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 
@@ -79,6 +80,10 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   release(address: string): void;
   /** Whether connections of this address are refused; counts the refusal. */
   refusesAddress(address: string): boolean;
+  /** An answer to a password request has come: whether it may be looked at. */
+  guess(address: string, limits: BanLimits): Promise<Turn>;
+  /** Its verdict has counted, or none will come. */
+  guessEnded(address: string): void;
   authenticationFailed(address: string, limits: BanLimits): void;
   /** Forgets the address's failures; true = it is refused by now. */
   authenticationSucceeded(address: string): boolean;

@@ -109,9 +109,13 @@ export class WorkerProcess {
   ruleHits: readonly RuleHits[] = [];
   readonly #child: ChildProcess;
   readonly #count: SessionCount;
+  readonly #bans: BanTable;
   readonly #onHung: WorkerOptions['onHung'];
   /** Its sessions, by client address. */
   readonly #sessions = new Map<string, number>();
+  /** The addresses of its guesses under way, one entry each. */
+  readonly #guesses: string[] = [];
+  #isForgotten = false;
   /** What it was sent last. */
   #parts: Parts | null = null;
   #beat: NodeJS.Timeout | null = null;
@@ -122,6 +126,7 @@ export class WorkerProcess {
   constructor(child: ChildProcess, options: WorkerOptions) {
     this.#child = child;
     this.#count = options.count;
+    this.#bans = options.bans;
     this.#onHung = options.onHung;
     this.pid = child.pid ?? 0;
     this.exited = new Promise((resolve) => {
@@ -151,6 +156,20 @@ export class WorkerProcess {
       },
       add: (address) => this.#add(address),
       refusesAddress: (address) => bans.refuses(address),
+      guess: async (address, limits) => {
+        const turn = await bans.guess(address, limits);
+        if (turn !== 'go') return turn;
+        // It may have died meanwhile: nothing would give the turn back.
+        if (this.#isForgotten) bans.ended(address);
+        else this.#guesses.push(address);
+        return turn;
+      },
+      guessEnded: (address) => {
+        const index = this.#guesses.indexOf(address);
+        if (index === -1) return;
+        this.#guesses.splice(index, 1);
+        bans.ended(address);
+      },
       authenticationFailed: (address, limits) => bans.failed(address, limits),
       authenticationSucceeded: (address) => bans.succeeded(address),
       release: (address) => this.#release(address),
@@ -286,6 +305,8 @@ export class WorkerProcess {
       for (let index = 0; index < count; index++) this.#count.remove(address);
     }
     this.#sessions.clear();
+    this.#isForgotten = true;
+    for (const address of this.#guesses.splice(0)) this.#bans.ended(address);
     return sessions;
   }
 

@@ -162,6 +162,16 @@ const quota: Quota = {
 
 const bans: Bans = {
   refuses: async (address) => await primary.call('refusesAddress', address),
+  guess: async (address, limits) => {
+    try {
+      return await primary.call('guess', address, limits);
+    } catch (error) {
+      // The first process has not answered in time. What it answers later reaches nobody.
+      primary.tell('guessEnded', address);
+      throw error;
+    }
+  },
+  ended: (address) => primary.tell('guessEnded', address),
   failed: async (address, limits) => await primary.call('authenticationFailed', address, limits),
   succeeded: async (address) => await primary.call('authenticationSucceeded', address),
 };

@@ -1,0 +1,80 @@
+// Answers to password requests whose verdict is still to come. An address that may fail five times before it is refused
+// may have at most five of them under way; the others wait for their turn. Otherwise as many guesses as there may be
+// handshakes would be looked at before the first failure has counted.
+
+/** Longer than this nobody waits in one call, in milliseconds: the first process answers a worker within ten seconds. */
+const LONGEST_WAIT_MS = 5000;
+
+/** `go` = its answer may be looked at, and `end` must follow; `later` = ask again. */
+export type Turn = 'go' | 'refused' | 'later';
+
+interface Address {
+  underWay: number;
+  /** Calls that wait, the oldest first. */
+  readonly waiting: Set<() => void>;
+}
+
+/** The turns of all addresses. */
+export class Guesses {
+  readonly #addresses = new Map<string, Address>();
+
+  /**
+   * Waits for a turn.
+   *
+   * @param allowed how many the address may have under way now; null = it is refused
+   */
+  async begin(name: string, allowed: () => number | null): Promise<Turn> {
+    const address = this.#addresses.get(name) ?? { underWay: 0, waiting: new Set() };
+    this.#addresses.set(name, address);
+    const until = performance.now() + LONGEST_WAIT_MS;
+    let isNext = address.waiting.size === 0;
+    for (;;) {
+      const most = allowed();
+      if (most === null) {
+        this.#wake(name, address);
+        return 'refused';
+      }
+      if (isNext && address.underWay < most) {
+        address.underWay++;
+        return 'go';
+      }
+      isNext = await turn(address, until - performance.now());
+      if (isNext) continue;
+      this.#wake(name, address);
+      return 'later';
+    }
+  }
+
+  /** The verdict is there and has counted, or there will be none. */
+  end(name: string): void {
+    const address = this.#addresses.get(name);
+    if (address === undefined) return;
+    address.underWay--;
+    this.#wake(name, address);
+  }
+
+  /** Lets the one that has waited longest look again. */
+  #wake(name: string, { underWay, waiting }: Address): void {
+    const [first] = waiting;
+    if (first !== undefined) first();
+    else if (underWay <= 0) this.#addresses.delete(name);
+  }
+}
+
+/** Resolves when the call is woken, or with false after `ms`. */
+async function turn({ waiting }: Address, ms: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const wake = (): void => {
+    waiting.delete(wake);
+    resolve(true);
+  };
+  waiting.add(wake);
+  const timer = setTimeout(
+    () => {
+      waiting.delete(wake);
+      resolve(false);
+    },
+    Math.max(0, ms),
+  );
+  return await promise.finally(() => clearTimeout(timer));
+}
