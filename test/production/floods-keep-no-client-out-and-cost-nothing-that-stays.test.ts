@@ -30,7 +30,8 @@ await test('floods, one after another', async (t) => {
     await slow(scope, gate, async () => await comeAndGo(scope));
   };
 
-  await flood(t);
+  // After the first one alone the heap has not yet reached the size that it keeps.
+  for (let warming = 0; warming < 2; warming++) await flood(t);
   await calm(gate);
   const before = { fds: gate.fdCount(), bytes: gate.rssBytes() };
   await t.test('again', flood);
@@ -38,7 +39,7 @@ await test('floods, one after another', async (t) => {
   await calm(gate);
   await until('the descriptors are given back', async () => gate.fdCount() <= before.fds);
   const ratio = gate.rssBytes() / before.bytes;
-  t.ok(ratio < 1.25, `memory is where it was after the first flood (${ratio.toFixed(2)} of it)`);
+  t.ok(ratio < 1.25, `memory is where it was after the first floods (${ratio.toFixed(2)} of it)`);
   t.equal((await gate.metrics()).value('connections_total', { outcome: 'internal-error' }), 0);
 });
 
