@@ -36,6 +36,8 @@ export class Guesses {
       }
       if (isNext && address.underWay < most) {
         address.underWay++;
+        // A success may have made room for more than the one that it let go on.
+        if (address.underWay < most) this.#wake(name, address);
         return 'go';
       }
       isNext = await turn(address, until - performance.now());
@@ -64,17 +66,15 @@ export class Guesses {
 /** Resolves when the call is woken, or with false after `ms`. */
 async function turn({ waiting }: Address, ms: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const wake = (): void => {
-    waiting.delete(wake);
-    resolve(true);
-  };
+  const wake = (): void => resolve(true);
   waiting.add(wake);
-  const timer = setTimeout(
-    () => {
-      waiting.delete(wake);
-      resolve(false);
-    },
-    Math.max(0, ms),
-  );
-  return await promise.finally(() => clearTimeout(timer));
+  const timer = setTimeout(() => resolve(false), Math.max(0, ms));
+  try {
+    return await promise;
+  } finally {
+    // SECURITY: it is in the set until it goes on. Else its address would be forgotten in between, and the turn that it
+    // takes would not be counted.
+    waiting.delete(wake);
+    clearTimeout(timer);
+  }
 }
