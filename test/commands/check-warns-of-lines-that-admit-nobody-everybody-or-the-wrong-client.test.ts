@@ -6,26 +6,26 @@ import { check, warningsIn, type Checked } from '../support/run/check.ts';
 /** A line that admits clients and is warned of by nothing. */
 const GOOD = 'hostssl all all 10.0.0.0/8 cert';
 /** Whom the other lines leave. */
-const only = (lines: readonly string[]): Checked => ({ hba: lines.join('\n') });
+const rules = (lines: readonly string[]): Checked => ({ hba: lines.join('\n') });
 
 await test('no line can admit anybody', async (t) => {
   const nobody = 'pg_hba.conf no line of "pg_hba.conf" can admit anybody';
   const table: [given: Checked, hint: string | null][] = [
     [
-      only(['local all all peer', 'local all all trust']),
+      rules(['local all all peer', 'local all all trust']),
       '  HINT: All lines are local, and clients reach the gate over TCP: write hostssl lines.',
     ],
     [
-      { ...only(['hostssl all all all cert']), config: { ssl: 'off', ssl_ca_file: null } },
+      { ...rules(['hostssl all all all cert']), config: { ssl: 'off', ssl_ca_file: null } },
       '  HINT: All host lines are hostssl, and TLS is off: set "ssl" to "on".',
     ],
-    [only(['host all all all reject', 'hostssl all all all cert']), null],
-    [only(['hostssl all all all gss', 'host all all all ident']), null],
-    [only([`hostssl all ${'x'.repeat(64)} all cert`]), null],
-    [only(['hostssl all 10.0.0.0/8 all cert']), null],
-    [only(['hostssl ALL ALL ALL cert']), null],
-    [only(['hostssl * * * cert']), null],
-    [{ ...only(['hostssl all all all cert']), config: { ssl_ca_file: null } }, null],
+    [rules(['host all all all reject', 'hostssl all all all cert']), null],
+    [rules(['hostssl all all all gss', 'host all all all ident']), null],
+    [rules([`hostssl all ${'x'.repeat(64)} all cert`]), null],
+    [rules(['hostssl all 10.0.0.0/8 all cert']), null],
+    [rules(['hostssl ALL ALL ALL cert']), null],
+    [rules(['hostssl * * * cert']), null],
+    [{ ...rules(['hostssl all all all cert']), config: { ssl_ca_file: null } }, null],
   ];
   const found = await Promise.all(table.map(async ([given]) => await check(t, given)));
   for (const [index, [given, hint]] of table.entries()) {
@@ -40,7 +40,7 @@ await test('no line can admit anybody', async (t) => {
 await test('what is right has no warning, and the last line counts', async (t) => {
   const { lines, code } = await check(
     t,
-    only([GOOD, 'hostssl all bob all scram-sha-256', 'host all all all reject']),
+    rules([GOOD, 'hostssl all bob all scram-sha-256', 'host all all all reject']),
     '--strict',
   );
   t.strictSame(lines.slice(1), ['2 of 3 lines of pg_hba.conf can admit anybody']);
@@ -48,7 +48,7 @@ await test('what is right has no warning, and the last line counts', async (t) =
 });
 
 await test('--strict makes a warning exit with 1', async (t) => {
-  const given = only([GOOD, 'local all all peer']);
+  const given = rules([GOOD, 'local all all peer']);
   t.equal((await check(t, given)).code, 0);
   const strict = await check(t, given, '--strict');
   t.equal(strict.code, 1);
@@ -78,7 +78,7 @@ await test('columns that say something else than they look', async (t) => {
     ['hostssl app bob localhost cert'],
     ['hostssl app zoe 10.0.0.5 255.255.255.255 cert'],
   ];
-  const { lines } = await check(t, only(table.map(([line]) => line)));
+  const { lines } = await check(t, rules(table.map(([line]) => line)));
   const due = table.flatMap(([, ...said], index) => said.map((text) => `pg_hba.conf:${index + 1} ${text}`));
   t.strictSame(warningsIn(lines), due);
   t.ok(lines.includes('  HINT: Perhaps you meant samenet.'));
@@ -153,7 +153,7 @@ await test('lines that admit everybody, anyone as any user, or clients without T
     ['host all all 127.0.0.0/7 scram-sha-256', 'host record admits clients without TLS'],
     ['host all all samehost scram-sha-256'],
   ];
-  const found = await Promise.all(table.map(async ([line]) => await check(t, only([line]))));
+  const found = await Promise.all(table.map(async ([line]) => await check(t, rules([line]))));
   for (const [index, [line, ...said]] of table.entries()) {
     const { lines } = found[index]!;
     t.strictSame(
@@ -167,7 +167,7 @@ await test('lines that admit everybody, anyone as any user, or clients without T
 await test('warnings of one kind are summed up', async (t) => {
   const { lines } = await check(
     t,
-    only([
+    rules([
       GOOD,
       'local all all peer',
       'local all all md5',

@@ -1,14 +1,10 @@
 // Debian's Prometheus scrapes a real admin listener and answers queries about what it read.
 
-import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { exampleGate, startAdmin } from '../admin/example-gate.ts';
-import { freePort } from '../support/run/free-port.ts';
-import { cleanEnvironment } from '../support/run/program.ts';
-import { atEnd } from '../support/run/scope.ts';
-import { supervise } from '../support/run/supervise.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
-import { needs, toolPath } from '../support/run/tools.ts';
+import { needs } from '../support/run/tools.ts';
+import { startPrometheus } from '../support/servers/prometheus.ts';
 import { Arrivals } from '../support/run/waiting.ts';
 import { exercisedMetrics } from './exercised.ts';
 
@@ -28,31 +24,17 @@ await test('a scrape, end to end', needs('prometheus'), async (t) => {
   });
   const target = new URL(await startAdmin(t, view)).host;
   const directory = temporaryDirectory(t);
-  const address = `127.0.0.1:${await freePort()}`;
   const configuration = {
     global: { scrape_interval: '1s', scrape_timeout: '1s' },
     rule_files: [new URL('../../config/prometheus/alerts.yml', import.meta.url).pathname],
     scrape_configs: [{ job_name: 'gatehouse', static_configs: [{ targets: [target] }] }],
   };
-  writeFileSync(`${directory}/prometheus.yml`, JSON.stringify(configuration));
-  const prometheus = await supervise({
-    command: toolPath('prometheus'),
-    args: [
-      `--config.file=${directory}/prometheus.yml`,
-      `--storage.tsdb.path=${directory}/data`,
-      `--web.listen-address=${address}`,
-    ],
-    env: cleanEnvironment(),
-    cwd: directory,
-  });
-  prometheus.stdout.resume();
-  prometheus.stderr.resume();
-  atEnd(t, () => prometheus.stop());
+  const url = await startPrometheus(t, directory, configuration);
 
   // The second scrape begins after the first has been stored.
   await scrapes.next((count) => count >= 2, 'Prometheus to scrape twice', { timeoutMs: 60_000 });
   const ask = async (query: string): Promise<unknown> => {
-    const answer = await fetch(`http://${address}/api/v1/query?query=${encodeURIComponent(query)}`);
+    const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
     return answer.json();
   };
   t.match(await ask('up{job="gatehouse"}'), value('1'));

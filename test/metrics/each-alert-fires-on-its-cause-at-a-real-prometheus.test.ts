@@ -12,11 +12,10 @@ import { connectRaw, sslRequest, startupMessage } from '../support/peers/raw-cli
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { freePort } from '../support/run/free-port.ts';
 import { startGate, type Gate } from '../support/run/gate.ts';
-import { cleanEnvironment } from '../support/run/program.ts';
-import { atEnd, type Scope } from '../support/run/scope.ts';
-import { supervise } from '../support/run/supervise.ts';
+import type { Scope } from '../support/run/scope.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
-import { needs, toolPath } from '../support/run/tools.ts';
+import { needs } from '../support/run/tools.ts';
+import { startPrometheus } from '../support/servers/prometheus.ts';
 
 const DAY_MS = 86_400_000;
 const days = (count: number): Date => new Date(Date.now() + count * DAY_MS);
@@ -33,7 +32,7 @@ interface Target {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-async function startPrometheus(t: Scope, targets: readonly Target[]): Promise<string> {
+async function prometheusOf(t: Scope, targets: readonly Target[]): Promise<string> {
   const directory = temporaryDirectory(t);
   const rules: { groups: { rules: Record<string, unknown>[] }[] } = parse(readFileSync(ALERTS, 'utf8'));
   for (const { rules: each } of rules.groups) for (const rule of each) delete rule['for'];
@@ -48,22 +47,7 @@ async function startPrometheus(t: Scope, targets: readonly Target[]): Promise<st
       },
     ],
   };
-  writeFileSync(`${directory}/prometheus.yml`, JSON.stringify(configuration));
-  const address = `127.0.0.1:${await freePort()}`;
-  const prometheus = await supervise({
-    command: toolPath('prometheus'),
-    args: [
-      `--config.file=${directory}/prometheus.yml`,
-      `--storage.tsdb.path=${directory}/data`,
-      `--web.listen-address=${address}`,
-    ],
-    env: cleanEnvironment(),
-    cwd: directory,
-  });
-  prometheus.stdout.resume();
-  prometheus.stderr.resume();
-  atEnd(t, () => prometheus.stop());
-  return `http://${address}`;
+  return await startPrometheus(t, directory, configuration);
 }
 
 /** HOST:PORT of a gate's status listener. */
@@ -106,7 +90,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
     files: { 'ca.crl': listed.crl({ thisUpdate: days(-28), nextUpdate: days(-1) }) },
     server: listed.server({ notAfter: days(90) }),
   });
-  const prometheus = await startPrometheus(t, [
+  const prometheus = await prometheusOf(t, [
     { place: await statusOf(quiet), labels: { gate: 'quiet' } },
     { place: await statusOf(busy), labels: { gate: 'pair', which: 'busy' } },
     { place: await statusOf(overdue), labels: { gate: 'pair', which: 'overdue' } },
