@@ -114,14 +114,14 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the refusal of a certificate that does not verify',
-    from: "if (known.tls?.certificate.state === 'unverified') {",
-    to: "if (known.tls?.certificate.state === 'unverified' && Boolean(false)) {",
+    from: "if (log.tls?.certificate.state === 'unverified') {",
+    to: "if (log.tls?.certificate.state === 'unverified' && Boolean(false)) {",
     tests: ['opening/each-client-certificate-meets-each-kind-of-rule.test.ts'],
   },
   {
     file: 'session/admission.ts',
     removes: 'the refusal of a handshake made with TLS files that are no longer in force',
-    from: 'known.tls !== null && tls?.materialFor(known.tls.serverName) !== material',
+    from: 'log.tls !== null && tls?.materialFor(log.tls.serverName) !== material',
     to: 'false',
     tests: ['production/a-reload-reaches-the-connections-that-were-parked-before-it.test.ts'],
   },

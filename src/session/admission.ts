@@ -39,7 +39,7 @@ export interface Admitted {
  * undecided or listed, and judges it again.
  */
 export async function admit(connection: Connection, startup: StartupRequest): Promise<Admitted> {
-  const { gate, known } = connection;
+  const { gate, log } = connection;
   let proof: Proof | null = null;
   // SECURITY: before any rule is asked, the line that would admit it in clear included.
   await refuseBanned(connection);
@@ -48,15 +48,15 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     connection.settings = snapshot.settings;
     connection.isConsole = isForConsole(snapshot.settings, startup);
     const quota = quotaOf(connection);
-    if (isStale(connection, snapshot)) throw staleHandshake(known.tls?.hello() ?? null);
+    if (isStale(connection, snapshot)) throw staleHandshake(log.tls?.hello() ?? null);
     // SECURITY: a certificate that was sent and does not verify is refused whichever rule would match (semantics §2.7).
-    if (known.tls?.certificate.state === 'unverified') {
+    if (log.tls?.certificate.state === 'unverified') {
       const inClear = await lineInClear(connection, snapshot, startup);
       if (gate.snapshot() !== snapshot) continue;
-      throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { inClear });
+      throw unverifiedCertificate(log.tls.certificate, log.tls.hello(), { inClear });
     }
     refuseWhileDraining(connection);
-    const full = await quota.check(known.host, snapshot.settings);
+    const full = await quota.check(log.host, snapshot.settings);
     if (gate.snapshot() !== snapshot) continue;
     if (full !== null) throw tooMany(full);
     const judged = await whileInForce(connection, snapshot, () => askRules(connection, snapshot, startup));
@@ -68,9 +68,9 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     // SECURITY: strangers who are asked for a password and say nothing must not fill max_connections (contract §7.34).
     const admission: Admission = proof === null ? verdict : { ...verdict, demand: 'none' };
     const isProven = admission.demand === 'none';
-    const exhausted = isProven ? await quota.take(known.host, snapshot.settings) : null;
+    const exhausted = isProven ? await quota.take(log.host, snapshot.settings) : null;
     if (gate.snapshot() !== snapshot) {
-      if (isProven && exhausted === null) quota.release(known.host);
+      if (isProven && exhausted === null) quota.release(log.host);
       continue;
     }
     countHit(connection, verdict);
@@ -150,9 +150,9 @@ async function lookUpSecret(connection: Connection, user: ByteString): Promise<S
  * @throws GatehouseError `too-many-connections`, `too-many-connections-per-address`, or the life's reason
  */
 export async function enlist(connection: Connection): Promise<void> {
-  const { gate, known, session, decidedBy, settings } = connection;
+  const { gate, log, session, decidedBy, settings } = connection;
   if (session === null || decidedBy === null || gate.sessions.get(session.id) !== undefined) return;
-  const exhausted = await quotaOf(connection).take(known.host, settings);
+  const exhausted = await quotaOf(connection).take(log.host, settings);
   if (exhausted !== null) throw tooMany(exhausted);
   list(connection, session, decidedBy);
   connection.life.signal.throwIfAborted();
@@ -189,8 +189,8 @@ export function stepBack(connection: Connection): void {
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */
 export function delist(connection: Connection): void {
-  const { gate, known, session } = connection;
-  if (session !== null && gate.sessions.remove(session)) quotaOf(connection).release(known.host);
+  const { gate, log, session } = connection;
+  if (session !== null && gate.sessions.remove(session)) quotaOf(connection).release(log.host);
 }
 
 /** Whether the gate itself answers: the console has users, and it is their database (contract §14). */
@@ -215,8 +215,8 @@ const UNLIMITED: Quota = {
  * to another host. SECURITY: what it has verified holds for the CA and the lists of that time. Nobody knows whether those
  * in force now would let this client in, so it must come again and be asked.
  */
-export function isStale({ material, known }: Connection, { tls }: Snapshot): boolean {
-  return known.tls !== null && tls?.materialFor(known.tls.serverName) !== material;
+export function isStale({ material, log }: Connection, { tls }: Snapshot): boolean {
+  return log.tls !== null && tls?.materialFor(log.tls.serverName) !== material;
 }
 
 /** A console goes on: a drain is watched from there. */
@@ -231,13 +231,13 @@ async function askRules(
   snapshot: Snapshot,
   startup: StartupRequest,
 ): Promise<{ verdict: Admission | Refusal; facts: Facts }> {
-  const { gate, life, known, client } = connection;
+  const { gate, life, log, client } = connection;
   const { verdict, facts } = await judge(snapshot, factsOf(connection, startup), {
     catalog: gate.catalog,
     signal: life.signal,
     watch: () => endWhenGone(client, life),
   });
-  known.record = verdict.record;
+  log.record = verdict.record;
   return { verdict, facts };
 }
 
@@ -265,15 +265,15 @@ async function lineInClear(
 }
 
 /** The connection as the rules see it. */
-function factsOf({ known, address, material }: Connection, startup: StartupRequest): Facts {
-  const certificate = known.tls?.certificate;
+function factsOf({ log, address, material }: Connection, startup: StartupRequest): Facts {
+  const certificate = log.tls?.certificate;
   return {
     user: startup.user,
     database: startup.database,
     replication: startup.replication,
-    tls: known.tls !== null,
+    tls: log.tls !== null,
     address,
-    addressText: known.host,
+    addressText: log.host,
     hostName: { state: 'unknown' },
     interfaces: interfaceAddresses,
     certificate: certificate?.state === 'verified' ? certificate.identity.names : null,
@@ -287,47 +287,47 @@ function countHit({ gate }: Connection, { record }: Admission | Refusal): void {
 }
 
 function refusedByRules(connection: Connection, startup: StartupRequest, verdict: Refusal): GatehouseError {
-  const { gate, settings, known } = connection;
+  const { gate, settings, log } = connection;
   countHit(connection, verdict);
   // PostgreSQL logs whose certificate it was even where the map then refuses.
   if (verdict.identity !== null && logsConnections(settings.log_connections, 'authentication')) {
-    logAuthenticated(gate, known, verdict, startup.user);
+    logAuthenticated(gate, log, verdict, startup.user);
   }
-  for (const note of verdict.notes) gate.log.info({ id: known.id }, toText(note));
+  for (const note of verdict.notes) gate.log.info({ id: log.id }, toText(note));
   const { code, message, sqlstate, detail } = verdict;
   return new GatehouseError(code, { reply: message, sqlstate, ...(detail === null ? {} : { detail }) });
 }
 
 /** The session that the connection becomes, now or once its password has been proved. */
 function enter(connection: Connection, startup: StartupRequest, admission: Admission, facts: Facts): Session {
-  const { gate, life, known, settings } = connection;
+  const { gate, life, log, settings } = connection;
   // A session is judged again by the state that a later reload brings, so it keeps none of the earlier ones alive.
   connection.material = null;
   // The handshake is over for good: a session need not carry its ClientHello to the end.
-  if (known.tls !== null) known.tls = { ...known.tls, hello: () => null };
+  if (log.tls !== null) log.tls = { ...log.tls, hello: () => null };
   const session = createSession({
     life,
-    id: known.id,
+    id: log.id,
     user: startup.user,
     database: startup.database,
     applicationName: startup.applicationName,
-    clientAddress: known.host,
-    clientPort: known.port,
-    proxyAddress: known.proxy?.address ?? null,
-    proxyPort: known.proxy?.port ?? null,
+    clientAddress: log.host,
+    clientPort: log.port,
+    proxyAddress: log.proxy?.address ?? null,
+    proxyPort: log.proxy?.port ?? null,
     facts,
     record: admission.record,
-    tls: known.tls,
+    tls: log.tls,
     bytes: () => relayedBytes(connection),
     console: connection.isConsole ? { cancel: () => {} } : null,
   });
-  if (known.tls?.certificate.state === 'verified') {
-    const { notBefore, notAfter } = known.tls.certificate.identity.facts;
+  if (log.tls?.certificate.state === 'verified') {
+    const { notBefore, notAfter } = log.tls.certificate.identity.facts;
     gate.metrics.clientCertificate({ from: notBefore, to: notAfter }, new Date());
   }
   // Trust and cert have proved all there is to prove here; a password is the upstream's to check.
   if (admission.demand === 'none' && logsConnections(settings.log_connections, 'authentication')) {
-    logAuthenticated(gate, known, admission, startup.user);
+    logAuthenticated(gate, log, admission, startup.user);
   }
   return session;
 }

@@ -106,9 +106,9 @@ function isCounted({ code, sqlstate, fields }: GatehouseError): boolean {
  * With what the connection's failures count; null where nothing is counted. SECURITY: never with the address of a load
  * balancer, which would shut out everyone who comes by it, nor with this machine's own.
  */
-function countedAddress({ gate, known, address }: Connection): string | null {
+function countedAddress({ gate, log, address }: Connection): string | null {
   if (gate.snapshot().settings.max_authentication_failures_per_address === 0) return null;
-  const isSenderItself = known.proxy !== null && known.proxy.address === null;
+  const isSenderItself = log.proxy !== null && log.proxy.address === null;
   return isSenderItself || isLoopback(address) ? null : addressBlock(address);
 }
 

@@ -19,12 +19,12 @@ import { staleHandshake, unverifiedCertificate } from './refuse.ts';
  * reaches the server could use it.
  */
 export function giveKey(
-  { gate, known, session }: Connection,
+  { gate, log, session }: Connection,
   { place }: UpstreamLink,
   { minorVersion }: StartupRequest,
   theirs: CancelKey,
 ): CancelKey | null {
-  known.upstreamPid = theirs.pid;
+  log.upstreamPid = theirs.pid;
   if (session === null) return null;
   session.pid = theirs.pid;
   session.cancelTarget = { ...place, ...theirs };
@@ -33,23 +33,23 @@ export function giveKey(
 
 /** A cancel request, in clear or inside TLS: no rule is asked (semantics §1.11), and never a byte answered. */
 export async function cancel(connection: Connection, request: CancelKey): Promise<'cancel'> {
-  const { gate, life, known } = connection;
+  const { gate, life, log } = connection;
   connection.isCancel = true;
   const snapshot = gate.snapshot();
   // SECURITY: a certificate that does not verify is refused here too; without an answer, as every cancel request.
-  if (known.tls?.certificate.state === 'unverified') {
+  if (log.tls?.certificate.state === 'unverified') {
     gate.metrics.cancelRequest('refused');
-    throw unverifiedCertificate(known.tls.certificate, known.tls.hello(), { silent: true });
+    throw unverifiedCertificate(log.tls.certificate, log.tls.hello(), { silent: true });
   }
   if (isStale(connection, snapshot)) {
     gate.metrics.cancelRequest('refused');
-    throw staleHandshake(known.tls?.hello() ?? null, { silent: true });
+    throw staleHandshake(log.tls?.hello() ?? null, { silent: true });
   }
   const outcome = await carryOut(connection, request);
   gate.metrics.cancelRequest(outcome);
   // Its place was needed, or its time is up: whether the upstream has dealt with it is not waited for any longer.
   life.signal.throwIfAborted();
-  const { id, host, port } = known;
+  const { id, host, port } = log;
   gate.log.debug({ code: 'cancel-request', id, host, port, outcome }, 'cancel request');
   return 'cancel';
 }

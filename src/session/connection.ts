@@ -49,14 +49,14 @@ export interface Connection {
   /** What the TLS handshake was made with, until the connection is decided on; null in clear. */
   material: TlsMaterial | null;
   readonly raw: Socket;
-  /** The client's address, as the rules see it. At first that of the socket's other end; its text is `known.host`. */
+  /** The client's address, as the rules see it. At first that of the socket's other end; its text is `log.host`. */
   address: IpAddress;
   /** Limits on the opening count by it: the address, or its /64. At first that of the socket's other end. */
   block: string;
   /** Whom the cost of a failed opening is charged to: null = a load balancer, which is never refused for its clients. */
   chargedTo: string | null;
   readonly life: EndSignal;
-  readonly known: ConnectionLog;
+  readonly log: ConnectionLog;
   /** The socket to write to the client: `raw`, and the TLS socket above it after the handshake. */
   client: Socket;
   upstream: UpstreamLink | null;
@@ -134,7 +134,7 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
     block: addressBlock(sender.address),
     chargedTo: addressBlock(sender.address),
     life,
-    known: {
+    log: {
       id: gate.nextId(),
       host: sender.text,
       port: raw.remotePort ?? 0,
@@ -166,25 +166,25 @@ function begin(raw: Socket, gate: ProcessState): Connection | null {
  * The list is that of the accept. Everything that counts or names the client comes after this step.
  */
 async function learnClientAddress(connection: Connection): Promise<void> {
-  const { gate, settings, known, life, raw, address: sender, block } = connection;
+  const { gate, settings, log, life, raw, address: sender, block } = connection;
   const isProxied = speaksForOthers(sender, settings.proxy_networks);
-  if (isProxied) logProxy(gate, known);
-  else if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
+  if (isProxied) logProxy(gate, log);
+  else if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, log);
   // SECURITY: refusing a balancer for one client's costly handshakes would shut out everyone who comes by it.
   if (isProxied) connection.chargedTo = null;
   const { chargedTo } = connection;
   gate.strangers.enter(life, { block, chargedTo }, () => raw.bytesRead, settings.max_handshakes);
   if (!isProxied) return;
   const client = await readClientAddress(raw, sender, life.signal);
-  known.proxy = { address: null, port: null };
+  log.proxy = { address: null, port: null };
   if (client !== null) {
-    known.proxy = { address: known.host, port: known.port };
+    log.proxy = { address: log.host, port: log.port };
     connection.address = client.address;
-    known.host = client.text;
-    known.port = client.port;
+    log.host = client.text;
+    log.port = client.port;
   }
   gate.strangers.progress(life);
-  if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, known);
+  if (logsConnections(settings.log_connections, 'receipt')) logReceived(gate, log);
   if (client === null) return;
   connection.block = addressBlock(client.address);
   connection.chargedTo = connection.block;
@@ -193,25 +193,25 @@ async function learnClientAddress(connection: Connection): Promise<void> {
 
 /** The end of a connection that has done what its client came for. */
 function finish(connection: Connection, end: End): void {
-  const { gate, known, settings } = connection;
+  const { gate, log, settings } = connection;
   connection.hasFailed = false;
-  reportEnd(gate, known, end, relayedBytes(connection), settings.log_disconnections);
+  reportEnd(gate, log, end, relayedBytes(connection), settings.log_disconnections);
 }
 
 /** The end of every other connection: one closing line, and one ErrorResponse where the client may be told. */
 async function fail(connection: Connection, failure: GatehouseError): Promise<void> {
-  const { gate, life, known, client, said } = connection;
+  const { gate, life, log, client, said } = connection;
   connection.upstream?.socket.destroy();
   // SECURITY: a client that is refused and does not hang up would hold its place, and twenty of them the whole console.
   delist(connection);
-  reportFailure(gate, known, failure, relayedBytes(connection));
+  reportFailure(gate, log, failure, relayedBytes(connection));
   // Before the client is told: its next connection, to whichever worker, meets the ban.
   await countFailure(connection, failure);
   endTurn(connection);
   // Ended from outside before the startup packet, it is closed without a word: in clear the client would read our error
   // as the answer to its SSLRequest (CVE-2024-10977), or as TLS records. Inside TLS a client that makes room for others
   // is told so (contract §7.34). One that took too long is not waited for.
-  const mayBeTold = known.startup !== null || (known.tls !== null && failure.code === 'handshake-evicted');
+  const mayBeTold = log.startup !== null || (log.tls !== null && failure.code === 'handshake-evicted');
   if (life.signal.aborted && (failure.reply === null || !mayBeTold)) return;
   // An ErrorResponse inside a long message that is being passed on would be read as a part of that message.
   const response = said.atBoundary ? errorResponse(failure) : null;
@@ -233,10 +233,10 @@ function letGo(connection: Connection): void {
 
 /** What the client asks for; a client that asks wrongly is refused here. The rules and the upstream are next. */
 function readStartup(connection: Connection, { code, body }: StartupPacket): StartupRequest {
-  const { gate, life, known, client } = connection;
+  const { gate, life, log, client } = connection;
   const startup = acceptStartup(code, body, (bytes) => client.write(bytes));
-  known.startup = startup;
-  known.startupAt = performance.now();
+  log.startup = startup;
+  log.startupAt = performance.now();
   gate.strangers.working(life);
   return startup;
 }
@@ -258,7 +258,7 @@ async function whileClientStays<T>({ client, life }: Connection, step: () => Pro
 
 /** Copies both ways until both sides have closed, or the session is ended from outside. */
 async function relay(connection: Connection, link: UpstreamLink, login: Login): Promise<RelayEnd> {
-  const { gate, settings, life, known, client, raw, said, session } = connection;
+  const { gate, settings, life, log, client, raw, said, session } = connection;
   const copying = new Relay(client, link, {
     raw,
     said,
@@ -269,9 +269,9 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
   if (session !== null) session.status = () => copying.status;
   const onEnd = (): void => endSession(connection, copying, reasonOf(life.signal));
   life.signal.addEventListener('abort', onEnd, { once: true });
-  known.relayedAt = performance.now();
-  gate.metrics.setup((known.relayedAt - known.acceptedAt) / 1000);
-  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, known);
+  log.relayedAt = performance.now();
+  gate.metrics.setup((log.relayedAt - log.acceptedAt) / 1000);
+  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, log);
   const end = await copying.start(login.rest);
   // Ended from outside: the client has its answer, and the closing line needs the reason.
   life.signal.throwIfAborted();

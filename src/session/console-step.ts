@@ -32,7 +32,7 @@ export async function serveConsole(
   startup: StartupRequest,
   admission: Admission,
 ): Promise<'console'> {
-  const { gate, settings, life, known, client, session } = connection;
+  const { gate, settings, life, log, client, session } = connection;
   if (admission.demand !== 'none' || session === null || session.console === null)
     throw new GatehouseError('console-password-impossible');
   // SECURITY: a rule that admits is not enough: `all` in its database field means every database of the upstream.
@@ -43,9 +43,9 @@ export async function serveConsole(
   const key = gate.sessions.issueKey(session, pid, cancelKeyLength(startup.minorVersion));
   await authenticated(connection);
   life.clear();
-  known.authenticatedAt = performance.now();
-  if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, known, startup);
-  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, known);
+  log.authenticatedAt = performance.now();
+  if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, log, startup);
+  if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, log);
   const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));
   session.pid = pid;
   session.status = () => service.status;
@@ -61,7 +61,7 @@ export async function serveConsole(
 }
 
 function visitorOf(
-  { gate, settings, life, known }: Connection,
+  { gate, settings, life, log }: Connection,
   { user, database }: StartupRequest,
   { pid, key }: Pick<ConsoleVisitor, 'pid' | 'key'>,
 ): ConsoleVisitor {
@@ -73,7 +73,7 @@ function visitorOf(
     role: () => roleOf(gate, user),
     idleTimeoutMs: settings.idle_session_timeout,
     onIdle: () => life.end(new GatehouseError('idle-session-timeout')),
-    onAction: (what) => logConsoleAction(gate, known, what),
+    onAction: (what) => logConsoleAction(gate, log, what),
   };
 }
 

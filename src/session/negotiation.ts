@@ -28,10 +28,10 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
     if (await beginsWithTls(reader)) {
       reader.release();
       await startTls(connection);
-      if (connection.known.tls?.alpn === null) {
+      if (connection.log.tls?.alpn === null) {
         throw new GatehouseError('direct-tls-without-alpn', {
           message: 'received direct SSL connection request without ALPN protocol negotiation extension',
-          fields: offeredFields(connection.known.tls?.hello() ?? null),
+          fields: offeredFields(connection.log.tls?.hello() ?? null),
         });
       }
       reader = new ByteReader(connection.client, life.signal);
@@ -41,7 +41,7 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
       gate.strangers.progress(life);
       switch (opening.kind) {
         case 'ssl-request':
-          if (gate.snapshot().acceptor === null || connection.known.tls !== null) {
+          if (gate.snapshot().acceptor === null || connection.log.tls !== null) {
             connection.client.write(REFUSE_ENCRYPTION);
             refuseSurplus(reader, opening.kind);
             break;
@@ -71,7 +71,7 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
 
 /** The TLS handshake. From then on the gate speaks to the client through the TLS socket. */
 async function startTls(connection: Connection): Promise<void> {
-  const { gate, raw, life, known } = connection;
+  const { gate, raw, life, log } = connection;
   const { acceptor } = gate.snapshot();
   if (acceptor === null) throw new GatehouseError('direct-tls-disabled');
   const since = performance.now();
@@ -80,7 +80,7 @@ async function startTls(connection: Connection): Promise<void> {
   );
   connection.material = material;
   connection.client = tls.socket;
-  known.tls = tls;
-  logTls(gate, known, tls);
+  log.tls = tls;
+  logTls(gate, log, tls);
   gate.metrics.tlsHandshake((performance.now() - since) / 1000, tls.version, tls.cipher);
 }

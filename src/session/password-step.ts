@@ -61,7 +61,7 @@ export async function provePassword(
   admission: Admission,
   { method, passwords, secret, earlier, onAsk, onAnswer }: PasswordDemand,
 ): Promise<Proof> {
-  const { gate, life, known, client } = connection;
+  const { gate, life, log, client } = connection;
   if (earlier !== null) {
     if (earlier.method === method && isDeepStrictEqual(earlier.secret, secret)) return earlier;
     throw new GatehouseError('stale-handshake', {
@@ -75,7 +75,7 @@ export async function provePassword(
     iterations: passwords.iterations,
     mockNonce: passwords.mockNonce,
     salted: gate.salted,
-    channel: channelOf(known.tls),
+    channel: channelOf(log.tls),
     matched: matchedDetail(admission.record),
     onAsk: () => {
       onAsk();

@@ -44,10 +44,10 @@ export interface ConnectionLog {
   upstreamPid: number | null;
 }
 
-export function logReceived(gate: ProcessState, known: ConnectionLog): void {
+export function logReceived(gate: ProcessState, log: ConnectionLog): void {
   gate.log.info(
-    { id: known.id, ...proxyFields(known) },
-    `connection received: host=${known.host} port=${known.port}`,
+    { id: log.id, ...proxyFields(log) },
+    `connection received: host=${log.host} port=${log.port}`,
   );
 }
 
@@ -61,26 +61,26 @@ function proxyFields({ proxy }: ConnectionLog): Record<string, unknown> {
 }
 
 /** PostgreSQL's DEBUG2 line on the certificate, or that there is none (semantics §2.13). */
-export function logTls(gate: ProcessState, known: ConnectionLog, { certificate }: TlsSession): void {
+export function logTls(gate: ProcessState, log: ConnectionLog, { certificate }: TlsSession): void {
   const names = certificate.state === 'verified' ? certificate.identity.names : null;
   const [dn, cn] = [names?.dn, names?.cn].map((name) => toText(name ?? '(anonymous)'));
-  gate.log.debug({ id: known.id }, `SSL connection from DN:"${dn}" CN:"${cn}"`);
+  gate.log.debug({ id: log.id }, `SSL connection from DN:"${dn}" CN:"${cn}"`);
 }
 
 /** PostgreSQL's `connection authenticated`, with the identity that the method proved. */
 export function logAuthenticated(
   gate: ProcessState,
-  known: ConnectionLog,
+  log: ConnectionLog,
   verdict: Admission | Refusal,
   user: ByteString,
 ): void {
   const { record, identity } = verdict;
-  if (record !== null) gate.log.info({ id: known.id }, toText(authenticatedMessage(record, identity, user)));
+  if (record !== null) gate.log.info({ id: log.id }, toText(authenticatedMessage(record, identity, user)));
 }
 
 /** PostgreSQL's `connection authorized`, once the upstream has accepted the client too. */
-export function logAuthorized(gate: ProcessState, known: ConnectionLog, startup: StartupRequest): void {
-  const { tls } = known;
+export function logAuthorized(gate: ProcessState, log: ConnectionLog, startup: StartupRequest): void {
+  const { tls } = log;
   const parts = [
     startup.replication === 'none' ? 'connection authorized:' : 'replication connection authorized:',
     `user=${toText(startup.user)}`,
@@ -92,22 +92,22 @@ export function logAuthorized(gate: ProcessState, known: ConnectionLog, startup:
       ? []
       : [`SSL enabled (protocol=${tls.version}, cipher=${tls.cipher}, bits=${tls.bits})`]),
   ];
-  gate.log.info(describe(known), parts.join(' '));
+  gate.log.info(describe(log), parts.join(' '));
 }
 
 /**
  * PostgreSQL 18's `connection ready`. No process is forked here but the upstream's, so `fork` is the dial, and
  * `authentication` the time from the startup packet to AuthenticationOk without it (decision 87).
  */
-export function logReady(gate: ProcessState, known: ConnectionLog): void {
+export function logReady(gate: ProcessState, log: ConnectionLog): void {
   const now = performance.now();
-  const { acceptedAt, startupAt, authenticatedAt, dialMs } = known;
+  const { acceptedAt, startupAt, authenticatedAt, dialMs } = log;
   const authenticationMs = Math.max(0, (authenticatedAt ?? now) - (startupAt ?? now) - dialMs);
   const [total, fork, authentication] = [now - acceptedAt, dialMs, authenticationMs].map((ms) =>
     ms.toFixed(3),
   );
   gate.log.info(
-    { id: known.id },
+    { id: log.id },
     `connection ready: setup total=${total} ms, fork=${fork} ms, authentication=${authentication} ms`,
   );
 }
@@ -144,7 +144,7 @@ export function relayedBytes({
  */
 export function reportEnd(
   gate: ProcessState,
-  known: ConnectionLog,
+  log: ConnectionLog,
   end: 'cancel' | 'console' | 'closed' | 'client-reset' | 'upstream-reset',
   bytes: RelayedBytes,
   logDisconnections: boolean,
@@ -154,36 +154,36 @@ export function reportEnd(
     return;
   }
   gate.metrics.connectionEnded('relayed');
-  countRelay(gate, known, bytes);
+  countRelay(gate, log, bytes);
   if (!logDisconnections) return;
-  const user = toText(known.startup?.user ?? '');
-  const database = toText(known.startup?.database ?? '');
+  const user = toText(log.startup?.user ?? '');
+  const database = toText(log.startup?.database ?? '');
   gate.log.info(
-    { ...describe(known), end, bytes_in: bytes.in, bytes_out: bytes.out },
-    `disconnection: session time: ${formatSessionTime(performance.now() - known.acceptedAt)} user=${user} ` +
-      `database=${database} host=${known.host} port=${known.port}`,
+    { ...describe(log), end, bytes_in: bytes.in, bytes_out: bytes.out },
+    `disconnection: session time: ${formatSessionTime(performance.now() - log.acceptedAt)} user=${user} ` +
+      `database=${database} host=${log.host} port=${log.port}`,
   );
 }
 
 /** A console's user changes something: what, who, from where, and with which certificate (contract §14). */
-export function logConsoleAction(gate: ProcessState, known: ConnectionLog, what: string): void {
-  gate.log.info({ ...describe(known), action: what }, `console: ${what}`);
+export function logConsoleAction(gate: ProcessState, log: ConnectionLog, what: string): void {
+  gate.log.info({ ...describe(log), action: what }, `console: ${what}`);
 }
 
 /** Closing line, with its code, and counters of every connection that was refused or failed. */
 export function reportFailure(
   gate: ProcessState,
-  known: ConnectionLog,
+  log: ConnectionLog,
   failure: GatehouseError,
   bytes: RelayedBytes,
 ): void {
   const { code, detail, hint, fields, cause } = failure;
   gate.metrics.connectionEnded(code);
   gate.metrics.tlsFailure(code);
-  countRelay(gate, known, bytes);
+  countRelay(gate, log, bytes);
   const line = {
     code,
-    ...describe(known),
+    ...describe(log),
     ...(failure.sqlstate === null ? {} : { sqlstate: failure.sqlstate }),
     ...(detail === null ? {} : { detail: toText(detail) }),
     ...(hint === null ? {} : { hint: toText(hint) }),
@@ -209,24 +209,24 @@ export function reportGone(gate: ProcessState): void {
   );
 }
 
-function countRelay(gate: ProcessState, known: ConnectionLog, bytes: RelayedBytes): void {
-  if (known.relayedAt === null) return;
-  gate.metrics.session((performance.now() - known.relayedAt) / 1000);
+function countRelay(gate: ProcessState, log: ConnectionLog, bytes: RelayedBytes): void {
+  if (log.relayedAt === null) return;
+  gate.metrics.session((performance.now() - log.relayedAt) / 1000);
   gate.metrics.relayed('to_client', bytes.out);
   gate.metrics.relayed('to_upstream', bytes.in);
 }
 
-function describe(known: ConnectionLog): Record<string, unknown> {
-  const { tls, startup, record } = known;
+function describe(log: ConnectionLog): Record<string, unknown> {
+  const { tls, startup, record } = log;
   const certificate = tls?.certificate.state === 'verified' ? tls.certificate.identity.facts : null;
   return {
-    id: known.id,
-    host: known.host,
-    port: known.port,
-    ...proxyFields(known),
+    id: log.id,
+    host: log.host,
+    port: log.port,
+    ...proxyFields(log),
     ...(startup === null ? {} : { user: toText(startup.user), database: toText(startup.database) }),
     ...(record === null ? {} : { rule: `${record.file}:${record.line}` }),
-    ...(known.upstreamPid === null ? {} : { upstream_pid: known.upstreamPid }),
+    ...(log.upstreamPid === null ? {} : { upstream_pid: log.upstreamPid }),
     ...(certificate === null ? {} : { certificate: certificateFields(certificate) }),
   };
 }

@@ -32,7 +32,7 @@ export async function enterUpstream(
   const { gate, settings } = connection;
   const { identity_prefix: prefix } = settings.upstream;
   const sent = startupFor(connection, startup, admitted, gate.identityMemory.takes(settings) !== false);
-  if (sent.leftOut.length > 0) logLeftOut(gate, connection.known, sent.leftOut);
+  if (sent.leftOut.length > 0) logLeftOut(gate, connection.log, sent.leftOut);
   const link = await dial(connection);
   const login = await logInAt(connection, link, startup, { admitted, sent });
   if (login !== 'settings-refused') return { link, login };
@@ -48,15 +48,15 @@ export async function enterUpstream(
 }
 
 function startupFor(
-  { settings, known }: Connection,
+  { settings, log }: Connection,
   startup: StartupRequest,
   { admission: { identity, record } }: Admitted,
   sendsIdentity: boolean,
 ): UpstreamStartup {
-  const certificate = known.tls?.certificate;
+  const certificate = log.tls?.certificate;
   const client = {
-    host: known.host,
-    port: known.port,
+    host: log.host,
+    port: log.port,
     dn: certificate?.state === 'verified' ? certificate.identity.names.dn : null,
     identity,
     rule: record,
@@ -65,12 +65,12 @@ function startupFor(
 }
 
 async function dial(connection: Connection): Promise<UpstreamLink> {
-  const { gate, settings, life, known } = connection;
+  const { gate, settings, life, log } = connection;
   const since = performance.now();
   const link = await dialUpstream(gate.dialer, settings, life.signal);
   connection.upstream = link;
-  known.dialMs = performance.now() - since;
-  gate.metrics.upstreamConnect(known.dialMs / 1000);
+  log.dialMs = performance.now() - since;
+  gate.metrics.upstreamConnect(log.dialMs / 1000);
   return link;
 }
 
@@ -80,7 +80,7 @@ async function logInAt(
   startup: StartupRequest,
   { admitted, sent }: { readonly admitted: Admitted; readonly sent: UpstreamStartup },
 ): Promise<Login | 'settings-refused'> {
-  const { gate, settings, life, known, client, raw, said } = connection;
+  const { gate, settings, life, log, client, raw, said } = connection;
   const { admission, answers } = admitted;
   const { demand } = admission;
   const isTrial = gate.identityMemory.takes(settings) === null;
@@ -107,10 +107,10 @@ async function logInAt(
       await authenticated(connection);
       await enlist(connection);
       life.clear();
-      known.authenticatedAt = performance.now();
+      log.authenticatedAt = performance.now();
       if (demand !== 'none' && logsConnections(settings.log_connections, 'authentication'))
-        logAuthenticated(gate, known, admission, startup.user);
-      if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, known, startup);
+        logAuthenticated(gate, log, admission, startup.user);
+      if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, log, startup);
     },
   });
   if (hasSettings && login !== 'settings-refused') gate.identityMemory.note(settings, true);
