@@ -84,9 +84,10 @@ async function untilRead(target: Socket): Promise<void> {
   while (!target.destroyed && (await unreadBytes(target)) > 0) continue;
 }
 
+const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
+
 /** How many bytes lie in the kernel for the other end of a connection over 127.0.0.1; 0 when that end is gone. */
 async function unreadBytes({ localPort = 0, remotePort = 0 }: Socket): Promise<number> {
-  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
   const ends = ` 0100007F:${hex(remotePort)} 0100007F:${hex(localPort)} `;
   const line = (await readFile('/proc/net/tcp', 'latin1')).split('\n').find((each) => each.includes(ends));
   const unread = / [0-9A-F]{8}:(?<unread>[0-9A-F]{8}) /u.exec(line ?? '')?.groups?.['unread'];
