@@ -69,6 +69,8 @@ async function start() {
     // Before the rest of the program is loaded: a signal that nobody listens for ends the process there and then.
     var signals = await import('../dist/base/signals.js');
     signals.holdSignals();
+    var lean = await import('../dist/base/lean-start.js');
+    lean.startLean();
   }
   await import('../dist/cli.js');
 }

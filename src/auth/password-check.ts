@@ -61,7 +61,7 @@ export async function isPasswordRight(
 ): Promise<boolean> {
   switch (secret?.kind) {
     case 'plain':
-      return equalsInConstantTime(preparePassword(secret.password), preparePassword(password));
+      return equalsInConstantTime(await preparePassword(secret.password), await preparePassword(password));
     case 'md5':
       return equalsInConstantTime(secret.hash, md5Hash(user, password));
     case 'scram': {

@@ -1,6 +1,5 @@
 // A password as SCRAM hashes it: SASLprep where it can be applied, else the raw bytes, as PostgreSQL does (pg_saslprep).
 
-import { saslprep } from '@mongodb-js/saslprep';
 import { fromText, toBytes, type ByteString } from '../base/bytestring.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -11,11 +10,18 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * @param password as the client or the file gave it, in bytes
  */
-export function preparePassword(password: ByteString): ByteString {
+export async function preparePassword(password: ByteString): Promise<ByteString> {
+  // SASLprep changes nothing in ASCII. Its tables take 4 MB, and most gates never need them.
+  if (isAscii(password)) return password;
+  const { saslprep } = await import('@mongodb-js/saslprep');
   try {
     const prepared = saslprep(utf8.decode(toBytes(password)));
     return prepared === '' ? password : fromText(prepared);
   } catch {
     return password;
   }
+}
+
+function isAscii(password: ByteString): boolean {
+  return toBytes(password).every((byte) => byte < 0x80);
 }

@@ -57,7 +57,7 @@ export class SaltedPasswords {
    * @param iterations at least 1; the caller bounds it
    */
   async of(user: ByteString, password: ByteString, salt: Buffer, iterations: number): Promise<Buffer> {
-    const prepared = toBytes(preparePassword(password));
+    const prepared = toBytes(await preparePassword(password));
     const name = sha256(
       ...[toBytes(user), salt, Buffer.from(String(iterations)), prepared].flatMap((part) => [
         Buffer.from(`${part.length}:`),
@@ -85,5 +85,5 @@ async function derive(password: Buffer, salt: Buffer, iterations: number): Promi
 /** A new secret for a password, with a random salt, as `pg-gatehouse secret` prints it. */
 export async function makeScramSecret(password: ByteString, iterations: number): Promise<ScramSecret> {
   const salt = randomBytes(SALT_LENGTH);
-  return secretOf(await derive(toBytes(preparePassword(password)), salt, iterations), salt, iterations);
+  return secretOf(await derive(toBytes(await preparePassword(password)), salt, iterations), salt, iterations);
 }
