@@ -125,6 +125,18 @@ const TOO_FAINT = `(() => {
 const HIGHER_THAN_A_LINE = `[...document.querySelectorAll('#session-table tr[id^=s-]')]
   .map((row) => row.getBoundingClientRect().height).filter((height) => height > 36)`;
 
+/** Headings that their column cuts; run in the page. */
+const CUT_HEADINGS = `[...document.querySelectorAll('#session-table th')]
+  .filter((heading) => heading.scrollWidth > heading.clientWidth).map((heading) => heading.textContent.trim())`;
+
+/** Where the days that certificates have left end: one place, else nobody compares them; run in the page. */
+const ENDS_OF_DAYS = `[...new Set([...document.querySelectorAll('#session-table .cert > :last-child')]
+  .map((days) => Math.round(days.getBoundingClientRect().right)))]`;
+
+/** Short rules that take more than two lines of text; run in the page. */
+const HIGH_RULES = `[...document.querySelectorAll('.rules tbody tr')]
+  .map((row) => row.getBoundingClientRect().height).filter((height) => height > 65)`;
+
 await test('each width, theme and number of sessions', needs('chromium'), async (t) => {
   const browser = await openBrowser(t);
   for (const count of [0, 3, 60, 2000]) {
@@ -136,7 +148,12 @@ await test('each width, theme and number of sessions', needs('chromium'), async 
         await page.setViewportSize({ width, height: 900 });
         const name = `${count} sessions, ${colorScheme}, ${width} pixels`;
         t.equal(await page.evaluate('document.documentElement.scrollWidth'), width, `${name}: no wider`);
-        if (width >= 800) t.strictSame(await page.evaluate(HIGHER_THAN_A_LINE), [], `${name}: one line each`);
+        if (width >= 800) {
+          t.strictSame(await page.evaluate(HIGHER_THAN_A_LINE), [], `${name}: one line each`);
+          t.strictSame(await page.evaluate(CUT_HEADINGS), [], `${name}: no heading is cut`);
+          const ends = await page.evaluate<number[]>(ENDS_OF_DAYS);
+          t.equal(ends.length, Math.min(count, 1), `${name}: the days stand below each other`);
+        } else t.strictSame(await page.evaluate(HIGH_RULES), [], `${name}: two lines a rule`);
         // What is on the page of none and of 2,000 is on those of 3 and 60, too.
         if ((count === 0 || count === 2000) && width !== 800) continue;
         const { looked, faint } = await page.evaluate<{ looked: number; faint: string[] }>(TOO_FAINT);

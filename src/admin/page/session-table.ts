@@ -285,8 +285,9 @@ function addressIn({ client_addr: address }: FullSessionRow): string {
 function certificateCell({ version, client_dn: name, certificate }: FullSessionRow, now: Date): HtmlValue {
   if (version === null) return html`<span class="muted">no TLS</span>`;
   if (name === null || certificate === null) return html`<span class="muted">none</span>`;
+  const [, first = name, rest = ''] = /^(?:CN=)?((?:[^,\\]|\\.)*)(.*)$/s.exec(name) ?? [];
   return html`<span class="cert"
-    ><span class="name">${visible(name.replace(/^CN=/, ''))}</span>
+    ><span class="name">${visible(first)}<span class="rest">${visible(rest)}</span></span>
     ${timeLeft(lifeOf(certificate), now)}</span
   >`;
 }

@@ -82,18 +82,18 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
 
 .sessions tbody tr:hover, .sessions tr.opened { background: var(--raised); }
 .sessions .act { padding-right: 0; text-align: right; } .sessions .act button { padding: 0 .5rem; }
-.cert { display: flex; gap: .5rem; } .cert .name { min-width: 0; } .cert > :last-child { white-space: nowrap; }
+.cert { display: flex; gap: .5rem; } .cert .name { min-width: 0; } .cert > :last-child { white-space: nowrap; margin-left: auto; }
 .sessions .details td { padding: .5rem .75rem 1rem; background: var(--raised); } .sessions td .soon, .sessions td.state .bad { font-weight: 400; }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .5rem 1.5rem; margin: 0 0 .5rem; }
 .narrow { display: none; }
 
 @media (min-width: 50rem) {
   .sessions { table-layout: fixed; }
-  .sessions th, .sessions td { padding: .28rem .6rem .28rem 0; }
+  .sessions th, .sessions td { padding: .28rem .5rem .28rem 0; }
   .sessions tr:not(.details) > :not(.check) { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .sessions .check { width: 1.6rem; padding-left: .2rem; padding-right: 0; } .sessions tr > .act { width: 3.3rem; overflow: visible; padding-right: .2rem; }
-  .sessions .id { width: 4.5rem; } .sessions .client { width: 7.1rem; } .sessions .certificate { width: 8.6rem; }
-  .sessions .age { width: 3.8rem; } .sessions .state { width: 9.4rem; } .sessions .in, .sessions .out { width: 5rem; }
+  .sessions .id { width: 4.5rem; } .sessions .client { width: 7.1rem; } .sessions .certificate { width: 8rem; }
+  .sessions .age { width: 3.7rem; } .sessions .state { width: 9rem; } .sessions .in, .sessions .out { width: 5rem; }
   .cert .name { overflow: hidden; text-overflow: ellipsis; }
   .sessions .port, .sessions .process { display: none; }
   .refusals, .refusals thead, .refusals tbody { display: block; }
@@ -104,9 +104,11 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
 @media (min-width: 80rem) {
   .sessions .id { width: 7.5rem; } .sessions .client { width: 10rem; } .sessions .certificate { width: 17%; } .sessions .rule { width: 7.4rem; }
   .sessions .port, .sessions .process { display: inline; }
+  .sessions th, .sessions td { padding-right: .6rem; }
   .refusals tr { grid-template-columns: 4rem 13.5rem 11.5rem minmax(6rem, 1fr) minmax(6rem, 1fr) 8.5rem minmax(24rem, 4fr); }
   .refusals .why { grid-column: auto; } .refusals td.why { padding-top: .3rem; }
 }
+@media (min-width: 50rem) and (max-width: 79.99rem) { .cert .rest { display: none; } }
 @media (max-width: 79.99rem) { .sessions .wide, .refusals th.why { display: none; } }
 @media (max-width: 109.99rem) { .sessions .widest { display: none; } }
 
@@ -130,7 +132,9 @@ details { margin-top: .5rem; } summary { cursor: pointer; color: var(--link); }
   .refusals tr { display: flex; flex-wrap: wrap; column-gap: .75rem; }
   .refusals td.code { flex: 1 0 70%; order: -2; } .refusals td.number { order: -1; margin-left: auto; } .refusals td.why { flex-basis: 100%; }
   [data-label] { display: grid; grid-template-columns: 7rem 1fr; } [data-label]::before { content: attr(data-label); color: var(--muted); }
-  .rules [data-label] { grid-template-columns: 4rem 1fr; }
+  .rules tr { display: grid; grid-template-columns: 1fr auto; }
+  .rules [data-label] { display: block; } .rules [data-label]::before { content: none; }
+  .rules .number[data-label]::before { content: 'Hits '; } .rules .rule { grid-column: 1 / -1; }
   .facts { grid-template-columns: 1fr; }
   .bar { position: static; }
 }
