@@ -4,7 +4,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Instrumented } from './instrument.ts';
 import { Mutator } from './mutate.ts';
-import { BrokenPromiseError, type Target } from './target.ts';
+import { BrokenInvariantError, type Target } from './target.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface FuzzOptions {
@@ -187,7 +187,7 @@ class Run {
   #checkMemory(): void {
     this.#rss = process.memoryUsage.rss();
     if (this.#startRss === 0 || this.#rss - this.#startRss <= MAX_GROWTH_BYTES) return;
-    const error = new BrokenPromiseError(`resident memory grew by more than ${MAX_GROWTH_BYTES} bytes`);
+    const error = new BrokenInvariantError(`resident memory grew by more than ${MAX_GROWTH_BYTES} bytes`);
     this.#found.set(kindOf(error), { input: Buffer.alloc(0), error });
   }
 
@@ -248,14 +248,14 @@ function magnitude(count: number): number {
   return count < 128 ? 1 << 6 : 1 << 7;
 }
 
-function tooSlow({ limitMs }: Target): BrokenPromiseError {
-  return new BrokenPromiseError(`an input takes more than ${limitMs} ms of CPU time`);
+function tooSlow({ limitMs }: Target): BrokenInvariantError {
+  return new BrokenInvariantError(`an input takes more than ${limitMs} ms of CPU time`);
 }
 
 /** Errors of one kind have the same name and come from the same place; their texts may quote the input. */
 function kindOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error instanceof BrokenPromiseError) return error.message.slice(0, 60);
+  if (error instanceof BrokenInvariantError) return error.message.slice(0, 60);
   const place = (error.stack ?? '').split('\n').find((line) => line.trim().startsWith('at '));
   return `${error.name} ${place?.trim() ?? ''}`;
 }

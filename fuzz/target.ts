@@ -52,14 +52,14 @@ export function tokens(text: string): string[] {
 }
 
 /** Thrown by a target for a promise that was not kept. */
-export class BrokenPromiseError extends Error {
+export class BrokenInvariantError extends Error {
   constructor(what: string) {
     super(what);
-    this.name = 'BrokenPromiseError';
+    this.name = 'BrokenInvariantError';
   }
 }
 
-/** @throws BrokenPromiseError unless `kept` */
-export function promise(kept: boolean, what: string | (() => string)): asserts kept {
-  if (!kept) throw new BrokenPromiseError(typeof what === 'string' ? what : what());
+/** @throws BrokenInvariantError unless `kept` */
+export function invariant(kept: boolean, what: string | (() => string)): asserts kept {
+  if (!kept) throw new BrokenInvariantError(typeof what === 'string' ? what : what());
 }

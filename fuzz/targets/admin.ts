@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { createAdminServer } from '../../src/admin/server.ts';
 import { adminSettings, exampleGate } from '../../test/admin/example-gate.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 
 const LOCAL = 'Host: 127.0.0.1\r\n';
 
@@ -50,16 +50,16 @@ export async function adminTarget(): Promise<Target> {
       const answer = await ask(port, pieces(bytes, pattern));
       const [failure] = failures.splice(0);
       if (failure !== undefined) throw failure;
-      promise(answer === '' || /^HTTP\/1\.1 [1-5]\d\d /.test(answer), 'an answer is HTTP');
-      promise(!/^HTTP\/1\.1 5/m.test(answer), 'nothing fails inside');
+      invariant(answer === '' || /^HTTP\/1\.1 [1-5]\d\d /.test(answer), 'an answer is HTTP');
+      invariant(!/^HTTP\/1\.1 5/m.test(answer), 'nothing fails inside');
       const asked = bytes.toString('latin1');
       // Any address of the loopback network is this machine.
       const isLocal = /^host:\s*(127\.|localhost|\[::1\])/im.test(asked);
-      promise(
+      invariant(
         gate.terminated.length === before.terminated || (isLocal && /DELETE\s/.test(asked)),
         'who ends a session says so',
       );
-      promise(gate.reloads === before.reloads || (isLocal && /POST\s/.test(asked)), 'who reloads says so');
+      invariant(gate.reloads === before.reloads || (isLocal && /POST\s/.test(asked)), 'who reloads says so');
     },
     close: () => server.close(),
   };

@@ -12,7 +12,7 @@ import {
   terminate,
 } from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const ASYNCHRONOUS = 'NAS';
 const STATUS: Readonly<Record<string, string>> = {
@@ -54,12 +54,12 @@ export function boundariesTarget(): Target {
         taken += piece.length;
         const toClient = readWhole(bytes.subarray(0, taken), { endsAtLateKey: true });
         const toUpstream = readWhole(bytes.subarray(0, taken), { endsAtLateKey: false });
-        promise(backend.atBoundary === toClient.atBoundary, 'a boundary towards the client is one');
-        promise(frontend.atBoundary === toUpstream.atBoundary, 'a boundary towards the upstream is one');
-        promise(backend.status === toClient.status, () => `${backend.status}, which is ${toClient.status}`);
-        promise(backend.ready === toClient.ready, 'every ReadyForQuery is counted');
-        promise(backend.hasLateKey === toClient.hasLateKey, 'a key after the login is seen');
-        promise(frontend.requests === toUpstream.requests, 'every request is counted');
+        invariant(backend.atBoundary === toClient.atBoundary, 'a boundary towards the client is one');
+        invariant(frontend.atBoundary === toUpstream.atBoundary, 'a boundary towards the upstream is one');
+        invariant(backend.status === toClient.status, () => `${backend.status}, which is ${toClient.status}`);
+        invariant(backend.ready === toClient.ready, 'every ReadyForQuery is counted');
+        invariant(backend.hasLateKey === toClient.hasLateKey, 'a key after the login is seen');
+        invariant(frontend.requests === toUpstream.requests, 'every request is counted');
       }
     },
   };

@@ -22,7 +22,7 @@ import {
   parameterStatus,
   readyForQuery,
 } from '../../test/support/peers/messages.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 /** No input keeps a question open for longer, in milliseconds: the server has closed by then. */
 const PATIENCE_MS = 3_000;
@@ -136,11 +136,12 @@ async function askAll(access: CatalogAccess, snapshot: Snapshot): Promise<void> 
   try {
     session = await CatalogSession.open(access, snapshot, new AbortController().signal);
     const { roles } = await askMemberships(session);
-    for (const [member, granted] of roles) promise(member !== '' && granted.length > 0, 'members have roles');
+    for (const [member, granted] of roles)
+      invariant(member !== '' && granted.length > 0, 'members have roles');
     const secret = await askSecret(session, 'select $1', 'alice');
     if (secret !== null) parseSecret(secret);
   } catch (error) {
-    promise(error instanceof Error, 'what is thrown is an error');
+    invariant(error instanceof Error, 'what is thrown is an error');
   } finally {
     session?.close();
     await session?.over;
@@ -152,7 +153,7 @@ async function settled(asked: Promise<void>): Promise<void> {
   const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), PATIENCE_MS)));
   const outcome = await Promise.race([asked, late]);
   clearTimeout(timer);
-  promise(outcome !== 'late', 'each question ends once the server has closed');
+  invariant(outcome !== 'late', 'each question ends once the server has closed');
 }
 
 async function loaded(directory: string): Promise<Snapshot> {

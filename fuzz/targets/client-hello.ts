@@ -6,7 +6,7 @@ import { toPrintableAscii } from '../../src/base/bytestring.ts';
 import { readServerName } from '../../src/tls/handshake/server-name.ts';
 import { clientHello, splitIntoRecords } from '../../test/support/peers/tls-bytes.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const MAX_SHOWN = 128;
 
@@ -34,31 +34,31 @@ export async function clientHelloTarget(): Promise<Target> {
         const state = collector.push(piece);
         taken += piece.length;
         const atOnce = new ClientHelloCollector();
-        promise(atOnce.push(bytes.subarray(0, taken)) === state, 'the pieces make no difference');
-        promise((collector.message !== null) === (state === 'whole'), 'a whole ClientHello has a message');
+        invariant(atOnce.push(bytes.subarray(0, taken)) === state, 'the pieces make no difference');
+        invariant((collector.message !== null) === (state === 'whole'), 'a whole ClientHello has a message');
         if (state !== 'partial') break;
       }
-      promise(bytes.subarray(0, taken).equals(collector.received), 'all that was pushed can be put back');
+      invariant(bytes.subarray(0, taken).equals(collector.received), 'all that was pushed can be put back');
       const facts = decodeClientHello(bytes);
       const wanted = readServerName(bytes);
-      promise(
+      invariant(
         collector.message !== null || wanted.kind === 'unreadable' || collector.isTooLong,
         'no host is read from a ClientHello that is not whole',
       );
       if (facts === null) return;
       if (wanted.kind === 'named')
-        promise(
+        invariant(
           toPrintableAscii(wanted.name.slice(0, 255)) === facts.sni,
           'the host that decides is the host that the log shows',
         );
       if (wanted.kind === 'none')
-        promise(facts.sni === null, 'a client that names a host is not one that names none');
+        invariant(facts.sni === null, 'a client that names a host is not one that names none');
       const shown = [facts.sni ?? '', ...facts.alpn, ...facts.versions, ...facts.groups];
-      promise(
+      invariant(
         shown.every((text) => /^[\x20-\x7e]*$/.test(text)),
         'a log line gets printable ASCII only',
       );
-      promise(shown.length <= 4 * MAX_SHOWN + 1, 'lists in a log line are bounded');
+      invariant(shown.length <= 4 * MAX_SHOWN + 1, 'lists in a log line are bounded');
     },
   };
 }

@@ -29,7 +29,7 @@ import {
   terminate,
 } from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const HBA = `
 host    never   all     0.0.0.0/0     reject
@@ -205,7 +205,7 @@ class House {
       raw.write(sslRequest());
       const [answer]: Buffer[] = await once(raw, 'data');
       raw.removeAllListeners('data');
-      promise(answer?.toString('latin1') === 'S', 'an SSLRequest is answered S');
+      invariant(answer?.toString('latin1') === 'S', 'an SSLRequest is answered S');
     }
     const issued = { none: null, alice: this.#alice, foreign: this.#foreign }[certificate];
     const client = connectTls({
@@ -231,7 +231,7 @@ class House {
       this.#lines.some(isEnding) &&
       this.#upstream.open === 0;
     for (let begin = performance.now(); !isOver();) {
-      promise(
+      invariant(
         performance.now() - begin < 8_000,
         () => `the gate lets go; its lines: ${JSON.stringify(this.#lines)}`,
       );
@@ -241,14 +241,17 @@ class House {
 
   #checkLines(): void {
     const received = this.#lines.filter(({ msg }) => msg.startsWith('connection received: '));
-    promise(received.length === 1, 'one connection, one line at its begin');
-    promise(this.#lines.filter(isEnding).length === 1, 'and one at its end');
-    promise(
+    invariant(received.length === 1, 'one connection, one line at its begin');
+    invariant(this.#lines.filter(isEnding).length === 1, 'and one at its end');
+    invariant(
       !this.#lines.some(({ code }) => code === 'internal-error'),
       () => `no error inside: ${JSON.stringify(this.#lines)}`,
     );
     const authorized = this.#lines.some(({ msg }) => msg.startsWith('connection authorized: '));
-    promise(!authorized || this.#upstream.visits.length === 1, 'who is authorized is known to the upstream');
+    invariant(
+      !authorized || this.#upstream.visits.length === 1,
+      'who is authorized is known to the upstream',
+    );
   }
 
   async #checkMetrics(): Promise<void> {
@@ -256,7 +259,7 @@ class House {
     const text = await this.#metrics.text();
     const outcomes = text.matchAll(/^gatehouse_connections_total\{[^}]*\} (\d+)$/gm);
     const counted = [...outcomes].reduce((sum, [, count]) => sum + Number(count), 0);
-    promise(counted === this.#visits, () => `${counted} outcomes of ${this.#visits} connections`);
+    invariant(counted === this.#visits, () => `${counted} outcomes of ${this.#visits} connections`);
   }
 }
 
@@ -267,20 +270,20 @@ function isEnding({ code, msg }: Log): boolean {
 /** What reached the upstream: a cancel request with a live session's key, or a StartupMessage that a rule lets pass. */
 function checkReceived({ received, early }: Visit, verified: string | null): void {
   if (received.length === 0) return;
-  promise(
+  invariant(
     received.length >= 8 && received.readUInt32BE(0) <= received.length,
     'the upstream gets whole packets',
   );
   const length = received.readUInt32BE(0);
   const packet = received.subarray(4, length);
-  promise(packet.readInt32BE(0) === PROTOCOL_3_0, 'the upstream is asked for protocol 3.0');
+  invariant(packet.readInt32BE(0) === PROTOCOL_3_0, 'the upstream is asked for protocol 3.0');
   const { user = '', database = '' } = Object.fromEntries(decodeStartup(packet).pairs);
-  promise(user.length <= 63 && database.length <= 63, 'the names are those that were judged');
-  promise(mayPass(user, database, verified), () => `no rule admits ${user} to ${database}`);
-  promise(early === null || early === length, () => `${early} bytes before AuthenticationOk`);
+  invariant(user.length <= 63 && database.length <= 63, 'the names are those that were judged');
+  invariant(mayPass(user, database, verified), () => `no rule admits ${user} to ${database}`);
+  invariant(early === null || early === length, () => `${early} bytes before AuthenticationOk`);
   if (database !== 'secret') return;
   const answers = decodeMessages(received.subarray(length));
-  promise(
+  invariant(
     answers.length <= 1 && answers.every(({ type }) => type === 'p'),
     () => `nobody has proved a password, and the upstream got ${received.toString('latin1', length)}`,
   );

@@ -6,7 +6,7 @@ import { ConsoleSession } from '../../src/console/console-session.ts';
 import { emptyView } from '../../test/console/empty-view.ts';
 import { decodeMessages } from '../../test/support/peers/messages.ts';
 import { Draws } from '../draws.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 
 const TYPES = 'QPBDECSHXdcfF'.split('');
 
@@ -47,12 +47,12 @@ export function consoleTarget(): Target {
           const body = draws.take(draws.below(256) + 256 * draws.below(4));
           written = [];
           const goesOn = await session.receive(type, body);
-          promise(goesOn === (type !== 'X'), 'only a goodbye ends it');
+          invariant(goesOn === (type !== 'X'), 'only a goodbye ends it');
           const answers = decodeMessages(Buffer.concat(written)).map((answer) => answer.type);
           const isReady = type === 'Q' || type === 'S';
-          promise(!isReady || answers.at(-1) === 'Z', 'a Query and a Sync are answered');
-          promise(isReady || !answers.includes('Z'), 'and nothing else says that it is ready');
-          promise(!answers.includes('D'), 'nobody is shown anything');
+          invariant(!isReady || answers.at(-1) === 'Z', 'a Query and a Sync are answered');
+          invariant(isReady || !answers.includes('Z'), 'and nothing else says that it is ready');
+          invariant(!answers.includes('D'), 'nobody is shown anything');
           if (body.length === 0 && type === 'X') break;
         }
       } finally {

@@ -8,7 +8,7 @@ import { readRevocationList } from '../../src/x509/crl.ts';
 import { DerError } from '../../src/x509/der.ts';
 import { readCertificateFacts, verifiedIdentity } from '../../src/x509/identity.ts';
 import { readPem } from '../../src/x509/pem.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 /** 71 bytes, each of which may be written \xNN, after three dots. */
 const MAX_SUBJECT = 3 + 4 * 71;
@@ -55,18 +55,18 @@ export function derTarget(): Target {
 function checkCertificate(der: Buffer): void {
   const facts = unlessRefused(() => readCertificateFacts(der));
   const identity = unlessRefused(() => verifiedIdentity(der));
-  promise(identity === null || facts !== null, 'a certificate with names has facts');
+  invariant(identity === null || facts !== null, 'a certificate with names has facts');
   if (facts !== null) {
-    promise(
+    invariant(
       /^[\x20-\x7e]*$/.test(facts.subject) && facts.subject.length <= MAX_SUBJECT,
       'the log gets a short printable subject',
     );
-    promise(/^(-?\d+|\(\d+ bytes\))$/.test(facts.serial), 'a serial is a number');
-    promise(facts.notAfter instanceof Date && !Number.isNaN(facts.notAfter.getTime()), 'a date is one');
+    invariant(/^(-?\d+|\(\d+ bytes\))$/.test(facts.serial), 'a serial is a number');
+    invariant(facts.notAfter instanceof Date && !Number.isNaN(facts.notAfter.getTime()), 'a date is one');
   }
   if (identity === null) return;
   const { cn, uri, dns, email } = identity.names;
-  promise(
+  invariant(
     [cn ?? '', ...uri, ...dns, ...email].every((name) => !name.includes('\0')),
     'no name holds a NUL',
   );
@@ -78,7 +78,7 @@ function checkAgainstOpenSsl(der: Buffer, dns: readonly string[]): void {
   const text = alternativeNamesOf(der);
   if (text === undefined) return;
   const plain = dns.filter((name) => /^[a-z0-9.-]+$/.test(name));
-  promise(
+  invariant(
     plain.every((name) => text.includes(`DNS:${name}`)),
     'OpenSSL sees the same alternative names',
   );
@@ -96,12 +96,12 @@ function checkList(der: Buffer): void {
   const list = unlessRefused(() => readRevocationList(der));
   if (list === null) return;
   const entries = unlessRefused(() => [...list.revoked.entries()]) ?? [];
-  promise(
+  invariant(
     entries.every(({ serial }) => list.revoked.has(serial.toString(16))),
     'a list knows the serials that it holds',
   );
   const dates = [list.lastUpdate, ...entries.map(({ date }) => date)];
-  promise(
+  invariant(
     dates.every((date) => !Number.isNaN(date.getTime())),
     'a date is one',
   );

@@ -6,7 +6,7 @@ import { runToEnd } from '../../src/base/steps.ts';
 import { parseBoolean } from '../../src/config/units.ts';
 import { labelOf, TlsHosts } from '../../src/tls/hosts.ts';
 import type { ServerName, TlsMaterial } from '../../src/tls/types.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 import { filesOf, loaded, NEXT_FILE } from './rules.ts';
 
 const HOSTS_FILE = '/etc/gate/pg_hosts.conf';
@@ -32,7 +32,7 @@ export function hostsTarget(): Target {
       if (read === null) return;
       for (const { certFile, keyFile, caFile } of read.records) {
         const paths = [certFile, keyFile, caFile].filter((path) => path !== '');
-        promise(
+        invariant(
           paths.every((path) => path.startsWith('/')),
           'a path is absolute',
         );
@@ -63,24 +63,24 @@ function checkChoices(records: readonly HostRecord[]): void {
   const seen = new Set<string>();
   for (const [index, { hosts: names }] of records.entries()) {
     if (names.kind !== 'names') {
-      promise(index === indexOf(names.kind), 'a keyword stands once');
+      invariant(index === indexOf(names.kind), 'a keyword stands once');
       continue;
     }
     for (const name of names.names) {
       const folded = foldHostName(name);
-      promise(!seen.has(folded), 'a name stands once');
+      invariant(!seen.has(folded), 'a name stands once');
       seen.add(folded);
       const expected = name === '' ? standard : index;
-      promise(lineFor({ kind: 'named', name }) === expected, 'a name leads to its line');
-      promise(lineFor({ kind: 'named', name: folded }) === expected, 'whatever the case of its letters');
+      invariant(lineFor({ kind: 'named', name }) === expected, 'a name leads to its line');
+      invariant(lineFor({ kind: 'named', name: folded }) === expected, 'whatever the case of its letters');
       if (!seen.has(`${folded}.`) && !records.some(({ hosts: each }) => hasName(each, `${folded}.`)))
-        promise(lineFor({ kind: 'named', name: `${name}.` }) === standard, 'a dot more is another name');
+        invariant(lineFor({ kind: 'named', name: `${name}.` }) === standard, 'a dot more is another name');
     }
   }
   const withoutName = indexOf('no-sni');
-  promise(lineFor({ kind: 'none' }) === (withoutName === -1 ? standard : withoutName), 'no name');
-  promise(lineFor({ kind: 'malformed' }) === -1, 'what cannot be read leads nowhere');
-  promise(lineFor({ kind: 'unreadable' }) === -1, 'what is no ClientHello leads nowhere');
+  invariant(lineFor({ kind: 'none' }) === (withoutName === -1 ? standard : withoutName), 'no name');
+  invariant(lineFor({ kind: 'malformed' }) === -1, 'what cannot be read leads nowhere');
+  invariant(lineFor({ kind: 'unreadable' }) === -1, 'what is no ClientHello leads nowhere');
 }
 
 function hasName(names: HostRecord['hosts'], folded: string): boolean {

@@ -30,7 +30,7 @@ import {
   type Message,
 } from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const DEMANDS: readonly UpstreamDemand[] = ['none', 'password', 'md5', 'scram-sha-256'];
 /** What the client has sent when the login begins, and whether it has closed then. */
@@ -99,27 +99,27 @@ export function loginTarget(): Target {
       const { sent, written, authenticated, rest, keys } = await loggedIn(said, pattern, demand, client);
       const messages = decodeMessages(Buffer.concat(sent));
       const relayed = asUpstreamSaidIt(messages, keys);
-      promise(
+      invariant(
         said.subarray(0, relayed.length).equals(relayed),
         'what the client gets is what the upstream sent, but for its keys',
       );
-      promise(messages.length === sent.length, 'the client gets whole messages');
+      invariant(messages.length === sent.length, 'the client gets whole messages');
       const wanting = messages.filter(
         ({ type, body }) => type === 'R' && code(body) !== 0 && code(body) !== 12,
       );
       const answers = written.subarray(STARTUP.length);
       const owed = client === CLIENTS[0] ? wanting.length : 0;
-      promise(written.subarray(0, STARTUP.length).equals(STARTUP), 'the upstream gets the startup first');
-      promise(
+      invariant(written.subarray(0, STARTUP.length).equals(STARTUP), 'the upstream gets the startup first');
+      invariant(
         answers.equals(Buffer.concat(Array<Buffer>(owed).fill(ANSWER))),
         () => `${wanting.length} requests, and the upstream got ${answers.toString('latin1')}`,
       );
       const admission = messages.findIndex(({ type, body }) => type === 'R' && body.readInt32BE(0) === 0);
-      promise(authenticated === (admission === -1 ? 0 : 1), 'AuthenticationOk counts once');
+      invariant(authenticated === (admission === -1 ? 0 : 1), 'AuthenticationOk counts once');
       if (admission !== -1 && demand !== 'none') {
-        promise(owed === wanting.length, 'let in without an answer');
+        invariant(owed === wanting.length, 'let in without an answer');
         const proof = messages.slice(0, admission).filter(({ type }) => type === 'R');
-        promise(
+        invariant(
           satisfies(
             proof.map(({ body }) => body),
             demand,
@@ -128,12 +128,12 @@ export function loginTarget(): Target {
         );
       }
       if (rest === null) return;
-      promise(
+      invariant(
         admission !== -1 && messages.at(-1)?.type === 'Z',
         'a login ends with ReadyForQuery after AuthenticationOk',
       );
       // What lies in later pieces stays with the kernel; what came with the end belongs to the client.
-      promise(
+      invariant(
         said.subarray(relayed.length, relayed.length + rest.length).equals(rest),
         'nothing is lost after it',
       );
@@ -161,12 +161,12 @@ function asUpstreamSaidIt(messages: readonly Message[], keys: readonly CancelKey
   let given = 0;
   const said = messages.map(({ type, body }) => {
     if (type !== 'K') return message(type, body);
-    promise(body.equals(Buffer.concat([int32(OUR_KEY.pid), OUR_KEY.key])), 'the client gets our key');
+    invariant(body.equals(Buffer.concat([int32(OUR_KEY.pid), OUR_KEY.key])), 'the client gets our key');
     const theirs = keys[given++];
-    promise(theirs !== undefined, 'a key for each of theirs');
+    invariant(theirs !== undefined, 'a key for each of theirs');
     return backendKeyData(theirs.pid, theirs.key);
   });
-  promise(given === keys.length, 'each of their keys is replaced');
+  invariant(given === keys.length, 'each of their keys is replaced');
   return Buffer.concat(said);
 }
 
@@ -239,7 +239,7 @@ async function loggedIn(
   try {
     const result = await login;
     if (result !== 'settings-refused') return outcome(result.rest);
-    promise(authenticated === 0, 'the client does not know of a login that is made again');
+    invariant(authenticated === 0, 'the client does not know of a login that is made again');
     return outcome(null);
   } catch (error) {
     if (error instanceof GatehouseError) return outcome(null);

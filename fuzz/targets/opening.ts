@@ -16,7 +16,7 @@ import {
   startupMessage,
 } from '../../test/support/peers/messages.ts';
 import { Draws, pieces } from '../draws.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const STARTUP = startupMessage({ user: 'alice', database: 'app' });
 
@@ -42,8 +42,8 @@ export function openingTarget(): Target {
       const { openings, left } = await readAll(bytes, pattern);
       const expected = expectedOpenings(bytes);
       const [got, wanted] = [describe(openings), describe(expected.openings)];
-      promise(got === wanted, () => `read ${got}, there was ${wanted}`);
-      promise(
+      invariant(got === wanted, () => `read ${got}, there was ${wanted}`);
+      invariant(
         left.equals(bytes.subarray(expected.taken)),
         'what was not asked for is not all there any more',
       );

@@ -7,7 +7,7 @@ import { formatScramSecret, parseSecret, type ScramSecret } from '../../src/auth
 import { parseUserlist, userlistLine } from '../../src/auth/userlist.ts';
 import { fromBytes } from '../../src/base/bytestring.ts';
 import { GatehouseError } from '../../src/base/errors.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const SECRET: ScramSecret = {
   iterations: 4_096,
@@ -30,13 +30,16 @@ export function userlistTarget(): Target {
       const { secrets, problems, warnings } = parseUserlist(fromBytes(input), '/f');
       const lines = fromBytes(input).split('\n').length;
       for (const { line } of [...problems, ...warnings]) {
-        promise(line !== null && line >= 1 && line <= lines, 'each problem has a line of the file');
+        invariant(line !== null && line >= 1 && line <= lines, 'each problem has a line of the file');
       }
       for (const [user, secret] of secrets) {
-        promise(user !== '' && user.length <= 63, 'names are those of a role');
+        invariant(user !== '' && user.length <= 63, 'names are those of a role');
         if (secret.kind !== 'plain') continue;
         const again = parseUserlist(userlistLine(user, secret.password), '/f').secrets.get(user);
-        promise(again?.kind === 'plain' && again.password === secret.password, 'what is written reads back');
+        invariant(
+          again?.kind === 'plain' && again.password === secret.password,
+          'what is written reads back',
+        );
       }
     },
   };
@@ -63,7 +66,7 @@ export function scramTarget(): Target {
         else client(one, two, input[0] === 1);
       } catch (error) {
         if (!(error instanceof GatehouseError)) throw error;
-        promise((error.reply ?? '').length < 300, 'no reply grows with the message');
+        invariant((error.reply ?? '').length < 300, 'no reply grows with the message');
       }
       parseSecret(one);
     },
@@ -75,15 +78,15 @@ function client(first: string, final: string, binds: boolean): void {
   const server = new ScramServer(SECRET, channel, { doomed: false, serverNonce: 'server' });
   server.select(binds ? `${SCRAM}-PLUS` : SCRAM);
   server.first(first);
-  promise(server.final(final).kind === 'wrong', 'nobody can prove a key that nobody knows');
+  invariant(server.final(final).kind === 'wrong', 'nobody can prove a key that nobody knows');
 }
 
 function upstream(first: string, final: string): void {
   const exchange = new ScramClient('client');
   exchange.first();
   const { salt, iterations } = exchange.challenge(first);
-  promise(iterations >= 1 && iterations <= 100_000, 'iterations are bounded');
-  promise(salt.length > 0 && salt.length <= 512, 'salts are bounded');
+  invariant(iterations >= 1 && iterations <= 100_000, 'iterations are bounded');
+  invariant(salt.length > 0 && salt.length <= 512, 'salts are bounded');
   exchange.proof({ clientKey: Buffer.alloc(32, 5), serverKey: Buffer.alloc(32, 6) });
   let isTrusted = true;
   try {
@@ -92,5 +95,5 @@ function upstream(first: string, final: string): void {
     if (!(error instanceof GatehouseError)) throw error;
     isTrusted = false;
   }
-  promise(!isTrusted, 'no upstream can prove a key that nobody knows');
+  invariant(!isTrusted, 'no upstream can prove a key that nobody knows');
 }

@@ -3,7 +3,7 @@
 
 import { fromBytes } from '../../src/base/bytestring.ts';
 import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 
 /** Between pattern and subject. */
 const SUBJECT = '\0';
@@ -35,15 +35,15 @@ export function patternTarget(): Target {
       try {
         pattern = compilePattern(source);
       } catch (error) {
-        if (error instanceof PatternError) return promise(error.message !== '', 'a refusal says why');
+        if (error instanceof PatternError) return invariant(error.message !== '', 'a refusal says why');
         throw error;
       }
       for (const subject of ['', ...subjects]) {
         const match = pattern.exec(subject);
-        promise(pattern.test(subject) === (match !== null), 'test and exec agree');
+        invariant(pattern.test(subject) === (match !== null), 'test and exec agree');
         if (match === null) continue;
-        promise(match.groups.length === pattern.groupCount, 'every group is there');
-        promise(
+        invariant(match.groups.length === pattern.groupCount, 'every group is there');
+        invariant(
           match.groups.every((group) => group === null || subject.includes(group)),
           'a capture lies in the subject',
         );

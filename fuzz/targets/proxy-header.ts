@@ -8,7 +8,7 @@ import {
 } from '../../src/protocol/proxy-header.ts';
 import { clientAddress } from '../../src/rules/address.ts';
 import { ipv6Pair, proxyHeader, proxyLine, tlv } from '../../test/support/peers/proxy-header.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 export function proxyHeaderTarget(): Target {
   return {
@@ -50,25 +50,26 @@ export function proxyHeaderTarget(): Target {
       )) {
         const part = readProxyHeader(bytes.subarray(0, length));
         const isSettled = part.state !== 'more';
-        promise(!isSettled || same(part, whole), 'what is said of a part holds for the whole');
-        if (whole.state === 'read') promise(isSettled === length >= end, 'a header is read at its last byte');
+        invariant(!isSettled || same(part, whole), 'what is said of a part holds for the whole');
+        if (whole.state === 'read')
+          invariant(isSettled === length >= end, 'a header is read at its last byte');
       }
       if (whole.state !== 'read') return;
       const after = Buffer.concat([bytes.subarray(0, end), Buffer.from(bytes.subarray(0, 64))]);
-      promise(same(readProxyHeader(after), whole), 'what comes after it makes no difference');
+      invariant(same(readProxyHeader(after), whole), 'what comes after it makes no difference');
     },
   };
 }
 
 function checkResult(result: ProxyHeaderResult, available: number): void {
   if (result.state === 'more')
-    return promise(available < MAX_PROXY_HEADER_LENGTH, 'it is decided in 4,096 bytes');
+    return invariant(available < MAX_PROXY_HEADER_LENGTH, 'it is decided in 4,096 bytes');
   if (result.state !== 'read') return;
   const { header } = result;
-  promise(header.length <= Math.min(available, MAX_PROXY_HEADER_LENGTH), 'no more bytes than there are');
+  invariant(header.length <= Math.min(available, MAX_PROXY_HEADER_LENGTH), 'no more bytes than there are');
   if (header.kind === 'local') return;
-  promise(clientAddress(header.address) !== null, 'the rules read the address that it declares');
-  promise(Number.isInteger(header.port) && header.port >= 0 && header.port <= 65_535, 'a port is a port');
+  invariant(clientAddress(header.address) !== null, 'the rules read the address that it declares');
+  invariant(Number.isInteger(header.port) && header.port >= 0 && header.port <= 65_535, 'a port is a port');
 }
 
 function same(a: ProxyHeaderResult, b: ProxyHeaderResult): boolean {

@@ -16,7 +16,7 @@ import type {
   Verdict,
 } from '../../src/rules/types.ts';
 import { factsOf, HBA_FILE, IDENT_FILE, memoryFiles, rolesOf } from '../../test/support/oracles/rules.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 
 const ROLES = rolesOf({ app: ['alice', 'ops'], ops: ['bob'] });
 const FILES = [HBA_FILE, '/etc/gate/extra.conf', '/etc/gate/more/one.conf', '/etc/gate/lists/users'] as const;
@@ -96,11 +96,11 @@ export function identTarget(): Target {
         const verdict = decide({ hba, ident: maps, roles: ROLES }, facts);
         if (verdict.kind !== 'admit') continue;
         const { mapRecord } = verdict;
-        promise(
+        invariant(
           mapRecord !== null && maps.records.includes(mapRecord) && mapRecord.map === 'm',
           'a line of the map maps',
         );
-        promise(facts.certificate?.cn !== null && facts.certificate !== null, 'only a name can be mapped');
+        invariant(facts.certificate?.cn !== null && facts.certificate !== null, 'only a name can be mapped');
       }
     },
   };
@@ -127,9 +127,9 @@ export function loaded<T>(load: () => T): T | null {
     return load();
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    promise(error.problems.length > 0, 'a refusal gives its reasons');
+    invariant(error.problems.length > 0, 'a refusal gives its reasons');
     for (const { file, line, message } of error.problems) {
-      promise(
+      invariant(
         file.startsWith('/etc/gate/') && (line === null || line >= 1) && message !== '',
         'a reason has its place',
       );
@@ -156,34 +156,37 @@ function verdictOf(hba: HbaRules, facts: Facts): Exclude<Verdict, { kind: 'look-
 
 function checkVerdict(rules: HbaRules, facts: Facts, verdict: Exclude<Verdict, { kind: 'look-up' }>): void {
   if (verdict.kind === 'refuse') {
-    promise(verdict.sqlstate.length === 5 && verdict.message !== '', 'a refusal says why');
+    invariant(verdict.sqlstate.length === 5 && verdict.message !== '', 'a refusal says why');
     return;
   }
   const { record } = verdict;
-  promise(rules.records.includes(record), 'a line admits');
+  invariant(rules.records.includes(record), 'a line admits');
   checkAdmission(record, facts, verdict);
 }
 
 /** What no line may ever admit, whatever it says. */
 function checkAdmission(record: HbaRecord, facts: Facts, { demand, mapRecord }: Admission): void {
   const { type, method, clientCert, clientName, databases, address } = record;
-  promise(type !== 'local' && type !== 'hostgssenc', 'no line for another kind of connection');
-  promise(type !== 'hostssl' || facts.tls, 'hostssl is for TLS');
-  promise(type !== 'hostnossl' || !facts.tls, 'hostnossl is for the others');
-  promise(method !== 'reject' && method !== 'peer', 'the method lets somebody in');
-  promise(clientCert === 'off' || facts.certificate !== null, 'a line that wants a certificate gets one');
-  promise(clientCert === 'off' || facts.hasRootCertificates, 'and somebody could check it');
-  promise(method !== 'cert' || clientCert === 'verify-full', 'cert compares the name');
+  invariant(type !== 'local' && type !== 'hostgssenc', 'no line for another kind of connection');
+  invariant(type !== 'hostssl' || facts.tls, 'hostssl is for TLS');
+  invariant(type !== 'hostnossl' || !facts.tls, 'hostnossl is for the others');
+  invariant(method !== 'reject' && method !== 'peer', 'the method lets somebody in');
+  invariant(clientCert === 'off' || facts.certificate !== null, 'a line that wants a certificate gets one');
+  invariant(clientCert === 'off' || facts.hasRootCertificates, 'and somebody could check it');
+  invariant(method !== 'cert' || clientCert === 'verify-full', 'cert compares the name');
   if (clientCert === 'verify-full' && mapRecord === null && (clientName === 'CN' || clientName === 'DN')) {
-    promise(facts.certificate?.[clientName === 'CN' ? 'cn' : 'dn'] === facts.user, 'the name is the user');
+    invariant(facts.certificate?.[clientName === 'CN' ? 'cn' : 'dn'] === facts.user, 'the name is the user');
   }
   if (facts.replication === 'physical') {
-    promise(
+    invariant(
       databases.some(({ kind }) => kind === 'replication'),
       'a base backup needs the keyword',
     );
   }
-  promise(address?.kind !== 'mask' || address.address.family === facts.address.family, 'families are equal');
+  invariant(
+    address?.kind !== 'mask' || address.address.family === facts.address.family,
+    'families are equal',
+  );
   const expected = method === 'trust' || method === 'cert' ? 'none' : method;
-  promise(demand === expected, 'what the upstream must ask for is what the line says');
+  invariant(demand === expected, 'what the upstream must ask for is what the line says');
 }

@@ -6,7 +6,7 @@ import { isLoopback } from '../../src/config/hosts.ts';
 import { schema } from '../../src/config/schema.ts';
 import { LoadError } from '../../src/base/problems.ts';
 import type { FileSystem } from '../../src/rules/types.ts';
-import { promise, tokens, type Target } from '../target.ts';
+import { invariant, tokens, type Target } from '../target.ts';
 
 const FILE = '/etc/gate/gatehouse.yaml';
 
@@ -31,24 +31,24 @@ export function settingsTarget(): Target {
       const fs = fileSystemOf(input);
       try {
         const settings = loadSettings(FILE, fs);
-        promise(settings.port >= 0 && settings.port <= 65_535, 'a port is one');
-        promise(settings.workers >= 1 && Number.isInteger(settings.workers), 'a number of workers is one');
-        promise(
+        invariant(settings.port >= 0 && settings.port <= 65_535, 'a port is one');
+        invariant(settings.workers >= 1 && Number.isInteger(settings.workers), 'a number of workers is one');
+        invariant(
           [settings.hba_file, settings.ident_file].every((path) => path.startsWith('/')),
           'paths are absolute',
         );
         const { host, allow_remote: allowRemote } = settings.upstream;
-        promise(
+        invariant(
           allowRemote || host.startsWith('/') || isLoopback(host),
           'what is decrypted stays on this machine',
         );
       } catch (error) {
         if (!(error instanceof LoadError)) throw error;
         const lines = fromBytes(input).split(/\r\n?|\n/).length;
-        promise(error.problems.length > 0, 'a refusal gives its reasons');
+        invariant(error.problems.length > 0, 'a refusal gives its reasons');
         for (const { file, line, message } of error.problems) {
-          promise(file === FILE && message !== '', 'a reason names the file');
-          promise(line === null || (line >= 1 && line <= lines), () => `line ${line} of ${lines}`);
+          invariant(file === FILE && message !== '', 'a reason names the file');
+          invariant(line === null || (line >= 1 && line <= lines), () => `line ${line} of ${lines}`);
         }
       }
     },

@@ -17,7 +17,7 @@ import {
   startupMessage,
   type Parameters,
 } from '../../test/support/peers/messages.ts';
-import { promise, type Target } from '../target.ts';
+import { invariant, type Target } from '../target.ts';
 
 const VERSION_BYTES = 4;
 const LENGTH_BYTES = 4;
@@ -81,9 +81,9 @@ export function startupTarget(): Target {
         if (error instanceof GatehouseError) return;
         throw error;
       }
-      promise(request.user.length >= 1 && request.user.length <= 63, 'a user name of 1 to 63 bytes');
-      promise(request.database.length <= 63, 'a database name of 63 bytes at most');
-      promise(
+      invariant(request.user.length >= 1 && request.user.length <= 63, 'a user name of 1 to 63 bytes');
+      invariant(request.database.length <= 63, 'a database name of 63 bytes at most');
+      invariant(
         (request.database === '') === (request.replication === 'physical'),
         'no database: a physical standby',
       );
@@ -97,11 +97,11 @@ export function startupTarget(): Target {
 function checkNegotiation(request: StartupRequest, sent: Buffer): void {
   const isNegotiated = request.minorVersion > 2 || request.protocolOptions.length > 0;
   if (!isNegotiated)
-    return promise(sent.length === 0, 'nothing is sent to a client that asks for nothing new');
+    return invariant(sent.length === 0, 'nothing is sent to a client that asks for nothing new');
   const [message, ...more] = decodeMessages(sent);
-  promise(message !== undefined && more.length === 0, 'one NegotiateProtocolVersion');
+  invariant(message !== undefined && more.length === 0, 'one NegotiateProtocolVersion');
   const { newest, options } = decodeNegotiateProtocolVersion(message);
-  promise(
+  invariant(
     newest === ((3 << 16) | Math.min(request.minorVersion, 2)) &&
       options.length === request.protocolOptions.length,
     'it names the version asked for, at most 3.2, and every option',
@@ -110,19 +110,19 @@ function checkNegotiation(request: StartupRequest, sent: Buffer): void {
 
 function checkForwarded(request: StartupRequest): void {
   const packet = encodeStartupMessage(request);
-  promise(
+  invariant(
     packet.length <= MAX_STARTUP_PACKET_LENGTH,
     'the upstream takes no longer packet than the client may send',
   );
-  promise(packet.readInt32BE(0) === packet.length, "the packet's length is its length");
+  invariant(packet.readInt32BE(0) === packet.length, "the packet's length is its length");
   const again = acceptStartup(packet.readInt32BE(4), packet.subarray(8), () =>
-    promise(false, 'the upstream is asked for 3.0 and for no option'),
+    invariant(false, 'the upstream is asked for 3.0 and for no option'),
   );
   for (const key of ['user', 'database', 'replication', 'applicationName'] as const) {
-    promise(again[key] === request[key], `the upstream reads the same ${key}`);
+    invariant(again[key] === request[key], `the upstream reads the same ${key}`);
   }
   for (const name of ['user', 'database']) {
-    promise(
+    invariant(
       (again.parameters.get(name)?.length ?? 0) <= 63,
       `the upstream gets a ${name} of 63 bytes at most`,
     );
@@ -130,7 +130,7 @@ function checkForwarded(request: StartupRequest): void {
   for (const [name, value] of request.parameters) {
     // The names that were judged are compared above; a standby's database is judged by nobody.
     if (name === 'user' || name === 'database') continue;
-    promise(again.parameters.get(name) === value, 'the upstream reads the same parameters');
+    invariant(again.parameters.get(name) === value, 'the upstream reads the same parameters');
   }
 }
 
@@ -145,26 +145,26 @@ function checkFiltered(request: StartupRequest): void {
     sent = upstreamStartup(request, { upstream } as unknown as Settings, client, true);
   } catch (error) {
     const isRefusal = error instanceof GatehouseError && error.code === 'identity-setting-unclear';
-    promise(isRefusal, 'refused where it cannot be told, and never in another way');
+    invariant(isRefusal, 'refused where it cannot be told, and never in another way');
     const text = (request.parameters.get('options') ?? '').toLowerCase();
-    return promise(
+    return invariant(
       text.replaceAll('\\', '').replaceAll('-', '_').includes('g_h.'),
       'and not without a cause',
     );
   }
-  promise(sent.packet.length <= MAX_STARTUP_PACKET_LENGTH, 'no longer than the upstream takes');
+  invariant(sent.packet.length <= MAX_STARTUP_PACKET_LENGTH, 'no longer than the upstream takes');
   const { parameters } = acceptStartup(sent.packet.readInt32BE(4), sent.packet.subarray(8), () => undefined);
   const under = [...parameters.keys()].filter((name) => isOurs(name));
-  promise(
+  invariant(
     under.every((name) => sent.added.includes(name)),
     () => `under the prefix: ${under.join()}`,
   );
   const [before, after] = [request.parameters.get('options') ?? '', parameters.get('options') ?? ''];
   for (const hasEscapes of [true, false]) {
     const names = settingsOf(after, hasEscapes);
-    promise(!names.some(isOurs), () => `${JSON.stringify(after)} still sets ${names.join()}`);
+    invariant(!names.some(isOurs), () => `${JSON.stringify(after)} still sets ${names.join()}`);
   }
-  promise(
+  invariant(
     settingsOf(before, true)
       .filter((setting) => !isOurs(setting))
       .join('\0') === settingsOf(after, true).join('\0'),
@@ -172,7 +172,7 @@ function checkFiltered(request: StartupRequest): void {
   );
   const name = parameters.get('application_name') ?? '';
   const isLong = request.replication === 'physical' || sent.leftOut.includes('application_name');
-  promise(isLong || (name.length <= 63 && name.endsWith(' - [::1]:5')), () => `application_name ${name}`);
+  invariant(isLong || (name.length <= 63 && name.endsWith(' - [::1]:5')), () => `application_name ${name}`);
 }
 
 function isOurs(setting: string): boolean {
