@@ -385,8 +385,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'rules/usermap.ts',
     removes: 'the literal comparison of a mapped name',
-    from: 'return expanded === subject.facts.user ?',
-    to: "return expanded === subject.facts.user || expanded === 'all' ?",
+    from: 'return expanded === applicant.facts.user ?',
+    to: "return expanded === applicant.facts.user || expanded === 'all' ?",
     tests: ['rules/rule-tables-decide-as-they-say.test.ts'],
   },
   {

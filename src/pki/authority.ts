@@ -26,9 +26,9 @@ import {
   time,
 } from '../x509/encode.ts';
 import { encodeAltNames, encodeName } from './names.ts';
-import type { AltName, Subject } from './names.ts';
+import type { AltName, SubjectName } from './names.ts';
 
-export type { AltName, Subject } from './names.ts';
+export type { AltName, SubjectName } from './names.ts';
 
 export type KeyType = 'ec' | 'rsa' | 'ed25519';
 
@@ -51,7 +51,7 @@ export interface Validity {
 }
 
 export interface CertificateRequest extends Validity {
-  readonly subject: Subject;
+  readonly subject: SubjectName;
   readonly altNames?: readonly AltName[];
   /** Empty = no extended key usage extension: any purpose. */
   readonly purposes: readonly Purpose[];
@@ -63,7 +63,7 @@ export interface CertificateRequest extends Validity {
 }
 
 export interface AuthorityRequest extends Validity {
-  readonly subject: Subject;
+  readonly subject: SubjectName;
   readonly keyType?: KeyType;
   readonly serial?: bigint;
 }

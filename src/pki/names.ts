@@ -26,10 +26,10 @@ export interface SubjectAttribute {
 }
 
 /** A subject: a string is its one common name; a list is its RDNs in certificate order. */
-export type Subject = string | readonly (SubjectAttribute | readonly SubjectAttribute[])[];
+export type SubjectName = string | readonly (SubjectAttribute | readonly SubjectAttribute[])[];
 
 /** The DER of a Name. Throws RangeError for an unknown attribute type. */
-export function encodeName(subject: Subject): Buffer {
+export function encodeName(subject: SubjectName): Buffer {
   const rdns = typeof subject === 'string' ? [{ type: 'CN', value: subject }] : subject;
   return sequence(...rdns.map((rdn) => setOf((isList(rdn) ? rdn : [rdn]).map(encodeAttribute))));
 }

@@ -6,7 +6,7 @@ import type { CertificateNames } from '../x509/types.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { fixedAnswer, type Code } from '../base/codes.ts';
 import type { Steps } from '../base/steps.ts';
-import type { Subject } from './match.ts';
+import type { Applicant } from './match.ts';
 import { never } from './never.ts';
 import { failedMessage, matchedDetail, rejectMessage } from './texts.ts';
 import type {
@@ -28,9 +28,9 @@ const MAX_NOTES = 8;
 export function* authenticate(
   record: HbaRecord,
   ident: IdentMaps,
-  subject: Subject,
+  applicant: Applicant,
 ): Steps<Admission | Refusal | LookUp> {
-  const { facts } = subject;
+  const { facts } = applicant;
   if (record.clientCert !== 'off') {
     // Before the method, so also for reject (semantics §6.1).
     if (!facts.hasRootCertificates) {
@@ -48,9 +48,9 @@ export function* authenticate(
       // Stands on local records only, which never match; were one to match, it must not admit.
       return refuse(record, 'hba-reject', failedMessage('peer', facts.user));
     case 'trust':
-      return yield* checkName(record, ident, subject, null);
+      return yield* checkName(record, ident, applicant, null);
     case 'cert':
-      return yield* checkName(record, ident, subject, facts.certificate?.dn ?? null);
+      return yield* checkName(record, ident, applicant, facts.certificate?.dn ?? null);
     case 'password':
     case 'md5':
     case 'scram-sha-256':
@@ -58,7 +58,7 @@ export function* authenticate(
     case 'pam':
     case 'radius':
     case 'bsd':
-      return yield* checkName(record, ident, subject, facts.user);
+      return yield* checkName(record, ident, applicant, facts.user);
     case 'gss':
     case 'sspi':
     case 'oauth':
@@ -105,16 +105,17 @@ export function demandOf(method: Method): UpstreamDemand | null {
 function* checkName(
   record: HbaRecord,
   ident: IdentMaps,
-  subject: Subject,
+  applicant: Applicant,
   identity: ByteString | null,
 ): Steps<Admission | Refusal | LookUp> {
   const demand = demandOf(record.method);
   // SECURITY: a method without a demand admits nobody, by whatever way it came here.
-  if (demand === null) return refuse(record, 'hba-reject', failedMessage(record.method, subject.facts.user));
+  if (demand === null)
+    return refuse(record, 'hba-reject', failedMessage(record.method, applicant.facts.user));
   if (record.clientCert !== 'verify-full') {
     return { kind: 'admit', record, demand, identity, mapRecord: null };
   }
-  const { user, certificate } = subject.facts;
+  const { user, certificate } = applicant.facts;
   const failure = failedMessage(record.method, user);
   const names = certificate === null ? [] : namesOf(certificate, record.clientName);
   const [firstName] = names;
@@ -124,7 +125,7 @@ function* checkName(
   }
   // A certificate without a subject is known by its name.
   const certIdentity = record.method === 'cert' ? identity || firstName : null;
-  const found = yield* findMapping(record, names, ident, subject);
+  const found = yield* findMapping(record, names, ident, applicant);
   if (found.kind === 'match') {
     return { kind: 'admit', record, demand, identity: certIdentity ?? identity, mapRecord: found.record };
   }
@@ -148,13 +149,13 @@ function* findMapping(
   record: HbaRecord,
   names: readonly ByteString[],
   ident: IdentMaps,
-  subject: Subject,
+  applicant: Applicant,
 ): Steps<Found> {
   const notes: ByteString[] = [];
   let open: Found | null = null;
   const lines = record.map === null ? [] : linesOfMap(record.map, ident);
   for (const name of names) {
-    const mapping = yield* checkUserMap(record.map, lines, name, subject);
+    const mapping = yield* checkUserMap(record.map, lines, name, applicant);
     if (mapping.kind === 'match') return mapping;
     if (mapping.kind === 'unknown') {
       open = mapping;

@@ -5,7 +5,7 @@ import { fromText, toText } from '../base/bytestring.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { runToEnd, type Steps } from '../base/steps.ts';
 import { authenticate, namesOf } from './authenticate.ts';
-import { matchRecord, Subject } from './match.ts';
+import { matchRecord, Applicant } from './match.ts';
 import { MAX_PRICE, TooExpensive } from './price.ts';
 import { hostNameDetail, noEntryMessage } from './texts.ts';
 import type { Facts, HbaRecord, Refusal, RuleBook, Verdict } from './types.ts';
@@ -20,13 +20,13 @@ export function decide(book: RuleBook, facts: Facts): Verdict {
 
 /** The same decision as work that may be interrupted, for the thread that relays sessions. */
 export function* decisionSteps(book: RuleBook, facts: Facts): Steps<Verdict> {
-  const subject = new Subject(facts, book, MAX_PRICE);
+  const applicant = new Applicant(facts, book, MAX_PRICE);
   let deciding: HbaRecord | null = null;
   try {
     for (const record of book.hba.records) {
-      subject.price.line();
-      if (subject.price.pauseIsDue()) yield;
-      const outcome = matchRecord(record, subject);
+      applicant.price.line();
+      if (applicant.price.pauseIsDue()) yield;
+      const outcome = matchRecord(record, applicant);
       switch (outcome) {
         case 'type':
         case 'address':
@@ -39,7 +39,7 @@ export function* decisionSteps(book: RuleBook, facts: Facts): Steps<Verdict> {
           return { kind: 'look-up', want: outcome };
         case 'match':
           deciding = record;
-          return yield* authenticate(record, book.ident, subject);
+          return yield* authenticate(record, book.ident, applicant);
       }
     }
   } catch (error) {

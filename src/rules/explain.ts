@@ -5,7 +5,7 @@ import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { formatAddressSpec } from './address.ts';
 import { decide } from './decide.ts';
-import { hostNameMatches, matchRecord, Subject } from './match.ts';
+import { hostNameMatches, matchRecord, Applicant } from './match.ts';
 import { never } from './never.ts';
 import { linesOfMap } from './usermap.ts';
 import type { DatabaseSpec, Facts, HbaRecord, Place, RuleBook, UserSpec, Verdict } from './types.ts';
@@ -29,15 +29,15 @@ export interface Explanation {
 /** Decides as `decide` does, and says for each record before the decision why it was passed over. */
 export function explain(book: RuleBook, facts: Facts): Explanation {
   const verdict = decide(book, facts);
-  const subject = new Subject(facts, book, Infinity);
+  const applicant = new Applicant(facts, book, Infinity);
   const considered: Considered[] = [];
   for (const record of book.hba.records) {
-    const why = describeMismatch(record, subject);
+    const why = describeMismatch(record, applicant);
     if (why === null) break;
     considered.push({ file: record.file, line: record.line, why });
   }
-  const asks = subject.asksMembership || asksByMap(book, verdict);
-  return { verdict, considered, memberships: asks ? [...subject.memberships()].toSorted() : null };
+  const asks = applicant.asksMembership || asksByMap(book, verdict);
+  return { verdict, considered, memberships: asks ? [...applicant.memberships()].toSorted() : null };
 }
 
 /** Whether the map of the deciding line has a `+role`. */
@@ -58,11 +58,11 @@ export function explainMismatch(
   facts: Facts,
   book: Pick<RuleBook, 'roles' | 'catalog'>,
 ): string | null {
-  return describeMismatch(record, new Subject(facts, book, Infinity));
+  return describeMismatch(record, new Applicant(facts, book, Infinity));
 }
 
-function describeMismatch(record: HbaRecord, subject: Subject): string | null {
-  const outcome = matchRecord(record, subject);
+function describeMismatch(record: HbaRecord, applicant: Applicant): string | null {
+  const outcome = matchRecord(record, applicant);
   switch (outcome) {
     case 'match':
     case 'reverse':
@@ -72,11 +72,11 @@ function describeMismatch(record: HbaRecord, subject: Subject): string | null {
     case 'type':
       return describeType(record);
     case 'address':
-      return describeAddress(record, subject.facts);
+      return describeAddress(record, applicant.facts);
     case 'database':
-      return describeDatabase(record, subject.facts);
+      return describeDatabase(record, applicant.facts);
     case 'user':
-      return describeList('user', subject.facts.user, record.users);
+      return describeList('user', applicant.facts.user, record.users);
     default:
       return never(outcome);
   }

@@ -2,7 +2,7 @@
 // connection stands behind.
 
 import type { ByteString } from '../base/bytestring.ts';
-import { matchRecord, Subject } from './match.ts';
+import { matchRecord, Applicant } from './match.ts';
 import { demandOf } from './authenticate.ts';
 import { never } from './never.ts';
 import type { ConnectionType, Facts, HbaRecord, RuleBook } from './types.ts';
@@ -15,7 +15,7 @@ export function linesFor(
   book: RuleBook,
   { user, database }: { readonly user: ByteString; readonly database: ByteString },
 ): readonly HbaRecord[] {
-  const subject = new Subject({ ...SOMEBODY, user, database }, book, Infinity);
+  const applicant = new Applicant({ ...SOMEBODY, user, database }, book, Infinity);
   const found: HbaRecord[] = [];
   /** The kinds of connection that some line has not yet decided for every address. */
   const open = new Set<Kind>(['tls', 'clear']);
@@ -23,7 +23,7 @@ export function linesFor(
     const kinds = kindsOf(record.type).filter((kind) => open.has(kind));
     if (kinds.length === 0) continue;
     const anywhere: HbaRecord = { ...record, type: 'host', address: { kind: 'all' } };
-    const outcome = matchRecord(anywhere, subject);
+    const outcome = matchRecord(anywhere, applicant);
     if (outcome !== 'match' && outcome !== 'roles') continue;
     if (demandOf(record.method) !== null) found.push(record);
     if (outcome === 'match' && record.address?.kind === 'all') for (const kind of kinds) open.delete(kind);

@@ -24,7 +24,7 @@ export type Outcome = 'match' | 'type' | 'address' | 'database' | 'user' | 'reve
 export type Matches = boolean | null;
 
 /** The facts of one connection, with what is derived from them at most once. */
-export class Subject {
+export class Applicant {
   readonly facts: Facts;
   readonly price: Price;
   readonly #book: Pick<RuleBook, 'roles' | 'catalog'>;
@@ -66,33 +66,33 @@ export class Subject {
 }
 
 /** Compares a record with a connection, field by field. */
-export function matchRecord(record: HbaRecord, subject: Subject): Outcome {
-  if (!matchesType(record.type, subject.facts.tls)) return 'type';
-  const address = matchAddress(record, subject);
+export function matchRecord(record: HbaRecord, applicant: Applicant): Outcome {
+  if (!matchesType(record.type, applicant.facts.tls)) return 'type';
+  const address = matchAddress(record, applicant);
   if (address !== 'match') return address;
-  const database = matchesAnyDatabase(record, subject);
+  const database = matchesAnyDatabase(record, applicant);
   if (database === false) return 'database';
-  const user = matchesAnyUser(record, subject);
+  const user = matchesAnyUser(record, applicant);
   if (user === false) return 'user';
   // Only now: the catalogue is asked for a line that decides by it, and for no other.
   return database === null || user === null ? 'roles' : 'match';
 }
 
 // Loops rather than some(): they run for every record of every connection.
-function matchesAnyDatabase({ databases }: HbaRecord, subject: Subject): Matches {
+function matchesAnyDatabase({ databases }: HbaRecord, applicant: Applicant): Matches {
   let matches: Matches = false;
   for (const spec of databases) {
-    const found = matchesDatabase(spec, subject);
+    const found = matchesDatabase(spec, applicant);
     if (found === true) return true;
     if (found === null) matches = null;
   }
   return matches;
 }
 
-function matchesAnyUser({ users }: HbaRecord, subject: Subject): Matches {
+function matchesAnyUser({ users }: HbaRecord, applicant: Applicant): Matches {
   let matches: Matches = false;
   for (const spec of users) {
-    const found = matchesUser(spec, subject);
+    const found = matchesUser(spec, applicant);
     if (found === true) return true;
     if (found === null) matches = null;
   }
@@ -117,20 +117,23 @@ function matchesType(type: ConnectionType, tls: boolean): boolean {
   }
 }
 
-function matchAddress({ address }: HbaRecord, subject: Subject): 'match' | 'address' | 'reverse' | 'forward' {
+function matchAddress(
+  { address }: HbaRecord,
+  applicant: Applicant,
+): 'match' | 'address' | 'reverse' | 'forward' {
   switch (address?.kind) {
     case undefined:
       return 'address';
     case 'all':
       return 'match';
     case 'mask':
-      return isInRange(subject.facts.address, address.address, address.mask) ? 'match' : 'address';
+      return isInRange(applicant.facts.address, address.address, address.mask) ? 'match' : 'address';
     case 'samehost':
-      return isSameHost(subject.facts.address, subject.interfaces()) ? 'match' : 'address';
+      return isSameHost(applicant.facts.address, applicant.interfaces()) ? 'match' : 'address';
     case 'samenet':
-      return isSameNet(subject.facts.address, subject.interfaces()) ? 'match' : 'address';
+      return isSameNet(applicant.facts.address, applicant.interfaces()) ? 'match' : 'address';
     case 'name':
-      return matchHostName(address.name, subject.facts);
+      return matchHostName(address.name, applicant.facts);
     default:
       return never(address);
   }
@@ -162,8 +165,8 @@ function lowerAscii(text: ByteString): ByteString {
   return text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function matchesDatabase(spec: DatabaseSpec, subject: Subject): Matches {
-  const { database, user, replication } = subject.facts;
+function matchesDatabase(spec: DatabaseSpec, applicant: Applicant): Matches {
+  const { database, user, replication } = applicant.facts;
   // SECURITY: `all` and names never open the door to a base backup.
   if (replication === 'physical') return spec.kind === 'replication';
   switch (spec.kind) {
@@ -172,11 +175,11 @@ function matchesDatabase(spec: DatabaseSpec, subject: Subject): Matches {
     case 'sameuser':
       return database === user;
     case 'samerole':
-      return subject.isMemberOf(database);
+      return applicant.isMemberOf(database);
     case 'replication':
       return false;
     case 'pattern':
-      return subject.price.test(spec.pattern, database);
+      return applicant.price.test(spec.pattern, database);
     case 'name':
       return spec.name === database;
     default:
@@ -185,16 +188,16 @@ function matchesDatabase(spec: DatabaseSpec, subject: Subject): Matches {
 }
 
 /** One user token against the connection's user (semantics §5.7, §7.4). */
-export function matchesUser(spec: UserSpec, subject: Subject): Matches {
+export function matchesUser(spec: UserSpec, applicant: Applicant): Matches {
   switch (spec.kind) {
     case 'all':
       return true;
     case 'member':
-      return subject.isMemberOf(spec.role);
+      return applicant.isMemberOf(spec.role);
     case 'pattern':
-      return subject.price.test(spec.pattern, subject.facts.user);
+      return applicant.price.test(spec.pattern, applicant.facts.user);
     case 'name':
-      return spec.name === subject.facts.user;
+      return spec.name === applicant.facts.user;
     default:
       return never(spec);
   }

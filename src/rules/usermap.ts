@@ -4,7 +4,7 @@
 import type { ByteString } from '../base/bytestring.ts';
 import type { Steps } from '../base/steps.ts';
 import { matchesUser } from './match.ts';
-import type { Matches, Subject } from './match.ts';
+import type { Matches, Applicant } from './match.ts';
 import type { IdentMaps, IdentRecord } from './types.ts';
 
 /** The outcome for one name; `note` is PostgreSQL's log line. */
@@ -39,9 +39,9 @@ export function* checkUserMap(
   map: ByteString | null,
   lines: readonly IdentRecord[],
   name: ByteString,
-  subject: Subject,
+  applicant: Applicant,
 ): Steps<Mapping> {
-  const { user } = subject.facts;
+  const { user } = applicant.facts;
   if (map === null) {
     if (name === user) return { kind: 'match', record: null };
     return {
@@ -51,9 +51,9 @@ export function* checkUserMap(
   }
   let open: Mapping | null = null;
   for (const record of lines) {
-    subject.price.line();
-    if (subject.price.pauseIsDue()) yield;
-    const mapping = applyLine(record, name, subject);
+    applicant.price.line();
+    if (applicant.price.pauseIsDue()) yield;
+    const mapping = applyLine(record, name, applicant);
     // A later line may map the name whatever the catalogue says.
     if (mapping?.kind === 'unknown') open = mapping;
     else if (mapping !== null) return mapping.kind === 'match' ? mapping : (open ?? mapping);
@@ -66,21 +66,21 @@ export function* checkUserMap(
 }
 
 /** Null when the line does not match. */
-function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Mapping | null {
+function applyLine(record: IdentRecord, name: ByteString, applicant: Applicant): Mapping | null {
   const { systemUser, databaseUser } = record;
   if (systemUser.kind === 'name') {
-    return systemUser.name === name ? mappingBy(matchesUser(databaseUser, subject), record) : null;
+    return systemUser.name === name ? mappingBy(matchesUser(databaseUser, applicant), record) : null;
   }
   // Only a literal database user takes the captured group; `+role` and a regular expression keep their meaning.
   const refersBack = databaseUser.kind === 'name' && databaseUser.name.includes('\\1');
   if (!refersBack) {
     // The user first: it is short, and a client may bring a name of ten thousand bytes.
-    const matches = matchesUser(databaseUser, subject);
-    return matches !== false && subject.price.test(systemUser.pattern, name)
+    const matches = matchesUser(databaseUser, applicant);
+    return matches !== false && applicant.price.test(systemUser.pattern, name)
       ? mappingBy(matches, record)
       : null;
   }
-  const match = subject.price.exec(systemUser.pattern, name);
+  const match = applicant.price.exec(systemUser.pattern, name);
   if (match === null) return null;
   const group = match.groups[0] ?? null;
   if (group === null) {
@@ -92,7 +92,7 @@ function applyLine(record: IdentRecord, name: ByteString, subject: Subject): Map
   // SECURITY: compared as it stands, so that a certificate named `all` or `+dba` gains nothing; only the first
   // `\1` is replaced, and by a function, so that `$&` in a certificate means itself.
   const expanded = databaseUser.name.replace('\\1', () => group);
-  return expanded === subject.facts.user ? { kind: 'match', record } : null;
+  return expanded === applicant.facts.user ? { kind: 'match', record } : null;
 }
 
 function mappingBy(matches: Matches, record: IdentRecord): Mapping | null {
