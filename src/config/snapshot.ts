@@ -58,10 +58,8 @@ export interface Snapshot {
 export interface ReloadResult {
   /** No part failed. */
   readonly ok: boolean;
-  /** Parts that were read again and are in force. */
+  /** Parts that were read again and are in force. The others keep their old state. */
   readonly reloaded: readonly Part[];
-  /** Parts that kept their old state. */
-  readonly failed: readonly Part[];
   readonly errors: readonly Problem[];
   readonly warnings: readonly Problem[];
   /** PostgreSQL's log line for each failed part (`SSL configuration was not reloaded`). */
@@ -306,7 +304,6 @@ function resultOf(attempts: Attempts, restartWarnings: readonly Problem[], setti
   return {
     ok: failed.length === 0,
     reloaded: parts.filter((part) => attempts[part].ok),
-    failed,
     errors: results.flatMap((attempt) => (attempt.ok ? [] : attempt.problems)),
     warnings: [...restartWarnings, ...results.flatMap((attempt) => (attempt.ok ? attempt.warnings : []))],
     notReloaded: failed.map((part) => notReloadedText(part, settings)),

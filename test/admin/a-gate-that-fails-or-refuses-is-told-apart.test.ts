@@ -10,7 +10,6 @@ await test('a reload that failed in part answers 422 with every error', async (t
       reload: async () =>
         exampleReload({
           ok: false,
-          failed: ['rules'],
           warnings: [{ file: '/etc/gatehouse.yaml', line: 2, message: 'parameter "port" cannot be changed' }],
           reloaded: ['settings', 'tls', 'maps'],
           errors: [

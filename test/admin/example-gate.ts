@@ -82,7 +82,6 @@ export function exampleReload(changes: Partial<ReloadResult> = {}): ReloadResult
   return {
     ok: true,
     reloaded: ['settings', 'tls', 'rules', 'maps'],
-    failed: [],
     errors: [],
     warnings: [],
     notReloaded: [],
