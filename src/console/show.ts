@@ -249,6 +249,12 @@ async function totals(
 /** Counts of a pool that the gate has none of: a client has its server from its login to its end. */
 const NO_POOL = ['sv_idle', 'sv_used', 'sv_tested', 'sv_login', 'maxwait', 'maxwait_us'] as const;
 
+/** Sizes of a pool, likewise. */
+const NO_POOL_SIZE = ['pool_size', 'min_pool_size', 'reserve_pool_size', 'server_lifetime'] as const;
+
+/** What PgBouncer counts and a gate has none of: its peers, and host names that it has looked up for its pools. */
+const NO_LISTS = ['peers', 'peer_pools', 'dns_names', 'dns_zones', 'dns_queries', 'dns_pending'] as const;
+
 /** One row for each user of each database, as if each were a pool of its own. */
 async function pools(view: ConsoleView, console: string): Promise<ResultSet> {
   const counts = new Map<string, { readonly names: readonly [string, string]; count: number }>();
@@ -263,7 +269,7 @@ async function pools(view: ConsoleView, console: string): Promise<ResultSet> {
       ...texts('database', 'user'),
       ...ints('cl_active', 'cl_waiting', 'cl_active_cancel_req', 'cl_waiting_cancel_req'),
       ...ints('sv_active', 'sv_active_cancel', 'sv_being_canceled', ...NO_POOL),
-      ...texts('pool_mode'),
+      ...texts('pool_mode', 'load_balance_hosts'),
     ],
     rows: [...counts.values()].map(({ names, count }) => {
       const isConsole = names[0] === console;
@@ -279,6 +285,7 @@ async function pools(view: ConsoleView, console: string): Promise<ResultSet> {
         0,
         ...NO_POOL.map(() => 0),
         isConsole ? 'statement' : 'session',
+        null,
       ];
     }),
   };
@@ -290,20 +297,21 @@ async function databases(view: ConsoleView, console: string): Promise<ResultSet>
   for (const { database } of await view.sessions()) counts.set(database, (counts.get(database) ?? 0) + 1);
   const host = settings.get('upstream.host') ?? '';
   const port = Number(settings.get('upstream.port') ?? 0);
-  const rows = [...counts].map(([name, count]) =>
-    name === console
-      ? [name, null, 0, name, null, 'statement', 0, count, 0, 0]
-      : [name, host, port, name, null, 'session', 0, count, 0, 0],
-  );
+  const rows = [...counts].map(([name, count]) => {
+    const isConsole = name === console;
+    const where = isConsole ? [null, 0] : [host, port];
+    const mode = isConsole ? 'statement' : 'session';
+    return [name, ...where, name, null, ...NO_POOL_SIZE.map(() => 0), mode, null, 0, count, 0, count, 0, 0];
+  });
   return {
     columns: [
       ...texts('name', 'host'),
       { name: 'port', type: 'int4' },
-      ...texts('database', 'force_user', 'pool_mode'),
-      ...(['max_connections', 'current_connections', 'paused', 'disabled'] as const).map((name) => ({
-        name,
-        type: 'int4' as const,
-      })),
+      ...texts('database', 'force_user'),
+      ...ints(...NO_POOL_SIZE),
+      ...texts('pool_mode', 'load_balance_hosts'),
+      ...ints('max_connections', 'current_connections', 'max_client_connections'),
+      ...ints('current_client_connections', 'paused', 'disabled'),
     ],
     rows,
   };
@@ -334,6 +342,7 @@ async function lists(view: ConsoleView): Promise<ResultSet> {
       ['login_clients', workers.reduce((sum, [, , handshakes]) => sum + Number(handshakes), 0)],
       ['free_servers', 0],
       ['used_servers', sessions.filter((session) => !session.is_console).length],
+      ...NO_LISTS.map((name) => [name, 0]),
       ['rules', (await view.rows('rules')).length],
       ['workers', workers.length],
     ],

@@ -43,6 +43,21 @@ const ASKED: readonly (readonly [statement: string, labels: readonly string[], v
     ['SHOW LISTS;', ['list'], ['items']],
   ];
 
+/** All columns of PgBouncer 1.25, in its order. */
+const WHOLE: readonly (readonly [statement: string, columns: string])[] = [
+  [
+    'SHOW POOLS',
+    'database user cl_active cl_waiting cl_active_cancel_req cl_waiting_cancel_req sv_active sv_active_cancel ' +
+      'sv_being_canceled sv_idle sv_used sv_tested sv_login maxwait maxwait_us pool_mode load_balance_hosts',
+  ],
+  [
+    'SHOW DATABASES',
+    'name host port database force_user pool_size min_pool_size reserve_pool_size server_lifetime pool_mode ' +
+      'load_balance_hosts max_connections current_connections max_client_connections current_client_connections ' +
+      'paused disabled',
+  ],
+];
+
 const REFUSED = [
   'SHOW MEM',
   'SHOW USERS',
@@ -80,6 +95,20 @@ await test('an exporter', async (t) => {
       );
     }
   }
+  for (const [statement, columns] of WHOLE) {
+    const { fields } = await client.query(statement);
+    t.strictSame(
+      fields.map(({ name }) => name),
+      columns.split(' '),
+      `${statement}: PgBouncer's columns`,
+    );
+  }
+  const databases = await client.query('SHOW DATABASES');
+  t.match(
+    databases.rows.find(({ name }) => name === 'orders'),
+    { pool_size: 0, reserve_pool_size: 0, current_connections: 3, current_client_connections: 3 },
+    'a gate has no pool',
+  );
   const pools = await client.query('SHOW POOLS');
   t.match(
     pools.rows.toSorted((a, b) => (a.user < b.user ? -1 : 1)),
@@ -91,6 +120,8 @@ await test('an exporter', async (t) => {
   );
   const lists = new Map((await client.query('SHOW LISTS')).rows.map(({ list, items }) => [list, items]));
   t.match(Object.fromEntries(lists), { databases: 2, users: 3, pools: 3, used_clients: 4, used_servers: 3 });
+  const none = ['peers', 'peer_pools', 'dns_names', 'dns_zones', 'dns_queries', 'dns_pending'];
+  for (const name of none) t.equal(lists.get(name), 0, `SHOW LISTS: ${name}`);
 
   const config = await client.query('SHOW CONFIG;');
   t.strictSame(
