@@ -44,9 +44,23 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'admin/server.ts',
     removes: 'the one request of a connection to the status listener',
-    from: 'app.server.maxRequestsPerSocket = 1;',
+    from: 'Strangers that keep theirs open would shut the probes out.\n  server.maxRequestsPerSocket = 1;',
     to: '',
     tests: ['admin/the-status-listener-answers-three-questions-to-anybody.test.ts'],
+  },
+  {
+    file: 'admin/answering.ts',
+    removes: 'the limit of a body that does not say its length',
+    from: "if (length > limit) return 'too large';",
+    to: '',
+    tests: ['admin/a-client-cannot-take-more-than-its-share.test.ts'],
+  },
+  {
+    file: 'admin/answering.ts',
+    removes: 'the end of a connection whose body was not read',
+    from: "if (!request.complete) response.setHeader('connection', 'close');",
+    to: '',
+    tests: ['admin/a-client-cannot-take-more-than-its-share.test.ts'],
   },
   {
     file: 'admin/probes.ts',

@@ -1,6 +1,6 @@
 // What probes and Prometheus ask: /metrics, /healthz and /readyz, at the admin listener and at admin.status_listen.
 
-import type { FastifyInstance } from 'fastify';
+import { json, type Routes } from './answering.ts';
 import type { GateView } from './gate-view.ts';
 
 /** A scrape answers every request of this long, in milliseconds; none of Prometheus's intervals is shorter. */
@@ -11,23 +11,23 @@ const SCRAPE_FOR_MS = 1_000;
  *
  * @param reader who may read what they answer
  */
-export function addProbes(app: FastifyInstance, view: GateView, reader: 'operators' | 'anybody'): void {
+export function addProbes(routes: Routes, view: GateView, reader: 'operators' | 'anybody'): void {
   // SECURITY: strangers may reach the status listener, and a scrape is the one thing there that costs more than a glance.
   const scrape = reader === 'anybody' ? shared(() => view.metricsText()) : () => view.metricsText();
 
-  app.get('/metrics', async (_request, reply) => {
+  routes.get('/metrics', async () => {
     const { contentType, body } = await scrape();
-    return reply.type(contentType).send(body);
+    return { type: contentType, body };
   });
 
-  app.get('/healthz', async (_request, reply) => {
+  routes.get('/healthz', async () => {
     const { alive, reasons } = await view.health();
-    return reply.code(alive ? 200 : 503).send({ ok: alive, ...(reasons.length === 0 ? {} : { reasons }) });
+    return json({ ok: alive, ...(reasons.length === 0 ? {} : { reasons }) }, alive ? 200 : 503);
   });
 
-  app.get('/readyz', async (_request, reply) => {
+  routes.get('/readyz', async () => {
     const { ready, reasons } = await view.readiness(reader);
-    return reply.code(ready ? 200 : 503).send({ ready, reasons });
+    return json({ ready, reasons }, ready ? 200 : 503);
   });
 }
 

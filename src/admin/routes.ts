@@ -2,89 +2,76 @@
 
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
 import type { Problem } from '../base/problems.ts';
 import { parseBoolean } from '../config/units.ts';
 import type { ReloadResult } from '../config/snapshot.ts';
 import type { SessionFilter } from '../session/sessions.ts';
 import type { CrlInUse } from '../tls/types.ts';
+import { json, type Answer, type Routes } from './answering.ts';
 import type { GateView } from './gate-view.ts';
 import { addProbes } from './probes.ts';
 
 /** Adds every route but the status page's. HEAD comes with each GET. */
-export function addRoutes(app: FastifyInstance, view: GateView): void {
-  addProbes(app, view, 'operators');
+export function addRoutes(routes: Routes, view: GateView): void {
+  addProbes(routes, view, 'operators');
 
-  app.get('/sessions', async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(jsonArray(await view.sessions())),
+  routes.get('/sessions', async () => jsonArray(await view.sessions()));
+
+  routes.delete('/sessions/*', async ({ rest }) =>
+    (await view.terminate(rest)) ? json({ ok: true }) : json({ error: 'no such session' }, 404),
   );
 
-  app.delete<{ Params: { id: string } }>('/sessions/:id', async (request, reply) => {
-    if (await view.terminate(request.params.id)) return { ok: true };
-    return reply.code(404).send({ error: 'no such session' });
-  });
-
-  app.delete('/sessions', async (request, reply) => {
-    const which = sessionFilter(request.query);
-    if (which === null) return reply.code(400).send({ error: WHICH_SESSIONS });
+  routes.delete('/sessions', async ({ query }) => {
+    const which = sessionFilter(query);
+    if (which === null) return json({ error: WHICH_SESSIONS }, 400);
     const terminated = await view.terminateAll(which);
-    if (terminated.length === 0) return reply.code(404).send({ error: 'no session matches' });
-    return { ok: true, terminated };
+    if (terminated.length === 0) return json({ error: 'no session matches' }, 404);
+    return json({ ok: true, terminated });
   });
 
-  addReload(app, view);
+  addReload(routes, view);
 
-  app.get('/certificates', async () => {
+  routes.get('/certificates', async () => {
     const { certificates, crls } = await view.certificates();
-    return { certificates, crls: crls.map(crlJson) };
+    return json({ certificates, crls: crls.map(crlJson) });
   });
 
-  app.get('/refusals', async () => view.refusals());
+  routes.get('/refusals', async () => json(await view.refusals()));
 
-  addBans(app, view);
+  routes.get('/bans', async () => json(await view.bans()));
 
-  app.get('/rules', async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(jsonArray(await view.rules())),
+  // A network of IPv6 has a slash, which some clients escape and some do not.
+  routes.delete('/bans/*', async ({ rest }) =>
+    (await view.unban(rest)) ? json({ ok: true }) : json({ error: 'no such ban' }, 404),
   );
+
+  routes.get('/rules', async () => jsonArray(await view.rules()));
 }
 
-function addReload(app: FastifyInstance, view: GateView): void {
-  app.post('/reload', async (request, reply) => {
-    const { dry_run: asked, ...others } = queryOf(request.query);
+function addReload(routes: Routes, view: GateView): void {
+  routes.post('/reload', async ({ query }) => {
+    const { dry_run: asked, ...others } = valuesOf(query);
     const isDryRun = asked === undefined ? false : typeof asked === 'string' ? parseBoolean(asked) : null;
     // A mistyped dry run must not become a reload.
     if (isDryRun === null || Object.keys(others).length > 0)
-      return reply.code(400).send({ error: 'the one parameter is dry_run, true or false' });
+      return json({ error: 'the one parameter is dry_run, true or false' }, 400);
     if (isDryRun) {
       const report = await view.dryRun();
       const { changed, sessions, of, silent, action } = report;
       const beyond = { dry_run: true, changed, sessions, sessions_total: of, sessions_action: action };
-      return reply.code(report.ok ? 200 : 422).send({
-        ...reloadJson(report),
-        ...beyond,
-        ...(silent === 0 ? {} : { workers_silent: silent }),
-      });
+      const silence = silent === 0 ? {} : { workers_silent: silent };
+      return json({ ...reloadJson(report), ...beyond, ...silence }, report.ok ? 200 : 422);
     }
     const result = await view.reload();
-    return reply.code(result.ok ? 200 : 422).send(reloadJson(result));
-  });
-}
-
-function addBans(app: FastifyInstance, view: GateView): void {
-  app.get('/bans', async () => view.bans());
-
-  // A network of IPv6 has a slash, which some clients escape and some do not.
-  app.delete<{ Params: { '*': string } }>('/bans/*', async (request, reply) => {
-    if (await view.unban(request.params['*'])) return { ok: true };
-    return reply.code(404).send({ error: 'no such ban' });
+    return json(reloadJson(result), result.ok ? 200 : 422);
   });
 }
 
 const WHICH_SESSIONS = 'say which: all=true, user=NAME, no_longer_admitted=true, or the last two together';
 
 /** Which sessions a DELETE of several means; null = it does not say, or not clearly. */
-function sessionFilter(query: unknown): SessionFilter | null {
-  const { all, user, no_longer_admitted: noLongerAdmitted, ...others } = queryOf(query);
+function sessionFilter(query: URLSearchParams): SessionFilter | null {
+  const { all, user, no_longer_admitted: noLongerAdmitted, ...others } = valuesOf(query);
   if (Object.keys(others).length > 0) return null;
   // SECURITY: a slip of the finger must never mean every session.
   if (all !== undefined)
@@ -99,8 +86,13 @@ function sessionFilter(query: unknown): SessionFilter | null {
 }
 
 /** A name that comes twice has a list for a value. */
-function queryOf(query: unknown): Readonly<Record<string, unknown>> {
-  return { ...Object(query) };
+function valuesOf(query: URLSearchParams): Readonly<Record<string, string | readonly string[] | undefined>> {
+  return Object.fromEntries(
+    [...new Set(query.keys())].map((name) => {
+      const [first = '', ...more] = query.getAll(name);
+      return [name, more.length === 0 ? first : [first, ...more]];
+    }),
+  );
 }
 
 function reloadJson({ ok, reloaded, errors, warnings }: ReloadResult): object {
@@ -116,7 +108,7 @@ function reloadJson({ ok, reloaded, errors, warnings }: ReloadResult): object {
 const ROWS_A_PIECE = 200;
 
 /** A JSON array in pieces, as fast as its reader takes them. Sessions have their turn between two pieces. */
-function jsonArray(rows: Iterable<object>): Readable {
+function jsonArray(rows: Iterable<object>): Answer {
   async function* pieces(): AsyncGenerator<string> {
     let piece: string[] = [];
     let separator = '[';
@@ -131,7 +123,10 @@ function jsonArray(rows: Iterable<object>): Readable {
     // Of an empty array nothing has been written yet, not even its beginning.
     yield `${piece.length > 0 || separator === '[' ? separator : ''}${piece.join(',')}]`;
   }
-  return Readable.from(pieces(), { objectMode: false });
+  return {
+    type: 'application/json; charset=utf-8',
+    body: Readable.from(pieces(), { objectMode: false }),
+  };
 }
 
 /** Contract §7.2's four fields, and PostgreSQL's DETAIL where there is one. */

@@ -2,11 +2,11 @@
 // other address HTTPS, with a client certificate of everybody.
 // Promises that nothing a client sends costs more than one bounded request, and that no answer tells of the program's inside.
 
-import type { Server, ServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { Server as TlsServer, TLSSocket, type TlsOptions } from 'node:tls';
-import fastify from 'fastify';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { answering, json, Routes, type Answer } from './answering.ts';
 import { createHttpServer, createHttpsServer } from '../base/http.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
@@ -86,21 +86,22 @@ export async function createAdminServer(
 ): Promise<AdminServer> {
   const { tls = null } = options;
   const bounds = { ...limits, ...options.limits };
-  const app = boundedApp(bounds, tls);
   const address = parseListenPlace(admin.listen);
   // A re-pointed name finds no certificate that fits it, so with TLS any name will do.
-  addGuard(app, address?.kind === 'unix' || tls !== null ? null : (address?.host ?? ''));
-  if (tls !== null) requireCertificate(app);
-  addErrorAnswers(app, options.onError);
-  addRoutes(app, view);
-  addPage(app, view);
+  const ownHost = address?.kind === 'unix' || tls !== null ? null : (address?.host ?? '');
+  const refuse = (request: IncomingMessage): Answer | null =>
+    refusal(request, ownHost) ?? (tls === null ? null : withoutCertificate(request));
+  const routes = new Routes(bounds.bodyBytes);
+  addRoutes(routes, view);
+  addPage(routes, view);
+  const server = boundedServer(handlerOf(routes, refuse, options), bounds, tls);
   const scheme = tls === null ? 'http' : 'https';
   const place = { setting: 'admin.listen', listen: admin.listen, placeOf, scheme, isPublic: false } as const;
-  const { url, close } = await listening(app, { place, bounds, isTls: tls !== null });
+  const { url, close } = await listening(server, { place, bounds, isTls: tls !== null });
   return {
     url,
     renew: (next) => {
-      if (app.server instanceof TlsServer) app.server.setSecureContext(httpsOptions(next, bounds));
+      if (server instanceof TlsServer) server.setSecureContext(httpsOptions(next, bounds));
     },
     close,
   };
@@ -119,50 +120,43 @@ export async function createStatusServer(
   options: Omit<AdminOptions, 'tls'> = {},
 ): Promise<Pick<AdminServer, 'url' | 'close'>> {
   const bounds = { ...limits, ...options.limits };
-  const app = boundedApp(bounds, null);
+  const routes = new Routes(bounds.bodyBytes);
+  addProbes(routes, view, 'anybody');
+  const server = boundedServer(handlerOf(routes, refusedOfNobody, options), bounds, null);
   // SECURITY: a request is a connection here. Strangers that keep theirs open would shut the probes out.
-  app.server.maxRequestsPerSocket = 1;
-  // Anyone may ask by whatever name: there is nothing here that a page of another site should not read.
-  addGuard(app, null);
-  addErrorAnswers(app, options.onError);
-  addProbes(app, view, 'anybody');
+  server.maxRequestsPerSocket = 1;
   const listen = admin.status_listen;
   const place = { setting: 'admin.status_listen', listen, placeOf, scheme: 'http', isPublic: true } as const;
-  return await listening(app, { place, bounds, isTls: false });
-}
-
-function boundedApp(bounds: typeof limits, tls: AdminTls | null): FastifyInstance {
-  return fastify({
-    bodyLimit: bounds.bodyBytes,
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
-      void reply.code(400).send({ error: 'bad request' });
-    },
-    clientErrorHandler: answerBrokenRequest,
-    serverFactory: (handler) => boundedServer(handler, bounds, tls),
-  });
+  return await listening(server, { place, bounds, isTls: false });
 }
 
 async function listening(
-  app: FastifyInstance,
+  server: Server,
   { place, bounds, isTls }: { place: ListenerPlace; bounds: typeof limits; isTls: boolean },
 ): Promise<Pick<AdminServer, 'url' | 'close'>> {
-  await app.ready();
-  const visitors = new Visitors(app.server, {
+  const visitors = new Visitors(server, {
     limit: bounds.connections,
     isTls,
     keepsProven: !place.isPublic,
     helloTimeoutMs: bounds.headersTimeoutMs,
   });
-  const url = await bindListener(app.server, place);
+  const url = await bindListener(server, place);
   return {
     url,
     close: async () => {
-      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       visitors.destroyAll();
       await closed;
-      await app.close();
     },
   };
+}
+
+function handlerOf(
+  routes: Routes,
+  refuse: (request: IncomingMessage) => Answer | null,
+  { onError = () => {} }: Pick<AdminOptions, 'onError'>,
+): Handler {
+  return answering({ routes, headers: securityHeaders, refuse, onError });
 }
 
 type Handler = NonNullable<Parameters<typeof createHttpServer>[1]>;
@@ -183,6 +177,7 @@ function boundedServer(handler: Handler, bounds: typeof limits, tls: AdminTls | 
   // SECURITY: with TLS every request is a connection, so that none outlives its certificate's revocation.
   if (tls !== null) server.maxRequestsPerSocket = 1;
   server.setTimeout(bounds.idleTimeoutMs);
+  server.on('clientError', answerBrokenRequest);
   return server;
 }
 
@@ -217,37 +212,21 @@ function httpsOptions(tls: AdminTls, bounds: typeof limits): TlsOptions {
 }
 
 /** SECURITY: a second look, so that no option of a library decides alone who may end sessions. */
-function requireCertificate(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
-    const { socket } = request;
-    if (socket instanceof TLSSocket && socket.authorized) return undefined;
-    return reply.code(403).send({ error: 'a client certificate is required' });
-  });
+function withoutCertificate({ socket }: IncomingMessage): Answer | null {
+  if (socket instanceof TLSSocket && socket.authorized) return null;
+  return json({ error: 'a client certificate is required' }, 403);
 }
 
-function addGuard(app: FastifyInstance, listenHost: string | null): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers(securityHeaders);
-    const { host, origin, 'sec-fetch-site': site } = request.headers;
-    const secFetchSite = Array.isArray(site) ? site.join() : site;
-    const refusal = refuseForeignRequest({ method: request.method, host, origin, secFetchSite }, listenHost);
-    if (refusal !== null) return reply.code(refusal.status).send({ error: refusal.error });
-    return undefined;
-  });
+/** Anyone may ask by whatever name: there is nothing there that a page of another site should not read. */
+function refusedOfNobody(request: IncomingMessage): Answer | null {
+  return refusal(request, null);
 }
 
-function addErrorAnswers(app: FastifyInstance, onError: AdminOptions['onError']): void {
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 400 && status < 500) return reply.code(status).send({ error: error.message });
-    onError?.(error);
-    // SECURITY: what went wrong inside (paths, addresses, stacks) is for the log.
-    return reply.code(500).send({ error: 'internal error' });
-  });
-  // A body is read up to its limit and dropped, of any content type.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+function refusal({ method = '', headers }: IncomingMessage, listenHost: string | null): Answer | null {
+  const { host, origin, 'sec-fetch-site': site } = headers;
+  const secFetchSite = Array.isArray(site) ? site.join() : site;
+  const refused = refuseForeignRequest({ method, host, origin, secFetchSite }, listenHost);
+  return refused === null ? null : json({ error: refused.error }, refused.status);
 }
 
 const brokenRequests: Readonly<Record<string, readonly [string, string]>> = {
@@ -256,7 +235,7 @@ const brokenRequests: Readonly<Record<string, readonly [string, string]>> = {
 };
 
 /** What Node's parser refuses reaches no route; the answer has the same form all the same. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;

@@ -43,6 +43,11 @@ await test('what is no acceptable request is answered in JSON and closed', async
       /\{"error":"[^"]*too large"\}$/,
     ],
     [
+      `POST /reload HTTP/1.1\r\n${host}${close}Transfer-Encoding: chunked\r\n\r\n7d0\r\n${'x'.repeat(2000)}\r\n`,
+      413,
+      /\{"error":"[^"]*too large"\}$/,
+    ],
+    [
       `POST /reload HTTP/1.1\r\n${host}${close}Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc`,
       200,
       /"ok":true/,
@@ -105,6 +110,27 @@ await test('requests that do not wait for answers are not carried out all at onc
     t.match(String(await within(answered, 'an answer')), /^HTTP\/1\.1 200/, 'one after another is as ever');
   }
   socket.destroy();
+});
+
+await test('a body that goes on after its refusal ends with the connection', async (t) => {
+  const url = await startAdmin(t, exampleGate().view);
+  for (const path of ['/reload', '/nowhere']) {
+    const begin = `POST ${path} HTTP/1.1\r\n${host}Content-Length: 100000000\r\n\r\n`;
+    t.match(await exchange(url, begin), /^HTTP\/1\.1 4.*\r\nconnection: close\r\n/is, path);
+  }
+});
+
+await test('a client that leaves in the middle of an answer is no failure', async (t) => {
+  const told: unknown[] = [];
+  const rows = Array.from({ length: 20_000 }, () => ({ file: 'x'.repeat(500), line: 1, rule: '', hits: 0 }));
+  const gate = exampleGate([], { rules: async () => rows });
+  const url = await startAdmin(t, gate.view, { onError: (error) => told.push(error) });
+  const socket = await dial(url);
+  socket.write(`GET /rules HTTP/1.1\r\n${host}\r\n`);
+  await within(once(socket, 'data'), 'the beginning');
+  socket.resetAndDestroy();
+  t.equal((await fetch(`${url}/healthz`)).status, 200);
+  t.strictSame(told, []);
 });
 
 await test('above the limit the oldest that has asked for nothing gives way', async (t) => {

@@ -65,7 +65,6 @@ const SHARED_BY_STEPS = [
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'commands/'],
   pg: ['catalog/'],
-  fastify: ['admin/'],
   pino: ['telemetry/'],
   'prom-client': ['telemetry/'],
   yaml: ['config/'],

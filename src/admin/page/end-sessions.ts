@@ -2,8 +2,8 @@
 // again with what has become of each.
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FullSessionRow } from '../../session/session-row.ts';
+import type { Answer, Question, Routes } from '../answering.ts';
 import type { GateView } from '../gate-view.ts';
 import { html, visible, type Html, type HtmlValue } from './html.ts';
 import { document } from './page.ts';
@@ -50,34 +50,24 @@ export class EndForms {
   }
 
   /** POST /sessions/end. */
-  addTo(app: FastifyInstance): void {
-    void app.register(async (scope) => {
-      scope.addContentTypeParser(
-        'application/x-www-form-urlencoded',
-        { parseAs: 'string', bodyLimit: MAX_FORM_BYTES },
-        (_request, body, done) => done(null, new URLSearchParams(String(body))),
-      );
-      scope.post('/sessions/end', { bodyLimit: MAX_FORM_BYTES }, async (request, reply) =>
-        this.#receive(request, reply),
-      );
-    });
+  addTo(routes: Routes): void {
+    routes.post('/sessions/end', async (question) => await this.#receive(question), MAX_FORM_BYTES);
   }
 
-  async #receive({ body }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const form = body instanceof URLSearchParams ? body : new URLSearchParams();
+  async #receive({ body }: Question): Promise<Answer> {
+    const form = new URLSearchParams(body.toString('utf8'));
     const back = ownAddress(form.get('back'));
-    reply.type('text/html; charset=utf-8');
-    if (!this.#isOurs(form.get('token'))) return reply.code(403).send(stalePage(back));
+    if (!this.#isOurs(form.get('token'))) return page(stalePage(back), 403);
     const only = form.get('only');
     const ids = new Set(only === null ? form.getAll('session').slice(0, ROWS_A_PAGE) : [only]);
     if (ids.size > 0 && form.get('confirmed') !== 'yes') {
       const rows = (await this.#view.fullSessions()).filter(({ id }) => ids.has(id));
-      return reply.send(questionPage(rows, [...ids], { token: this.token, back }));
+      return page(questionPage(rows, [...ids], { token: this.token, back }));
     }
     const answers = await Promise.all([...ids].map(async (id) => await this.#view.terminate(id)));
     const ended = answers.filter(Boolean).length;
     const key = this.#keep({ ended, gone: answers.length - ended });
-    return reply.redirect(`${back}${back.includes('?') ? '&' : '?'}done=${key}`, 303);
+    return { ...page('', 303), location: `${back}${back.includes('?') ? '&' : '?'}done=${key}` };
   }
 
   #isOurs(token: string | null): boolean {
@@ -92,6 +82,10 @@ export class EndForms {
     if (this.#results.size > MAX_RESULTS && oldest !== undefined) this.#results.delete(oldest);
     return key;
   }
+}
+
+function page(body: string, status = 200): Answer {
+  return { status, type: 'text/html; charset=utf-8', body };
 }
 
 function newKey(): string {

@@ -1,7 +1,7 @@
 // The status page's addresses: the page itself, its stylesheet and script, what its codes mean, and its forms.
 
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { Routes } from '../answering.ts';
 import type { GateView } from '../gate-view.ts';
 import { EndForms } from './end-sessions.ts';
 import { renderErrors } from './errors-page.ts';
@@ -12,11 +12,11 @@ import { readQuery } from './session-list.ts';
 import { stylesheet } from './stylesheet.ts';
 
 /** GET / for people, with what it needs from the same origin. */
-export function addPage(app: FastifyInstance, view: GateView): void {
+export function addPage(routes: Routes, view: GateView): void {
   const forms = new EndForms(view);
-  forms.addTo(app);
+  forms.addTo(routes);
 
-  app.get('/', async (request, reply) => {
+  routes.get('/', async ({ query }) => {
     const [status, overview, readiness, sessions, { certificates, crls }, rules, refusals] =
       await Promise.all([
         view.status(),
@@ -27,8 +27,6 @@ export function addPage(app: FastifyInstance, view: GateView): void {
         view.rules(),
         view.refusals(),
       ]);
-    const [, search] = request.url.split('?', 2);
-    const parameters = new URLSearchParams(search);
     const page = inTurns({
       now: new Date(),
       status,
@@ -39,18 +37,18 @@ export function addPage(app: FastifyInstance, view: GateView): void {
       rules,
       refusals,
       sessions: sessions.filter((session) => !session.is_console),
-      query: readQuery(parameters),
+      query: readQuery(query),
       token: forms.token,
-      notice: forms.notice(parameters.get('done')),
+      notice: forms.notice(query.get('done')),
     });
-    return reply.type('text/html; charset=utf-8').send(Readable.from(page, { objectMode: false }));
+    return { type: 'text/html; charset=utf-8', body: Readable.from(page, { objectMode: false }) };
   });
 
-  app.get('/errors', async (_request, reply) => reply.type('text/html; charset=utf-8').send(renderErrors()));
+  routes.get('/errors', () => ({ type: 'text/html; charset=utf-8', body: renderErrors() }));
 
-  app.get('/status.css', async (_request, reply) => reply.type('text/css; charset=utf-8').send(stylesheet));
+  routes.get('/status.css', () => ({ type: 'text/css; charset=utf-8', body: stylesheet }));
 
-  app.get('/status.js', async (_request, reply) => reply.type('text/javascript; charset=utf-8').send(script));
+  routes.get('/status.js', () => ({ type: 'text/javascript; charset=utf-8', body: script }));
 }
 
 /** SECURITY: a page of thousands of sessions, asked for by each browser again and again, holds no session up. */
