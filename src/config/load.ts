@@ -14,7 +14,7 @@ import { groups, isSettingName, olderNames, schema, type SettingName, type Setti
 import { retiredSettings } from './retired.ts';
 import { originOf, settingsOf } from './setting-values.ts';
 import { parseYaml, type Position, type WrittenEntry } from './yaml.ts';
-import { yamlHint } from './yaml-hints.ts';
+import { isPostgresqlConf, yamlHint } from './yaml-hints.ts';
 
 /** More than any configuration needs; the YAML library's cost grows with it. */
 const MAX_YAML_BYTES = 1024 * 1024;
@@ -58,7 +58,8 @@ export function readSettings(file: string, fs: FileSystem, overrides = noOverrid
   const text = readText(absolute, fs);
   const { root, problems } = parseYaml(text);
   const found = new Found(absolute, overrides);
-  for (const { message, at } of problems) found.fail(message, yamlHint(text, at), found.at(at));
+  for (const { message, at } of isPostgresqlConf(text) ? problems.slice(0, 1) : problems)
+    found.fail(message, yamlHint(text, at), found.at(at));
   if (root.kind === 'map') found.addTopLevel(root.entries);
   else if (root.kind !== 'empty')
     found.fail(

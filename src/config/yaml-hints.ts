@@ -6,6 +6,14 @@ import type { Position } from './yaml.ts';
 const CONF_LINE = /^[ \t]*([a-z_]+(?:\.[a-z_]+)?)[ \t]*=[ \t]*\S/m;
 
 /**
+ * Whether the file is a postgresql.conf as a whole: it sets values, and none in YAML's way. The YAML reader stumbles
+ * over its lines one after another, and only the first mistake is worth telling.
+ */
+export function isPostgresqlConf(text: string): boolean {
+  return CONF_LINE.test(text) && !/^[a-z_]+:(?:[ \t]|\r?$)/m.test(text);
+}
+
+/**
  * What the author may have meant.
  *
  * @param text the whole file

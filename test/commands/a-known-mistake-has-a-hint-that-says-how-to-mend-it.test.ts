@@ -201,6 +201,34 @@ for (const [what, table] of Object.entries(tables)) {
   });
 }
 
+/** As Debian writes it: comments between the lines and after them, tabs, quotes. */
+const POSTGRESQL_CONF = [
+  '# PostgreSQL configuration file',
+  "data_directory = '/var/lib/postgresql/15/main'\t\t# use data in another directory",
+  "hba_file = '/etc/postgresql/15/main/pg_hba.conf'\t# host-based authentication file",
+  '',
+  "#listen_addresses = 'localhost'\t\t# what IP address(es) to listen on;",
+  'port = 5432\t\t\t\t# (change requires restart)',
+  "\t\t\t\t\t# defaults to 'localhost'; use '*' for all",
+  'max_wal_size = 1GB',
+  'min_wal_size = 80MB',
+  "log_line_prefix = '%m [%p] %q%u@%d '\t\t# special values:",
+  '\t\t\t\t\t#   %a = application name',
+  "include_dir = 'conf.d'\t\t\t# include files ending in '.conf' from",
+  '',
+];
+
+await test('a whole postgresql.conf is one mistake, not one for each of its lines', async (t) => {
+  const { lines, code } = await check(t, {
+    hba: HBA,
+    files: { 'gatehouse.yaml': POSTGRESQL_CONF.join('\n') },
+  });
+  t.equal(code, 1);
+  t.equal(lines.length, 2, lines.join('\n'));
+  t.match(lines[0], /^gatehouse\.yaml:[23]: /);
+  t.match(lines[1], /^  HINT: A line of postgresql\.conf\? Here it is "(?:data_directory|hba_file): VALUE"/);
+});
+
 await test('DER, and a key that the user of the gate may not read', async (t) => {
   const authority = testAuthority(t);
   const server = authority.server();
