@@ -1,6 +1,6 @@
 // The shipped alerts at Debian's Prometheus, over real gates: one quiet, two with everything that can be brought about, one
-// that is not there. Each alert fires where its cause is and nowhere else. Only `for` is taken out of the rules: how long a
-// cause must last is what promtool's unit tests are for, and so is GatehouseInternalError, which has no honest cause.
+// with a defect, one that is not there. Each alert fires where its cause is and nowhere else. Only `for` is taken out of the
+// rules: how long a cause must last is what promtool's unit tests are for.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'tap';
@@ -50,6 +50,16 @@ async function prometheusOf(t: Scope, targets: readonly Target[]): Promise<strin
   return await startPrometheus(t, directory, configuration);
 }
 
+/** Loaded into a gate before its own code: no cancel key of four bytes can be made, which no code of the gate expects. */
+const DEFECT = `import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+const { randomBytes } = crypto;
+crypto.randomBytes = (size, ...rest) => {
+  if (size === 4) throw new TypeError('a defect of this test');
+  return randomBytes(size, ...rest);
+};
+syncBuiltinESMExports();`;
+
 /** HOST:PORT of a gate's status listener. */
 async function statusOf(gate: Gate): Promise<string> {
   const { url } = await gate.waitForLog({ msg: /^status listener on / });
@@ -90,16 +100,25 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
     files: { 'ca.crl': listed.crl({ thisUpdate: days(-28), nextUpdate: days(-1) }) },
     server: listed.server({ notAfter: days(90) }),
   });
+  const broken = await startGate(t, {
+    hba,
+    upstream,
+    config,
+    server: authority.server({ notAfter: days(90) }),
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(DEFECT)}` },
+  });
   const prometheus = await prometheusOf(t, [
     { place: await statusOf(quiet), labels: { gate: 'quiet' } },
     { place: await statusOf(busy), labels: { gate: 'pair', which: 'busy' } },
     { place: await statusOf(overdue), labels: { gate: 'pair', which: 'overdue' } },
+    { place: await statusOf(broken), labels: { gate: 'broken' } },
     { place: `127.0.0.1:${await freePort()}`, labels: { gate: 'gone' } },
   ]);
   const names = new Map([
     [await statusOf(quiet), 'quiet'],
     [await statusOf(busy), 'busy'],
     [await statusOf(overdue), 'overdue'],
+    [await statusOf(broken), 'broken'],
   ]);
   const firing = async (): Promise<readonly string[]> => {
     const answer = await fetch(`${prometheus}/api/v1/alerts`).catch(() => null);
@@ -138,6 +157,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
   // What clients and operators do.
   for (let refused = 0; refused < 90; refused++)
     await sendAndWait(t, busy, startupMessage({ user: 'nobody', database: 'd' }));
+  await sendAndWait(t, broken, startupMessage({ user: 'app', database: 'd' }));
   await sendAndWait(t, busy, startupMessage({ user: 'weak', database: 'd' }));
   await sendAndWait(t, busy, sslRequest(), startupMessage({ user: 'mallory' }));
   const late = authority.client('late', { notBefore: days(-80), notAfter: days(5) });
@@ -156,6 +176,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
     'ClientCertificatesExpireSoon busy',
     'ClientsRefused busy',
     'HandshakesEvicted busy',
+    'InternalError broken',
     'NearSessionLimit busy',
     'PlaintextInjected busy',
     'ReloadFailed busy',
@@ -169,7 +190,7 @@ await test('each on its cause, and not without it', needs('prometheus'), async (
   const fired = new Set((await firing()).map((each) => each.split(' ')[0]));
   t.strictSame(
     known.filter((name) => !fired.has(name)),
-    ['InternalError'],
-    'every alert but one has fired',
+    [],
+    'every alert has fired',
   );
 });
