@@ -31,7 +31,7 @@ export function addProbes(routes: Routes, view: GateView, reader: 'operators' | 
   });
 }
 
-/** Asks once for all who ask within SCRAPE_FOR_MS. A failure is nobody's answer but that of those who wait for it. */
+/** Requests within SCRAPE_FOR_MS share one answer. A failure goes to those who wait for it, and is not kept. */
 function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   let latest: { readonly answer: Promise<T>; readonly at: number } | null = null;
   return async () => {

@@ -12,7 +12,7 @@ import type { AddressSpec, DatabaseSpec, HbaRecord, Token, UserSpec } from '../r
 const ADDRESS_KEYWORDS = ['all', 'samehost', 'samenet'];
 const DATABASE_KEYWORDS = ['all', 'sameuser', 'samerole', 'replication'];
 
-/** Warnings of one line's columns. A line that has one admits nobody whom its author had in mind. */
+/** Warnings about the columns of one line. Such a line does not admit the clients that its author meant. */
 export function columnWarnings(record: HbaRecord): Problem[] {
   return [
     ...record.databases.flatMap((spec) => nameWarnings(record, spec, 'database', DATABASE_KEYWORDS)),

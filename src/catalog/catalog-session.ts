@@ -96,7 +96,7 @@ export class CatalogSession {
     this.#client = client;
     this.#stream = stream;
     this.over = new Promise((resolve) => void stream.once('close', resolve));
-    // What has failed is told to whoever has asked; without a question `over` tells it.
+    // A failure rejects the question that is being asked. Between two questions `over` reports it.
     client.on('error', () => stream.destroy());
   }
 

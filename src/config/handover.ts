@@ -69,7 +69,7 @@ export interface SentState {
 /**
  * The state in force, for a worker.
  *
- * @param before what the same worker was sent last: of what is the same as then it gets nothing again
+ * @param before what this worker was sent last. A part that has not changed since is not sent again
  */
 export function packState(parts: Parts, snapshot: Snapshot, before: Parts | null): SentState {
   const { settings, tls, rules, maps } = parts;

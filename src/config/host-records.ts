@@ -18,7 +18,8 @@ export interface ReadHosts {
 }
 
 /**
- * @param reader lists what is read. SECURITY: as secret, for a passphrase command may hold the passphrase itself
+ * @param reader notes the file as read. SECURITY: it is noted as secret, because a passphrase command in it may contain
+ *   the passphrase itself
  * @throws LoadError with every problem of the file
  */
 export async function readHosts(settings: Settings, reader: SourceReader): Promise<ReadHosts> {

@@ -158,8 +158,9 @@ const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string,
 };
 
 /**
- * What is wrong in the other parts where the settings are wrong already, so that all is told at once. Only of parts whose
- * file is named and whose settings are right: no error shall be of a file that nobody meant.
+ * The problems of the other parts when the settings have problems too, so that `check` reports everything in one run. A
+ * part is read only if its file is named and its own settings are right. Otherwise the problem might be in a file that
+ * the operator never meant.
  *
  * @param file path of the YAML file
  * @param overrides what goes over it

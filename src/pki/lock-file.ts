@@ -16,8 +16,9 @@ export class LockedError extends Error {
 }
 
 /**
- * Runs `work` while this process alone holds the lock file. One whose process is gone is not taken away: a second command
- * that does the same at the same time would take away the first one's own.
+ * Runs `work` while this process alone holds the lock file. A lock file that a dead process has left is not removed
+ * here: of two commands that do so at the same time, the slower one would remove the lock that the faster one has just
+ * made.
  *
  * @throws LockedError when the lock cannot be had
  */

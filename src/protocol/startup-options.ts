@@ -50,7 +50,8 @@ export function withoutSettings(options: ByteString, prefix: string): ByteString
   if (kept === null) return null;
   const rest = kept.isWhole ? options : kept.written.join(' ');
   if (!mentions(rest, prefix)) return rest;
-  // SECURITY: it stands in a value, or so it seems. Every way to read what is left has to find it there.
+  // SECURITY: the prefix is still there, and seems to be part of a value. That counts only if both ways in which servers
+  // split `options` find it in a value. Otherwise the client might set it on one of them.
   for (const split of [splitWithEscapes, splitAtSpaces]) {
     if (keep(split(rest), prefix)?.isWhole !== true) return null;
   }

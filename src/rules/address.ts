@@ -153,8 +153,8 @@ export interface Network {
 }
 
 /**
- * An address, or an address with a CIDR mask, as inet_pton reads one. Null for everything else, and for a mapped IPv4
- * address (`::ffff:10.0.0.1`): a client's is un-mapped before it is compared, so that such a network would match nobody.
+ * An address, or an address with a CIDR mask, as inet_pton reads one. Null for anything else. Null also for a mapped IPv4
+ * address (`::ffff:10.0.0.1`): clients' addresses are compared after they are un-mapped, so it would never match.
  */
 export function parseNetwork(text: string): Network | null {
   const [host = '', length, ...rest] = text.split('/');

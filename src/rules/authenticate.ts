@@ -63,7 +63,8 @@ export function* authenticate(
     case 'sspi':
     case 'oauth':
     case 'ident':
-      // SECURITY: the line has matched, so it decides. A later one must not admit whom this one would have asked.
+      // SECURITY: the line has matched, so it decides. If the search went on, a later `trust` line might admit a client
+      // that this line would have made prove itself.
       return refuse(record, 'hba-method-not-supported', {
         sqlstate: '28000',
         message: `authentication method "${record.method}" is not supported by pg-gatehouse`,

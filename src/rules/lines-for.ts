@@ -8,8 +8,8 @@ import { never } from './never.ts';
 import type { ConnectionType, Facts, HbaRecord, RuleBook } from './types.ts';
 
 /**
- * Lines that admit, in the order of the file. A line after one that leaves it nothing is not among them; one whose
- * membership cannot be told is.
+ * The lines that can admit this user to this database from some address, in the order of the file. A line is left out
+ * when earlier ones take all of its connections. A line stays in when nobody knows the memberships that it asks for.
  */
 export function linesFor(
   book: RuleBook,

@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MIN_FILE_BYTES = 1024;
 /** Tokens of all records together, after expansion. */
 const MAX_TOKENS = 1_000_000;
-/** Lines whose `include` or `@file` cannot be followed: a file that includes itself a few times has millions. */
+/** Reading stops after this many lines whose `include` or `@file` fails: a file that includes itself has millions. */
 const MAX_UNREADABLE = 1_000;
 /** A line may hold a million tokens: after this many of them the reading may be interrupted. */
 const TOKENS_A_STEP = 256;

@@ -32,7 +32,7 @@ export function createConsoleView({ view, service, config, draining }: ConsoleSo
     terminate: async (id) => await service.terminate(id),
     cancel: async (id) => await service.cancel(id),
     drain: async () => {
-      // As a service manager would ask for it. A second signal hastens, which nobody has asked for.
+      // Drains as on a service manager's signal. During a drain no second one is sent: that would end sessions at once.
       if (!draining()) process.kill(process.pid, 'SIGTERM');
     },
   };

@@ -8,7 +8,7 @@ import { Guesses, type Turn } from './guesses.ts';
 
 /**
  * SECURITY: the most failures that are remembered, of all addresses together, and the most bans. An attacker with a
- * million addresses fills the table and no more: whoever comes then is let in (contract §10).
+ * million addresses can fill the table, but not the memory. While it is full, further failures are not counted (§10).
  */
 const MAX_FAILURES = 100_000;
 const MAX_BANS = 100_000;

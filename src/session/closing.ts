@@ -111,8 +111,8 @@ export class Closing {
 
   readonly #onUpstreamError = (): void => {
     const { upstream, knowsReset } = this.#sides;
-    // After its end of stream an error says only that nobody took the client's last words. The client still gets every
-    // byte and a clean close.
+    // The upstream has already sent all that it had to say. An error now means only that it did not read the client's
+    // last bytes, so the client still gets every byte and a clean close.
     if (upstream.readableEnded) return;
     if (knowsReset) this.#upstreamBreaksOff();
     else this.#onUpstreamCloses();

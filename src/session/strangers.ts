@@ -28,7 +28,8 @@ export class Strangers {
   /**
    * Takes in a connection that was just accepted.
    *
-   * @param from its address, or what that counts with; and whom its cost is charged to, null = nobody
+   * @param from `block`: the addresses that share a limit with its own. `chargedTo`: the address that pays for its cost;
+   *   null = the cost is not charged
    * @param received bytes that have come so far, below TLS
    * @param limit max_handshakes
    * @throws GatehouseError `handshake-too-expensive`

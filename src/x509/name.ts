@@ -48,7 +48,8 @@ const COMMON_NAME = '2.5.4.3';
 
 /**
  * The first commonName in certificate order, raw bytes with no character-set conversion; null when there is none
- * (semantics §2.11). Throws DerError for a type whose bytes OpenSSL would not give as they are.
+ * (semantics §2.11). Throws DerError for a type that is not a string. OpenSSL would not give its bytes as they stand, so
+ * they might not be the name that PostgreSQL sees.
  */
 export function commonName(name: DistinguishedName): ByteString | null {
   const first = name.flat().find((attribute) => attribute.oid === COMMON_NAME);

@@ -31,8 +31,8 @@ const sections = [
 ] as const;
 
 /**
- * The whole page, piece by piece: none takes more than a few milliseconds to make, so whoever sends them may let sessions
- * have their turn in between.
+ * The whole page, piece by piece. A piece takes a few milliseconds to make at most, so the sender can yield to sessions
+ * between two pieces.
  */
 export function* pagePieces(content: PageContent): Generator<string> {
   const { now, query, token, sessions } = content;

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Before everything: a life of which nobody says when it began is as long as that. */
+/** Stands for a beginning that is not known, so the life counts as a very long one. */
 const LONG_AGO = new Date(0);
 
 /** How near an end is. */
