@@ -1,4 +1,4 @@
-// What the test harness ties its servers and files to, for a program that is no test.
+// What the test harness ties its servers and files to, for a program that is not a test.
 
 import type { Scope } from '../test/support/run/scope.ts';
 
@@ -23,7 +23,7 @@ export class BenchScope implements AsyncDisposable {
     this.scope = scope as unknown as Scope;
   }
 
-  /** Ends everything; whoever asks again waits for the same end. */
+  /** Ends everything. A second call waits for the same end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended ??= this.#endAll();
     await this.#ended;

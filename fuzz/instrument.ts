@@ -13,7 +13,7 @@ const LONGEST_LITERAL = 40;
 
 /** What the instrumented modules tell. */
 export interface Instrumented {
-  /** A count per block, modulo 256; whoever reads them clears them. */
+  /** A count per block, modulo 256; the reader clears them. */
   readonly counts: Uint8Array;
   /** Blocks of the modules loaded so far: the part of `counts` in use. */
   readonly blocks: number;

@@ -478,7 +478,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'x509/pem.ts',
-    removes: 'the refusal of what is no base64',
+    removes: 'the refusal of what is not base64',
     from: 'if (data.length % 4 !== 0 || ',
     to: 'if (false && ',
     tests: ['tls/pem-files-are-read-as-openssl-reads-them.test.ts'],
@@ -663,7 +663,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'base/regular-file.ts',
-    removes: 'the refusal of what is no regular file',
+    removes: 'the refusal of what is not a regular file',
     from: 'if (!stats.isFile() && !isNull) throw',
     to: 'if (false) throw',
     tests: ['config/only-regular-files-are-read-and-no-other-is-waited-for.test.ts'],

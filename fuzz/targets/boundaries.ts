@@ -47,7 +47,7 @@ export function boundariesTarget(): Target {
       const frontend = new FrontendStream();
       let taken = 0;
       for (const piece of pieces(bytes, pattern)) {
-        // What stands behind the piece in its buffer is no part of the stream.
+        // What stands behind the piece in its buffer is not part of the stream.
         const buffer = Buffer.concat([piece, Buffer.from([0x5a, 0, 0, 0, 5, 0x49])]);
         backend.push(buffer, piece.length);
         frontend.push(buffer, piece.length);

@@ -186,7 +186,7 @@ function settingsOf(options: string, hasEscapes: boolean): string[] {
     : options.split(/[ \t\n\v\f\r]+/).filter(Boolean);
   const settings: string[] = [];
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    // glibc's getopt passes over a word that is no switch and goes on with the next.
+    // glibc's getopt passes over a word that is not a switch and goes on with the next.
     if (!/^-./.test(word)) continue;
     if (word === '--') break;
     const [, letter = '', rest = ''] = /^-[beEFijlnOPsT]*([ABcCDdfhkNoprStvW-]?)([^]*)$/.exec(word)!;

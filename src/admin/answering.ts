@@ -91,7 +91,7 @@ export interface AnsweringOptions {
 /** What Node is to call for each request. It never throws. */
 export function answering(options: AnsweringOptions) {
   return (request: IncomingMessage, response: ServerResponse): void => {
-    // A client that goes away meanwhile is no failure of the gate's.
+    // A client that goes away meanwhile is not a failure of the gate's.
     response.on('error', () => {});
     void respond(request, response, options);
   };

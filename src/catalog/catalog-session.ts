@@ -52,7 +52,7 @@ export interface CatalogAccess {
 
 /** One session of auth_user. */
 export class CatalogSession {
-  /** Resolves when the session is over, whoever has ended it. */
+  /** Resolves when the session is over, however it ended. */
   readonly over: Promise<void>;
   readonly #client: Client;
   readonly #stream: LoginStream;

@@ -53,7 +53,7 @@ export class FreshRoles {
     if (known !== null && age < RENEWED_AFTER_MS) return known;
     const renewed = this.#renew();
     if (known === null || age >= TOO_OLD_MS) return await renewed;
-    // Whoever needs them after this one is told of a failure.
+    // A failure is reported to the next decision that needs them.
     renewed.catch(() => {});
     return known;
   }

@@ -88,7 +88,7 @@ export async function askSecret(
   if (row === undefined || others.length > 0) return null;
   const [name, secret] = row;
   if (secret === undefined) throw new Error('auth_query answers with less than two columns');
-  // SECURITY: an answer about another user is no answer: its secret must not let this one in.
+  // SECURITY: an answer about another user is not an answer: its secret must not let this one in.
   if (name === null || name === undefined || fromText(name) !== user) return null;
   return secret === null ? '' : fromText(secret);
 }

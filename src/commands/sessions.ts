@@ -68,7 +68,7 @@ async function look(listener: Omit<RemoteOptions, 'json'>, wide: boolean): Promi
 function endOfWatching(): AbortSignal {
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
-  // Whoever reads has gone: `| head`.
+  // The reader of the output has gone: `| head`.
   process.stdout.once('error', () => ending.abort());
   return ending.signal;
 }

@@ -1,4 +1,4 @@
-// Hosts and listening places as settings write them: which are this very machine, which are no host at all.
+// Hosts and listening places as settings write them: which are this very machine, and which are not a host at all.
 // Decided by the text and this machine's own addresses; no name is looked up.
 
 import { BlockList, isIP, isIPv4 } from 'node:net';

@@ -162,7 +162,7 @@ class Found {
     return read;
   }
 
-  /** Where a setting that is no default was read. */
+  /** Where a setting that is not a default was read. */
   place(name: string): Place | undefined {
     const override = isSettingName(name) ? this.#overrides.values.get(name) : undefined;
     if (override !== undefined) return { file: override.label, line: null };

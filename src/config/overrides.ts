@@ -7,7 +7,7 @@ import type { Setting } from './kinds.ts';
 import { isSettingName, olderNames, schema, secretSettings, type SettingName } from './schema.ts';
 import { parseYaml, type YamlText } from './yaml.ts';
 
-/** Names the configuration file. One underscore: it is no setting. */
+/** Names the configuration file. One underscore: it is not a setting. */
 export const CONFIG_VARIABLE = 'PG_GATEHOUSE_CONFIG';
 
 /** One underscore is what Kubernetes sets for a Service of our name (PG_GATEHOUSE_PORT), so a setting has two. */

@@ -23,7 +23,7 @@ abstract class MessageStream {
     return this.#remaining === 0 && this.#headerSeen === 0 && !this.#lost;
   }
 
-  /** What comes from here on is no message, or none that may follow. */
+  /** What comes from here on is not a message, or none that may follow. */
   protected lose(): void {
     this.#lost = true;
   }

@@ -89,7 +89,7 @@ function keep(words: readonly Word[], prefix: string): Kept | null {
 function readSwitches(
   text: ByteString,
 ): { readonly flags: ByteString; readonly last: string; readonly argument: ByteString | null } | null {
-  // `--` alone ends the switches, and a word that is no switch ends the connection.
+  // `--` alone ends the switches, and a word that is not a switch ends the connection.
   if (!text.startsWith('-') || text.length === 1 || text === '--') return null;
   let at = 1;
   while (at < text.length && WITHOUT_ARGUMENT.includes(text[at]!)) at++;

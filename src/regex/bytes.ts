@@ -8,7 +8,7 @@ export type ByteSet = Uint8Array;
 
 export const NEWLINE = 0x0a;
 
-/** The set of the code points that pass the test; those above 255 are no bytes and match nothing. */
+/** The set of the code points that pass the test; those above 255 are not bytes and match nothing. */
 function bytesWhere(test: (byte: number) => boolean): ByteSet {
   const set = new Uint8Array(256);
   for (let byte = 0; byte < 256; byte++) if (test(byte)) set[byte] = 1;

@@ -70,7 +70,7 @@ function parseIpv6(text: string): IpAddress | null {
   return { family: 6, bytes };
 }
 
-/** The bytes of groups joined by single colons; '' is no group. A dotted quad may only end the address. */
+/** The bytes of groups joined by single colons; '' is not a group. A dotted quad may only end the address. */
 function parseGroups(text: string, endsAddress: boolean): number[] | null {
   if (text === '') return [];
   const bytes: number[] = [];

@@ -58,7 +58,7 @@ const HEAP_GROWTH = '--heap-growing-percent=300';
 /** SECURITY: of no other process, of this machine or another, before or after a restart: ids of its connections never meet. */
 const PROCESS_NAME = `${process.pid}-${lettersOf(randomBytes(6))}`;
 
-/** Letters only, so that an id is one word for whoever types it. */
+/** Letters only, so that an id is one word when someone types it. */
 function lettersOf(bytes: Buffer): string {
   return bytes.toString('hex').replace(/\d/g, (digit) => 'ghijklmnop'[Number(digit)] ?? '');
 }

@@ -113,7 +113,7 @@ export class BanTable {
   failed(address: string, limits: BanLimits): void {
     const { max_authentication_failures_per_address: most, authentication_failures_window: windowMs } =
       limits;
-    // Connections that were let in before the ban may fail during it: those are no failures after it.
+    // Connections that were let in before the ban may fail during it: those are not failures after it.
     if (most === 0 || this.#bans.has(address)) return;
     const now = performance.now();
     this.#forgetUntil(now - windowMs);

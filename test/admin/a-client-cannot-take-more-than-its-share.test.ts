@@ -25,7 +25,7 @@ async function exchange(url: string, bytes: string): Promise<string> {
 
 const host = 'Host: localhost\r\n';
 
-await test('what is no acceptable request is answered in JSON and closed', async (t) => {
+await test('what is not an acceptable request is answered in JSON and closed', async (t) => {
   const gate = exampleGate();
   const url = await startAdmin(t, gate.view);
   const close = 'Connection: close\r\n';
@@ -120,7 +120,7 @@ await test('a body that goes on after its refusal ends with the connection', asy
   }
 });
 
-await test('a client that leaves in the middle of an answer is no failure', async (t) => {
+await test('a client that leaves in the middle of an answer is not a failure', async (t) => {
   const told: unknown[] = [];
   const rows = Array.from({ length: 20_000 }, () => ({ file: 'x'.repeat(500), line: 1, rule: '', hits: 0 }));
   const gate = exampleGate([], { rules: async () => rows });

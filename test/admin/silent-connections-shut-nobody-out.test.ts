@@ -1,5 +1,5 @@
-// The admin listener with TLS: silent connections, and chains of certificates that are slow to verify, of whoever
-// reaches its port. Whoever has a certificate is answered all the same.
+// The admin listener with TLS: silent connections, and chains of certificates that are slow to verify, from anyone
+// who reaches its port. Clients with a certificate are answered all the same.
 
 import { once } from 'node:events';
 import { request } from 'node:https';

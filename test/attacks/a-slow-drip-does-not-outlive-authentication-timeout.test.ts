@@ -81,7 +81,7 @@ await test('it goes when a client needs its place', async (t) => {
   await assertOneEndingEach(t, gate);
 });
 
-await test('whoever gets on with it stays, and one that came later and does nothing goes', async (t) => {
+await test('a client that gets on with it stays, and one that came later and does nothing goes', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, {
     hba: 'host all all all trust',

@@ -1,4 +1,4 @@
-// A password line before an upstream that trusts: whoever sends commands ahead of the login is refused, and the upstream
+// A password line before an upstream that trusts: a client that sends commands ahead of the login is refused, and the upstream
 // has got the startup packet and not one byte more. For every password method, every cut, with and without TLS.
 
 import { test } from 'tap';

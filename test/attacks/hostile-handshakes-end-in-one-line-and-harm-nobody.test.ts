@@ -117,7 +117,7 @@ async function assertWell(t: Scope & Pick<import('tap').Test, 'equal'>, gate: Ga
 }
 
 for (const way of ['direct', 'after SSLRequest'] as const) {
-  await test(`${way}: what is no handshake`, async (t) => {
+  await test(`${way}: what is not a handshake`, async (t) => {
     const { gate, upstream } = await start(t);
     const before = await idleFdCount(gate);
     for (const [name, { bytes, code = failed, serverHello = false }] of Object.entries(openings)) {

@@ -1,4 +1,4 @@
-// TLS 1.3 KeyUpdates are no data: no length of the protocol above bounds them, and each asks for one in return. Before
+// TLS 1.3 KeyUpdates are not data: no length of the protocol above bounds them, and each asks for one in return. Before
 // the startup packet the bytes below TLS are counted instead.
 
 import { createCipheriv, createHmac } from 'node:crypto';

@@ -138,7 +138,7 @@ await test('what the gate cannot read', async (t) => {
     client.destroy();
     return answer[0] === recordType.handshake && answer.includes(shown.subarray(0, 60));
   };
-  t.ok(await isShown(hello), 'the default host is there for whoever can be read');
+  t.ok(await isShown(hello), 'the default host is there for a client that can be read');
   const padded = (length: number): Buffer =>
     inRecord(
       withServerName(hello, serverName('a.example'), [

@@ -1,4 +1,4 @@
-// Protocol downgrade: whoever strips TLS off a connection, on any way in, must meet the line that demands it; and a
+// Protocol downgrade: anyone who strips TLS off a connection, on any way in, must meet the line that demands it; and a
 // line that forbids TLS must not be met through it (semantics §5.1, §6.3, §8.1).
 
 import { test } from 'tap';

@@ -59,7 +59,7 @@ const GOOD = answer(2, [[hex('alice'), hex('staff')]]);
 
 /** What the server says to a question. */
 const ANSWERS: Readonly<Record<string, Buffer>> = {
-  'bytes that are no message': Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
+  'bytes that are not a message': Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
   'a message of a negative length': Buffer.from('T\xff\xff\xff\xf0rest of it', 'latin1'),
   'a message of no length': Buffer.from('T\0\0\0\0\0\0', 'latin1'),
   'a description that is cut short': message('T', Buffer.from([0, 9, 0, 0])),

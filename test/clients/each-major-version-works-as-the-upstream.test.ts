@@ -86,7 +86,7 @@ async function copy(t: Test, behind: BehindGate): Promise<void> {
   }
 }
 
-/** A fast shutdown: its 57P01 reaches the client, and whoever comes next is told that nobody is there. */
+/** A fast shutdown: its 57P01 reaches the client, and the next client is told that nobody is there. */
 async function endOfServer(t: Test, behind: BehindGate): Promise<void> {
   const client = new Client(options(behind));
   await client.connect();

@@ -44,7 +44,7 @@ void test('what is fine exits with 0, its ports in use or not', async (t) => {
   t.equal(connections(), 0, 'nobody was contacted');
 });
 
-void test('a warning is told, and is no error', async (t) => {
+void test('a warning is told, and is not an error', async (t) => {
   const { directory, check } = await setUp(t, `${HBA}hostgssenc all all all trust\n`);
   const hba = join(directory, 'pg_hba.conf');
   const json = await check('--json');

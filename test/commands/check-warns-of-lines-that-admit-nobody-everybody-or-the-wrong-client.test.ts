@@ -33,7 +33,7 @@ await test('no line can admit anybody', async (t) => {
     t.ok(warningsIn(lines).includes(nobody), `${given.hba}\n${lines.join('\n')}`);
     if (hint !== null) t.ok(lines.includes(hint), lines.join('\n'));
     t.match(lines.at(-1), /^0 of [12] lines? of pg_hba\.conf can admit anybody$/);
-    t.equal(code, 0, 'a warning is no error');
+    t.equal(code, 0, 'a warning is not an error');
   }
 });
 

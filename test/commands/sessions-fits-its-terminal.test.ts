@@ -103,7 +103,7 @@ await test('the listener is found by the configuration', async (t) => {
   const sessions = async (args: readonly string[], env: Record<string, string> = {}) =>
     await runProgram(args, { cwd: directory, env });
 
-  // What is wrong elsewhere in the file is no reason not to ask.
+  // What is wrong elsewhere in the file is not a reason not to ask.
   writeFileSync(file, `prot: 1\nadmin:\n  listen: ${place}\n`);
   for (const command of ['sessions', 'reload', 'refusals'])
     t.equal((await sessions([command, '--config', file])).code, 0, command);

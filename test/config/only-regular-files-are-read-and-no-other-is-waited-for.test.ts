@@ -43,7 +43,7 @@ const ROUNDS: readonly Readonly<Record<string, (path: string, why: string) => st
     'further.conf': opening,
     databases: opening,
     'conf.d/one.conf': (path, why) =>
-      // A directory in it is no file of it.
+      // A directory in it is not one of its files.
       why === 'Is a directory' ? '' : opening(path, why),
     'server.key': (path) => `private key file "${path}" is not a regular file`,
   },

@@ -70,7 +70,7 @@ t.strictSame(
 const maps = loadIdent(join(root, 'config/pg_ident.conf'), fs);
 t.strictSame([maps.records, maps.warnings], [[], []]);
 
-// The examples in their comments load as well once they are no comments.
+// The examples in their comments load as well once they are not comments.
 mkdirSync(join(directory, 'opened'));
 for (const name of ['pg_hba.conf', 'pg_ident.conf']) {
   const opened = readFileSync(join(root, 'config', name), 'utf8').replaceAll(/^# {3}(?=\S)/gm, '');

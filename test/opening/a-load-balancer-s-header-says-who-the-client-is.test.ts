@@ -15,7 +15,7 @@ import {
 } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, type ScriptedUpstream } from '../support/peers/scripted-upstream.ts';
 
-/** The load balancers, beside whoever else connects. */
+/** The load balancers, among everyone else who connects. */
 const BALANCER = '127.0.0.2';
 const OTHER = '127.0.0.3';
 

@@ -73,7 +73,7 @@ await test('rotation by swapping ..data', async (t) => {
   );
   t.equal(serverSerial(await openClient(t, gate)), second.serial.toString(16), 'new clients get the new one');
 
-  // The new certificate with the old key: what a volume that is no volume shows for a moment.
+  // The new certificate with the old key: what a volume that is not a volume shows for a moment.
   from = gate.logLength();
   swappedAt = Date.now();
   volume.swap(third, second);

@@ -175,7 +175,7 @@ await test('clients without an address that a rule knows', async (t) => {
   }
 });
 
-await test('what is no header is known by its first byte', async (t) => {
+await test('what is not a header is known by its first byte', async (t) => {
   t.strictSame(readProxyHeader(Buffer.alloc(0)), { state: 'more' });
   const starts = Array.from({ length: 256 }, (_, byte) => byte).filter(
     (byte) => readProxyHeader(Buffer.from([byte])).state !== 'missing',

@@ -88,7 +88,7 @@ await test('the frontend stream counts what a ReadyForQuery answers', (t) => {
   t.end();
 });
 
-await test('a stream that is no protocol is never again at a boundary', (t) => {
+await test('a stream that is not a protocol is never again at a boundary', (t) => {
   const stream = new BackendStream();
   for (const length of [0, 3, -1]) {
     const header = Buffer.alloc(5);

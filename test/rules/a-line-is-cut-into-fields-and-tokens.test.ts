@@ -35,7 +35,7 @@ const table: readonly Row[] = [
   ['even in a token', 'a cert#x y\n', ['1: a | cert']],
   ['but not in quotes', '"a#b" c\n', ['1: <a#b> | c']],
   // T5, T6: quotes
-  ['quotes are no part of the token', '"a b" c\n', ['1: <a b> | c']],
+  ['quotes are not part of the token', '"a b" c\n', ['1: <a b> | c']],
   ['they may start anywhere', 'a"b c"d e\n', ['1: ab cd | e']],
   ['a doubled quote is one', '"a""b"\n', ['1: <a"b>']],
   ['four quotes are one', '""""\n', ['1: <">']],

@@ -155,7 +155,7 @@ await test('a later rule never changes an earlier match', (t) => {
   t.end();
 });
 
-await test('whoever gets in was let in by a record that says so', (t) => {
+await test('everyone who gets in was let in by a record that says so', (t) => {
   let admitted = 0;
   fc.assert(
     fc.property(rules, connection, (lines, facts) => {

@@ -1,4 +1,4 @@
-// SIGTERM: whoever comes is told 57P03, the sessions that run may finish, cancel requests still work, the admin listener
+// SIGTERM: new clients get 57P03, the sessions that run may finish, cancel requests still work, the admin listener
 // answers; after shutdown_timeout, a second signal or SIGINT they are told 57P01. The gate exits with 0.
 
 import { test } from 'tap';

@@ -98,7 +98,7 @@ await test('a table of lines and upstreams', async (t) => {
   }
 });
 
-/** The end of a SASL exchange is no request: nobody answers it. */
+/** The end of a SASL exchange is not a request: nobody answers it. */
 function wantsAnswer(request: Buffer): boolean {
   return request.readInt32BE(5) !== 12;
 }

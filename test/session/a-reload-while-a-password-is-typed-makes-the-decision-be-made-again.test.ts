@@ -58,7 +58,7 @@ await test('each change', async (t) => {
     const reply = await client.readMessage();
     t.equal(reply.type === 'E' ? decodeErrorResponse(reply)['C'] : null, sqlstate, name);
     const lines = gate.log.slice(from).filter(({ msg }) => msg.startsWith('connection authenticated'));
-    t.equal(lines.length, sqlstate === null ? 1 : 0, `${name}: authenticated is logged of whoever got in`);
+    t.equal(lines.length, sqlstate === null ? 1 : 0, `${name}: authenticated is logged for each who got in`);
     client.destroy();
   }
 });

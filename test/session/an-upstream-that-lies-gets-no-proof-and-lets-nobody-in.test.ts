@@ -1,4 +1,4 @@
-// The gate logs in with a secret of auth_file, and what answers is no honest server (contract §12): the client is told one
+// The gate logs in with a secret of auth_file, and what answers is not an honest server (contract §12): the client is told one
 // text, the log says what was wrong, and the lie gets no further answer.
 
 import { test } from 'tap';
@@ -97,10 +97,10 @@ const LIES: Readonly<Record<string, Lie>> = {
   "the client's nonce alone": challenge((nonce) => `r=${nonce},s=${SALT},i=4096`),
   'another nonce': challenge(() => `r=server,s=${SALT},i=4096`),
   'a nonce of 600 bytes': challenge((nonce) => `r=${nonce}${'x'.repeat(600)},s=${SALT},i=4096`),
-  'a salt that is no base64': challenge((nonce) => `r=${nonce}server,s=!,i=4096`),
+  'a salt that is not base64': challenge((nonce) => `r=${nonce}server,s=!,i=4096`),
   'no salt': challenge((nonce) => `r=${nonce}server,s=,i=4096`),
   'no iterations': challenge((nonce) => `r=${nonce}server,s=${SALT},i=0`),
-  'iterations that are no number': challenge((nonce) => `r=${nonce}server,s=${SALT},i=1e3`),
+  'iterations that are not a number': challenge((nonce) => `r=${nonce}server,s=${SALT},i=1e3`),
   'more after the iterations': challenge((nonce) => `${honest(nonce)},x=1`),
   'a challenge that was not begun': {
     ...violation,

@@ -90,7 +90,7 @@ await test('a hundred clients', needs('psql'), async (t) => {
   await server.query('create unlogged table sink (line text)');
   const gate = await startGate(t, { hba: 'hostssl all all 127.0.0.1/32 trust\n', upstream: server });
   const credentials = gate.authority.client('postgres');
-  // What a process keeps from its first session on is no leftover.
+  // What a process keeps from its first session on is not a leftover.
   await psql(conninfo(gate, credentials), ['-c', 'select 1']);
   await quiet(gate);
   const before = await idleFdCount(gate);

@@ -1,4 +1,4 @@
-// Handshakes: whoever counts over several workers hears of every connection that comes, leaves or is evicted, and the
+// Handshakes: the process that counts over several workers hears of every connection that comes, leaves or is evicted, and the
 // number that is told is right when it is. A number that stayed too high would be too many for ever.
 
 import { setImmediate } from 'node:timers/promises';

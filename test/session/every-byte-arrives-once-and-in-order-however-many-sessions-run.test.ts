@@ -62,7 +62,7 @@ async function wrongStreams(t: Test, unix: boolean, seed: number): Promise<reado
     },
     { unix },
   );
-  // A thousand at once are no strangers to be evicted, and this process, all of their clients and upstreams, is slow.
+  // A thousand at once are not strangers to be evicted, and this process, all of their clients and upstreams, is slow.
   const config = { max_handshakes: 0, authentication_timeout: '5min', upstream: { connect_timeout: '5min' } };
   const gate = await startGate(t, { hba: TRUST, upstream, config });
   const wrong: string[] = [];

@@ -1,5 +1,5 @@
 // An attacker with very many addresses can fill the table of failed authentications and no more: it stays bounded, those
-// who are in it are still counted, and whoever comes beyond it is let in (contract §10).
+// who are in it are still counted, and addresses beyond it are let in (contract §10).
 
 import { Writable } from 'node:stream';
 import { test } from 'tap';

@@ -47,7 +47,7 @@ const SHARED_BY_STEPS = [
   'upstream-answers.ts',
   // Asked by rules-step.ts, password-step.ts and admission.ts.
   'upstream-catalog.ts',
-  // A part of bans.ts, which is no step.
+  // A part of bans.ts, which is not a step.
   'guesses.ts',
   // The end of what relay.ts copies.
   'closing.ts',

@@ -38,7 +38,7 @@ await test('owner and permissions', async (t) => {
     [0, own, REGULAR | 0o644, ACCESS],
     [0, own, REGULAR | 0o642, ACCESS],
     [0, own, REGULAR | 0o641, ACCESS],
-    // Root's file is root's, whoever runs the gate.
+    // Root's file is root's, whichever user runs the gate.
     [0, 0, REGULAR | 0o600, null],
     [0, 0, REGULAR | 0o640, null],
     [0, 0, REGULAR | 0o660, ACCESS],

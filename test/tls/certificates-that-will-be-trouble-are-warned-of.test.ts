@@ -76,7 +76,7 @@ await test('the hours that remain of a revocation list', async (t) => {
     [crl(day(-99), null), null],
     [crl(day(-25), day(3.1)), null],
     [crl(day(-25), day(2.5)), 'expires on 2030-02-03T00:00:00.000Z, in 60 hours'],
-    // One that lives for a day only is no cause for alarm in its first hours.
+    // One that lives for a day only is not a cause for alarm in its first hours.
     [crl(day(-0.5), day(0.5)), null],
     [crl(day(-0.75), day(0.25)), 'expires on 2030-01-31T18:00:00.000Z, in 6 hours'],
     [crl(day(-9), day(-1)), 'has expired on 2030-01-30T12:00:00.000Z'],

@@ -1,4 +1,4 @@
-// ssl_crl_file and ssl_crl_dir: every list of a file, the files of a directory, what they say, and what is no list.
+// ssl_crl_file and ssl_crl_dir: every list of a file, the files of a directory, what they say, and what is not a list.
 
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

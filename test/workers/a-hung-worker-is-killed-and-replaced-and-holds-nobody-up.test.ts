@@ -1,4 +1,4 @@
-// A worker that is stopped (SIGSTOP) lives and says nothing: whoever asks the gate gets an answer all the same, and
+// A worker that is stopped (SIGSTOP) lives and says nothing: anyone who asks the gate gets an answer all the same, and
 // another worker takes its place.
 
 import { test } from 'tap';

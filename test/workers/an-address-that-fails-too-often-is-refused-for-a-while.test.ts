@@ -70,7 +70,7 @@ await test('an address that fails too often', async (t) => {
     const metrics = await gate.metrics();
     sub.equal(metrics.value('gatehouse_banned_addresses'), 1);
     sub.equal(metrics.value('gatehouse_connections_total', { outcome: 'address-banned' }), 7);
-    sub.notMatch((await gate.admin('/refusals')).body, 'address-banned', 'what a ban refuses is no news');
+    sub.notMatch((await gate.admin('/refusals')).body, 'address-banned', 'what a ban refuses is not news');
     const { login } = await logIn(sub, gate, '203.0.113.2', 'good');
     sub.equal(login.error, null, 'its neighbour is let in');
   });

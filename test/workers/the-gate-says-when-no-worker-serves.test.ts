@@ -19,5 +19,5 @@ await test('with no worker left the gate is neither ready nor healthy', async (t
   for (const path of ['/readyz', '/healthz']) {
     await until(`${path} takes it back`, async () => (await gate.admin(path)).status === 200);
   }
-  t.strictSame(workersOf(gate), stopped, 'whoever answers again is not killed');
+  t.strictSame(workersOf(gate), stopped, 'a worker that answers again is not killed');
 });

@@ -48,7 +48,7 @@ await test('the last refusals of all workers are kept', async (t) => {
     sub.ok(Math.abs(Date.parse(String(row?.['time'])) - Date.parse(String(line['time']))) < 1000);
   });
 
-  await t.test('a row is no longer than a line of the log, whoever has made it long', async (sub) => {
+  await t.test('a row is no longer than a line of the log, whatever made it long', async (sub) => {
     const client = await connectRaw(sub, gate.port);
     await client.login({ user: 'loud', database: 'app' });
     const [row] = await refusals(gate);

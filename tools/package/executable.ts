@@ -25,7 +25,7 @@ const FLAGS = {
 
 /** What the executable was made from. */
 export interface Made {
-  /** Sentences for whoever builds it: what could not be done here. */
+  /** Sentences for the person who builds it: what could not be done here. */
   readonly notes: string[];
 }
 

@@ -18,7 +18,7 @@ export interface RefusalLine {
   readonly message: string;
 }
 
-/** @throws Error for a line that is no line of the table. */
+/** @throws Error for a line that is not a line of the table. */
 export function readMatches(): MatchLine[] {
   return readTable('matches.txt').map(({ line, cells }) => {
     const [pattern, subject, ...outcome] = cells;
@@ -33,7 +33,7 @@ export function readMatches(): MatchLine[] {
   });
 }
 
-/** @throws Error for a line that is no line of the table. */
+/** @throws Error for a line that is not a line of the table. */
 export function readRefusals(name: 'errors.txt' | 'unsupported.txt'): RefusalLine[] {
   return readTable(name).map(({ line, cells }) => {
     const [pattern, message] = cells;

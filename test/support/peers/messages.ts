@@ -209,7 +209,7 @@ export function decodeMessages(bytes: Buffer): Message[] {
     at = end;
   }
   if (at !== bytes.length)
-    throw new Error(`${bytes.length - at} bytes are no whole message: ${bytes.toString('hex', at)}`);
+    throw new Error(`${bytes.length - at} bytes are not a whole message: ${bytes.toString('hex', at)}`);
   return messages;
 }
 

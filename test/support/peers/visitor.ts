@@ -13,7 +13,7 @@ export class Visitor extends RawClient {
   /** The port it comes from, which the gate's lines name. */
   readonly port: number;
   readonly #gate: Gate;
-  /** Lines before this are not about it, whoever had its port then. */
+  /** Lines before this are not about it, even those with its port: another client had that port then. */
   readonly #from: number;
 
   constructor(gate: Gate, from: number, raw: RawClient['raw']) {

@@ -182,7 +182,7 @@ export class Gate {
     this.#child.kill(name);
   }
 
-  /** From here on its end is what the test expects, whoever asks for it. */
+  /** From here on the test expects its end, whatever causes it. */
   mayEnd(): void {
     this.#mayEnd = true;
   }

@@ -43,7 +43,7 @@ export class Arrivals<T> {
     for (const waiter of served) waiter.resolve(item);
   }
 
-  /** No more will come: whoever still waits is told why. */
+  /** No more will come. Every wait that is still open fails with the reason. */
   end(reason: Error): void {
     this.#ended ??= reason;
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#ended);

@@ -117,7 +117,7 @@ function packageVersion(version: PostgresVersion): string {
 
 /**
  * A directory under the temporary one that is made once and then shared by every test file. Made beside its place
- * and moved there whole, so that nobody sees half of it; whoever comes second throws its own away.
+ * and moved there whole, so that nobody sees half of it; the second process to finish throws its own away.
  */
 function cached(name: string, make: (path: string) => void): string {
   const path = join(cacheFolder(), name);
