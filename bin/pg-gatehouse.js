@@ -45,7 +45,9 @@ if (
 ) {
   process.execve(
     process.execPath,
-    [process.execPath].concat(missing, process.execArgv, process.argv.slice(1)),
+    // The compiler that the last flag switches off comes back once the program is loaded (src/base/lean-start.ts). Node's
+    // own start would load it for a single function.
+    [process.execPath].concat(missing, '--no-maglev', process.execArgv, process.argv.slice(1)),
     Object.assign(
       {
         // A file system that does not answer holds threads of this pool (docs/decisions/0036): there are some to spare.
@@ -69,6 +71,8 @@ async function start() {
     // Before the rest of the program is loaded: a signal that nobody listens for ends the process there and then.
     var signals = await import('../dist/base/signals.js');
     signals.holdSignals();
+  }
+  if (serves || command === 'demo') {
     var lean = await import('../dist/base/lean-start.js');
     lean.startLean();
   }

@@ -3,10 +3,7 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
-
-/** As seldom as prom-client's own timer can be: its histogram is made before its metrics can be taken away. */
-const NEVER_MS = 2 ** 31 - 1;
+import { Gauge, type Registry } from './prom-client.ts';
 
 type Delays = ReturnType<typeof monitorEventLoopDelay>;
 type Aggregator = 'average' | 'min' | 'max';
@@ -31,19 +28,18 @@ function percentile(percent: number): (delays: Delays) => number {
   return (delays) => delays.percentile(percent);
 }
 
-/** Adds prom-client's default metrics to a registry, none of which wakes an idle process. */
-export function collectProcessMetrics(registry: Registry): void {
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+/** Adds the delay of the event loop to a registry. */
+export function collectEventLoopLag(registry: Registry): void {
   // A Node that does not know the option measures by a timer of 10 ms, as prom-client does.
   const delays = monitorEventLoopDelay({ samplePerIteration: true });
   delays.enable();
   for (const [name, help, aggregator, read] of figures) {
-    replaceGauge(registry, { name: `_${name}`, help, aggregator }, (gauge) => {
+    addGauge(registry, { name: `_${name}`, help, aggregator }, (gauge) => {
       gauge.set(delays.count > 0 ? read(delays) / 1e9 : 0);
     });
   }
   // The last of them, so that the others have been read by then.
-  replaceGauge(
+  addGauge(
     registry,
     { name: '', help: 'Lag of event loop in seconds.', aggregator: 'average' },
     async (gauge) => {
@@ -61,15 +57,13 @@ interface Named {
   readonly aggregator: Aggregator;
 }
 
-function replaceGauge(
+function addGauge(
   registry: Registry,
   { name, ...rest }: Named,
   collect: (gauge: Gauge) => void | Promise<void>,
 ): void {
-  const full = `nodejs_eventloop_lag${name}_seconds`;
-  registry.removeSingleMetric(full);
   const gauge: Gauge = new Gauge({
-    name: full,
+    name: `nodejs_eventloop_lag${name}_seconds`,
     ...rest,
     registers: [registry],
     collect: () => collect(gauge),
