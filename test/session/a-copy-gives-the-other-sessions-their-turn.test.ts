@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { test } from 'tap';
+import { test, type Test } from 'tap';
 import { BackendStream } from '../../src/protocol/message-boundary.ts';
 import { Relay, type RelayUpstream } from '../../src/session/relay.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
@@ -34,9 +34,8 @@ function afterThisCallback(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 
-await test('after a full read the upstream is not read before another turn of the loop', async (t) => {
-  const [client, clientFar] = await pair(t);
-  const [socket] = await pair(t);
+/** A relay of a plaintext client, not started. */
+function relayOf(t: Test, client: Socket, socket: Socket): { relay: Relay; upstream: RelayUpstream } {
   const upstream: RelayUpstream = { socket, knowsReset: true, receive: () => true };
   const relay = new Relay(client, upstream, {
     raw: client,
@@ -45,6 +44,13 @@ await test('after a full read the upstream is not read before another turn of th
     onIdle: () => {},
     onFault: (fault) => t.fail(String(fault)),
   });
+  return { relay, upstream };
+}
+
+await test('after a full read the upstream is not read before another turn of the loop', async (t) => {
+  const [client, clientFar] = await pair(t);
+  const [socket] = await pair(t);
+  const { relay, upstream } = relayOf(t, client, socket);
   clientFar.resume();
   const over = relay.start(Buffer.alloc(0));
   let resumed = 0;
@@ -72,14 +78,7 @@ await test('after a full read the upstream is not read before another turn of th
 await test('what a client sends of a COPY in one turn is written together, and a short message at once', async (t) => {
   const [client] = await pair(t);
   const [socket, server] = await pair(t);
-  const upstream: RelayUpstream = { socket, knowsReset: true, receive: () => true };
-  const relay = new Relay(client, upstream, {
-    raw: client,
-    said: new BackendStream(),
-    idleTimeoutMs: 0,
-    onIdle: () => {},
-    onFault: (fault) => t.fail(String(fault)),
-  });
+  const { relay } = relayOf(t, client, socket);
   const over = relay.start(Buffer.alloc(0));
   const received: Buffer[] = [];
   server.on('data', (chunk: Buffer) => received.push(chunk)).resume();
