@@ -3,6 +3,7 @@
 
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { ByteReader } from '../base/byte-reader.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { addressBlock, clientAddress } from '../rules/address.ts';
 import { EndSignal } from '../session/end-signal.ts';
@@ -87,7 +88,7 @@ export class Visitors {
     this.#watch.begin(life, block, () => raw.bytesRead);
     life.endAfter(this.#helloTimeoutMs, () => new GatehouseError('authentication-timeout'));
     try {
-      await peekOpeningBytes(raw, life.signal);
+      await peekOpeningBytes(new ByteReader(raw, life.signal));
       await this.#turns.take(life, block);
       life.clear();
       if (!raw.destroyed) begin();

@@ -1,8 +1,11 @@
 // The keys that the gate has given to its clients' sessions. They are the gate's own: what the upstream's BackendKeyData
 // says never reaches a client, and a key of the upstream's is unknown here.
 
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { int32 } from '../protocol/message.ts';
+import { hash, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { MAX_CANCEL_KEY_LENGTH } from '../protocol/backend-key-data.ts';
+
+/** Bytes of the secret that keys are looked up with. */
+const SECRET_BYTES = 32;
 
 interface Issued<Owner> {
   readonly owner: Owner;
@@ -15,7 +18,8 @@ export class CancelKeys<Owner> {
    * SECURITY: keys are looked up by a hash that nobody outside can compute. A look-up by the key itself, or by a pid
    * that thousands of sessions may share, would take a time that tells of the keys there are.
    */
-  readonly #secret = randomBytes(32);
+  readonly #hashed = Buffer.concat([randomBytes(SECRET_BYTES), Buffer.alloc(4 + MAX_CANCEL_KEY_LENGTH)]);
+  readonly #random = new RandomPool();
   readonly #issued = new Map<number, Issued<Owner>>();
   readonly #slots = new Map<Owner, number>();
 
@@ -28,7 +32,7 @@ export class CancelKeys<Owner> {
   issue(owner: Owner, pid: number, length: number): Buffer {
     this.revoke(owner);
     for (;;) {
-      const key = randomBytes(length);
+      const key = this.#random.take(length);
       const slot = this.#slotOf(pid, key);
       // Four bytes may come twice: a request with them would cancel another session's query.
       if (this.#issued.has(slot)) continue;
@@ -52,9 +56,30 @@ export class CancelKeys<Owner> {
     return issued !== undefined && isSameKey(issued.key, key) ? issued.owner : null;
   }
 
-  /** 48 bits, the most that Buffer reads as a number. */
+  /** 48 bits of the hash, the most that Buffer reads as a number. The hash is shown to nobody, so it needs no HMAC. */
   #slotOf(pid: number, key: Buffer): number {
-    return createHmac('sha256', this.#secret).update(int32(pid)).update(key).digest().readUIntBE(0, 6);
+    const keyAt = this.#hashed.writeInt32BE(pid, SECRET_BYTES);
+    const length = keyAt + key.copy(this.#hashed, keyAt);
+    return hash('sha256', this.#hashed.subarray(0, length), 'buffer').readUIntBE(0, 6);
+  }
+}
+
+/** Random bytes, of which many are made at one time: a request for each key costs as much as the key's hash. */
+class RandomPool {
+  readonly #bytes = Buffer.alloc(4 * MAX_CANCEL_KEY_LENGTH);
+  #used = this.#bytes.length;
+
+  /** Bytes that nobody else has been given, and that are nowhere else in memory. */
+  take(length: number): Buffer {
+    if (this.#used + length > this.#bytes.length) {
+      randomFillSync(this.#bytes);
+      this.#used = 0;
+    }
+    const taken = this.#bytes.subarray(this.#used, this.#used + length);
+    const copy = Buffer.from(taken);
+    taken.fill(0);
+    this.#used += length;
+    return copy;
   }
 }
 

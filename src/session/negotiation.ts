@@ -26,8 +26,7 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
   let reader = new ByteReader(raw, life.signal);
   try {
     if (await beginsWithTls(reader)) {
-      reader.release();
-      await startTls(connection);
+      await startTls(connection, reader);
       if (connection.log.tls?.alpn === null) {
         throw new GatehouseError('direct-tls-without-alpn', {
           message: 'received direct SSL connection request without ALPN protocol negotiation extension',
@@ -47,9 +46,8 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
             break;
           }
           raw.write(ACCEPT_SSL);
-          // What came after the request goes back into the socket: it is the start of the handshake, or breaks it.
-          reader.release();
-          await startTls(connection);
+          // What came after the request is the start of the handshake, or breaks it.
+          await startTls(connection, reader);
           state.gssDone = true;
           reader = new ByteReader(connection.client, life.signal);
           break;
@@ -69,14 +67,18 @@ export async function negotiate(connection: Connection): Promise<StartupPacket |
   }
 }
 
-/** The TLS handshake. From then on the gate speaks to the client through the TLS socket. */
-async function startTls(connection: Connection): Promise<void> {
+/**
+ * The TLS handshake. From then on the gate speaks to the client through the TLS socket.
+ *
+ * @param reader of the TCP connection; it is released
+ */
+async function startTls(connection: Connection, reader: ByteReader): Promise<void> {
   const { gate, raw, life, log } = connection;
   const { acceptor } = gate.snapshot();
   if (acceptor === null) throw new GatehouseError('direct-tls-disabled');
   const since = performance.now();
   const { session: tls, material } = await gate.strangers.handshake(life, connection.block, (ready) =>
-    acceptor.accept(raw, { signal: life.signal, ready }),
+    acceptor.accept(raw, { signal: life.signal, ready, reader }),
   );
   connection.material = material;
   connection.client = tls.socket;

@@ -108,9 +108,9 @@ export class OpeningWatch {
       costMs: 0,
       established: false,
     });
-    if (this.#timer !== null) return;
-    this.#lastMs = this.#processorMs();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+    // The clock may go on from an earlier opening. What was spent since its last tick is not this one's.
+    if (this.#openings.size === 1) this.#lastMs = this.#processorMs();
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** From here on its cost is this address's, what it has cost so far too. */
@@ -151,9 +151,6 @@ export class OpeningWatch {
     this.#look();
     if (failed) this.#charge(opening);
     this.#openings.delete(life);
-    if (this.#openings.size > 0 || this.#timer === null) return;
-    clearInterval(this.#timer);
-    this.#timer = null;
   }
 
   /** Another process has charged this address. */
@@ -170,6 +167,10 @@ export class OpeningWatch {
   }
 
   #tick(): void {
+    if (this.#openings.size === 0) {
+      this.#stop();
+      return;
+    }
     this.#look();
     this.#lastMs = this.#processorMs();
     for (const opening of this.#openings.values()) {
@@ -180,6 +181,12 @@ export class OpeningWatch {
         opening.life.end(new GatehouseError('opening-too-large'));
       }
     }
+  }
+
+  /** Not at the end of the last opening: the next one is often less than a tick away. */
+  #stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   /**

@@ -14,9 +14,11 @@ const LEASE_MS = 250;
 
 interface Address {
   allowed: number;
-  /** By connection: what ends its lease. */
-  readonly running: Map<EndSignal, NodeJS.Timeout>;
+  /** By connection, in the order of their beginning: when its lease ends. */
+  readonly running: Map<EndSignal, number>;
   readonly waiting: Set<() => void>;
+  /** Ends the oldest lease. Set only while somebody waits, because a timer for each handshake would be felt. */
+  timer: NodeJS.Timeout | null;
 }
 
 /** Lets the handshakes of each address run, or wait. */
@@ -26,9 +28,10 @@ export class Turns {
   /** Resolves when the handshake may begin. @throws the life's reason */
   async take(life: EndSignal, name: string): Promise<void> {
     const address = this.#address(name);
-    while (address.running.size >= address.allowed) {
+    while (isFull(address)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       address.waiting.add(resolve);
+      endLeases(address);
       try {
         await withSignal(promise, life.signal);
       } catch (error) {
@@ -38,18 +41,13 @@ export class Turns {
         throw error;
       }
     }
-    const timer = setTimeout(() => {
-      address.running.delete(life);
-      wake(address);
-    }, LEASE_MS);
-    address.running.set(life, timer);
+    address.running.set(life, performance.now() + LEASE_MS);
   }
 
   /** Notes that a handshake is over, well or not. `usual` = it has cost at most what is usual; null = not known. */
   done(life: EndSignal, name: string, usual: boolean | null): void {
     const address = this.#addresses.get(name);
     if (address === undefined) return;
-    clearTimeout(address.running.get(life));
     address.running.delete(life);
     if (usual !== null) address.allowed = usual ? address.allowed + 1 : 1;
     wake(address);
@@ -59,7 +57,7 @@ export class Turns {
   #address(name: string): Address {
     const known = this.#addresses.get(name);
     if (known !== undefined) return known;
-    const address: Address = { allowed: 1, running: new Map(), waiting: new Set() };
+    const address: Address = { allowed: 1, running: new Map(), waiting: new Set(), timer: null };
     this.#addresses.set(name, address);
     for (const [other, { running, waiting }] of this.#addresses) {
       if (this.#addresses.size <= MAX_ADDRESSES) break;
@@ -67,6 +65,35 @@ export class Turns {
     }
     return address;
   }
+}
+
+/** Whether as many run as may. One whose lease is over does not count. */
+function isFull(address: Address): boolean {
+  if (address.running.size >= address.allowed) dropEnded(address);
+  return address.running.size >= address.allowed;
+}
+
+function dropEnded({ running }: Address): void {
+  const now = performance.now();
+  for (const [life, endsAt] of running) {
+    if (endsAt > now) break;
+    running.delete(life);
+  }
+}
+
+/** Lets those who wait begin when a lease is over. */
+function endLeases(address: Address): void {
+  const [oldest] = address.running.values();
+  if (address.timer !== null || address.waiting.size === 0 || oldest === undefined) return;
+  address.timer = setTimeout(
+    () => {
+      address.timer = null;
+      dropEnded(address);
+      wake(address);
+      endLeases(address);
+    },
+    Math.max(1, Math.ceil(oldest - performance.now())),
+  );
 }
 
 function isIdle({ running, waiting }: Address): boolean {

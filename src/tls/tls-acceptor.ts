@@ -3,6 +3,7 @@
 // does not verify fails no handshake here; its owner refuses it, inside TLS and in words.
 
 import type { Socket } from 'node:net';
+import { ByteReader } from '../base/byte-reader.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { decodeClientHello, offeredFields } from './handshake/client-hello.ts';
 import { handshakeFailure } from './handshake/handshake-failure.ts';
@@ -16,6 +17,8 @@ import type { TlsMaterial, TlsSession } from './types.ts';
 export interface AcceptOptions {
   readonly signal: AbortSignal;
   readonly ready?: () => Promise<void>;
+  /** Has read the connection up to here, and may hold the handshake's first bytes; by default a new one. */
+  readonly reader?: ByteReader;
 }
 
 /** A session, and what its handshake was made with. */
@@ -44,17 +47,18 @@ export class TlsAcceptor {
   /**
    * Runs the server's side of a handshake.
    *
-   * @param raw a TCP connection, paused; what was read of it before has been unshifted. It is destroyed when the
-   *   handshake fails, and belongs to the session's socket when it succeeds.
+   * @param raw a TCP connection, paused. It is destroyed when the handshake fails, and belongs to the session's socket
+   *   when it succeeds.
    * @param options.signal ends the handshake; its reason is what is then thrown
+   * @param options.reader is released
    * @param options.ready called when the ClientHello is there and has a host; the handshake goes on when it has resolved
    * @throws TlsAlertError where no host is for this client: `raw` is then open, and its alert is yet to be sent
    * @throws GatehouseError `tls-…`, with what the client offered in its fields (semantics §2.10)
    */
-  async accept(raw: Socket, { signal, ready }: AcceptOptions): Promise<Accepted> {
+  async accept(raw: Socket, { signal, ready, reader }: AcceptOptions): Promise<Accepted> {
     raw.on('error', ignore);
     try {
-      const { bytes, ended } = await peekOpeningBytes(raw, signal);
+      const { bytes, ended } = await peekOpeningBytes(reader ?? new ByteReader(raw, signal));
       if (ended) throw handshakeFailure(null, bytes, this.#material);
       const opening = { bytes, serverName: readServerName(bytes) };
       const choice = this.#hosts.choose(opening.serverName);

@@ -1,8 +1,7 @@
-// Reads a TLS connection's first bytes and puts them back: a handshake that fails can then say what the client had
+// Looks at a TLS connection's first bytes and leaves them where they are: a handshake that fails can then say what the client had
 // offered, which OpenSSL does not tell.
 
-import type { Socket } from 'node:net';
-import { ByteReader } from '../../base/byte-reader.ts';
+import type { ByteReader } from '../../base/byte-reader.ts';
 import { ClientHelloCollector } from './client-hello.ts';
 
 export interface OpeningBytes {
@@ -12,14 +11,13 @@ export interface OpeningBytes {
 }
 
 /**
- * Waits until a ClientHello is complete, or cannot become one. `raw` is then as it was, nothing of it read.
- * @param raw paused; what of it was read before has been unshifted
- * @throws the signal's reason
+ * Waits until a ClientHello is complete, or cannot become one, and takes nothing of it.
+ *
+ * @param reader of the TCP connection; released when it is over, well or not: the bytes are then the socket's again
+ * @throws the reason of the reader's signal
  */
-export async function peekOpeningBytes(raw: Socket, signal: AbortSignal): Promise<OpeningBytes> {
-  signal.throwIfAborted();
+export async function peekOpeningBytes(reader: ByteReader): Promise<OpeningBytes> {
   const collector = new ClientHelloCollector();
-  const reader = new ByteReader(raw, signal);
   try {
     for (let seen = 0; ;) {
       const more = await reader.peek(seen + 1);
