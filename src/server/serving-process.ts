@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { BanTable, LocalBans, type BanRow, type Bans } from '../session/bans.ts';
 import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
-import { ConsoleConnection } from '../console/console-connection.ts';
 import type { ConsoleView } from '../console/console-view.ts';
 import { ConsolePids } from './console-pids.ts';
 import { forwardCancel } from '../session/cancel.ts';
@@ -16,7 +15,7 @@ import type { ClientService, Staffing, TriedSessions, WorkerRow } from './client
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { collectGarbage, hasLongLists } from '../base/garbage.ts';
+import { collectGarbage, collectLoading, hasLongLists } from '../base/garbage.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
@@ -156,7 +155,10 @@ export class ServingProcess implements ClientService {
       cancelGuesses: this.cancelGuesses,
       identityMemory: this.identityMemory,
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
-      serveConsole: (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() }),
+      loadConsole: async () => {
+        const { ConsoleConnection } = await import('../console/console-connection.ts');
+        return (client, visitor) => new ConsoleConnection(client, { ...visitor, view: view() });
+      },
       nextConsolePid: shared?.nextConsolePid ?? (() => Promise.resolve(this.#consolePids.next())),
       catalog,
       snapshot: () => config.current,
@@ -176,6 +178,7 @@ export class ServingProcess implements ClientService {
   async listen(options: ListenOptions): Promise<void> {
     setFlagsFromString(HEAP_GROWTH);
     setFlagsFromString(SCAVENGE_ALONE);
+    collectLoading();
     this.#listeners = await openListeners(options, (raw) => {
       if (!this.#makeRoom()) {
         raw.destroy();

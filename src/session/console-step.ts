@@ -39,14 +39,17 @@ export async function serveConsole(
   if (roleOf(gate, startup.user) === 'none') throw new GatehouseError('console-denied');
   if (gate.sessions.consoles > MAX_CONSOLES) throw tooMany('too-many-connections');
   const { console: served } = session;
-  const pid = await withSignal(gate.nextConsolePid(), life.signal);
+  const [serve, pid] = await withSignal(
+    Promise.all([gate.loadConsole(), gate.nextConsolePid()]),
+    life.signal,
+  );
   const key = gate.sessions.issueKey(session, pid, cancelKeyLength(startup.minorVersion));
   await authenticated(connection);
   life.clear();
   log.authenticatedAt = performance.now();
   if (logsConnections(settings.log_connections, 'authorization')) logAuthorized(gate, log, startup);
   if (logsConnections(settings.log_connections, 'setup_durations')) logReady(gate, log);
-  const service = gate.serveConsole(client, visitorOf(connection, startup, { pid, key }));
+  const service = serve(client, visitorOf(connection, startup, { pid, key }));
   session.pid = pid;
   session.status = () => service.status;
   served.cancel = () => service.cancel();

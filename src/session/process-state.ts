@@ -79,8 +79,8 @@ export interface ProcessState {
    * Null = there is none.
    */
   readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
-  /** Serves the client of one console from its AuthenticationOk on. */
-  readonly serveConsole: (client: Socket, visitor: ConsoleVisitor) => ConsoleService;
+  /** Loads the console where this is the first; what it gives serves the client of one from its AuthenticationOk on. */
+  readonly loadConsole: () => Promise<(client: Socket, visitor: ConsoleVisitor) => ConsoleService>;
   /** A number for a console that no other of the gate has. */
   readonly nextConsolePid: () => Promise<number>;
   /** The upstream's catalogue, of which the whole gate has one session. */

@@ -3,15 +3,12 @@
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FullSessionRow } from '../../session/session-row.ts';
-import type { Answer, Question, Routes } from '../answering.ts';
+import type { Answer, Question } from '../answering.ts';
 import type { GateView } from '../gate-view.ts';
 import { html, visible, type Html, type HtmlValue } from './html.ts';
 import { document } from './page.ts';
 import { addressOf, readQuery, ROWS_A_PAGE } from './session-list.ts';
 import { counted, endPoint } from './words.ts';
-
-/** A form that names as many sessions as a page has. */
-const MAX_FORM_BYTES = 32 * 1024;
 
 /** Results that wait for the page that shows them. */
 const MAX_RESULTS = 20;
@@ -50,11 +47,7 @@ export class EndForms {
   }
 
   /** POST /sessions/end. */
-  addTo(routes: Routes): void {
-    routes.post('/sessions/end', async (question) => await this.#receive(question), MAX_FORM_BYTES);
-  }
-
-  async #receive({ body }: Question): Promise<Answer> {
+  async receive({ body }: Question): Promise<Answer> {
     const form = new URLSearchParams(body.toString('utf8'));
     const back = ownAddress(form.get('back'));
     if (!this.#isOurs(form.get('token'))) return page(stalePage(back), 403);

@@ -1,60 +1,21 @@
-// The status page's addresses: the page itself, its stylesheet and script, what its codes mean, and its forms.
+// The status page's addresses: the page itself, its stylesheet and script, what its codes mean, and its forms. The page is
+// loaded when somebody first asks for it: most gates are looked at by programs only.
 
-import { Readable } from 'node:stream';
 import type { Routes } from '../answering.ts';
 import type { GateView } from '../gate-view.ts';
-import { EndForms } from './end-sessions.ts';
-import { renderErrors } from './errors-page.ts';
-import { nextTurn } from '../../base/slices.ts';
-import { pagePieces, type PageContent } from './page.ts';
-import { script } from './script.ts';
-import { readQuery } from './session-list.ts';
-import { stylesheet } from './stylesheet.ts';
+import type { Pages } from './pages.ts';
+
+/** A form that names as many sessions as a page has. */
+const MAX_FORM_BYTES = 32 * 1024;
 
 /** GET / for people, with what it needs from the same origin. */
 export function addPage(routes: Routes, view: GateView): void {
-  const forms = new EndForms(view);
-  forms.addTo(routes);
-
-  routes.get('/', async ({ query }) => {
-    const [status, overview, readiness, sessions, { certificates, crls }, rules, refusals] =
-      await Promise.all([
-        view.status(),
-        view.overview(),
-        view.readiness(),
-        view.fullSessions(),
-        view.certificates(),
-        view.rules(),
-        view.refusals(),
-      ]);
-    const page = inTurns({
-      now: new Date(),
-      status,
-      overview,
-      readiness,
-      certificates,
-      crls,
-      rules,
-      refusals,
-      sessions: sessions.filter((session) => !session.is_console),
-      query: readQuery(query),
-      token: forms.token,
-      notice: forms.notice(query.get('done')),
-    });
-    return { type: 'text/html; charset=utf-8', body: Readable.from(page, { objectMode: false }) };
-  });
-
-  routes.get('/errors', () => ({ type: 'text/html; charset=utf-8', body: renderErrors() }));
-
-  routes.get('/status.css', () => ({ type: 'text/css; charset=utf-8', body: stylesheet }));
-
-  routes.get('/status.js', () => ({ type: 'text/javascript; charset=utf-8', body: script }));
-}
-
-/** SECURITY: a page of thousands of sessions, asked for by each browser again and again, holds no session up. */
-async function* inTurns(content: PageContent): AsyncGenerator<string> {
-  for (const piece of pagePieces(content)) {
-    if (piece !== '') yield piece;
-    await nextTurn();
-  }
+  let loaded: Promise<Pages> | null = null;
+  const pages = async (): Promise<Pages> =>
+    await (loaded ??= import('./pages.ts').then((page) => new page.Pages(view)));
+  routes.get('/', async (question) => await (await pages()).status(question));
+  routes.get('/errors', async () => (await pages()).errors());
+  routes.get('/status.css', async () => (await pages()).stylesheet());
+  routes.get('/status.js', async () => (await pages()).script());
+  routes.post('/sessions/end', async (question) => await (await pages()).end(question), MAX_FORM_BYTES);
 }
