@@ -70,9 +70,9 @@ export function parseOptions(args: readonly string[]): Options {
   if (variant !== undefined && folder !== undefined) {
     throw new UsageError('--variant and --variant-from are two second gates; there is one');
   }
-  if (writeDocs && (quick || only !== undefined || variant !== undefined || folder !== undefined)) {
+  if (writeDocs && (quick || only !== undefined || variant !== undefined)) {
     throw new UsageError(
-      '--write-docs takes the figures of a whole run: no --quick, --only or --variant goes with it',
+      '--write-docs takes the figures of a whole run: no --quick, --only or --variant= goes with it',
     );
   }
   return {
