@@ -47,9 +47,10 @@ export async function takeRounds(
   const participants = targets.filter(({ name }) => measure.peers.includes(name));
   const taken = new Map<PeerName, Sample[]>(participants.map(({ name }) => [name, []]));
   const firstRound = measure.warmUp && plan.warmUp ? 0 : 1;
-  for (let round = firstRound; round <= plan.rounds; round += 1) {
+  const rounds = Math.min(plan.rounds, measure.maxRounds ?? plan.rounds);
+  for (let round = firstRound; round <= rounds; round += 1) {
     for (const target of rotated(participants, round)) {
-      const what = round === 0 ? 'warm-up' : `round ${round} of ${plan.rounds}`;
+      const what = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`;
       plan.progress(`${measure.name}: ${target.name}, ${what}`);
       const sample = await takeSample(measure, target, stage, round === 0 ? WARM_UP : plan.sizes);
       if (round > 0) taken.get(target.name)?.push(sample);

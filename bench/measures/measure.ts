@@ -57,6 +57,8 @@ export interface Measure {
   readonly peers: readonly PeerName[];
   /** Whether a first, uncounted sample with less work comes before the others, so that code is compiled and caches are filled. */
   readonly warmUp: boolean;
+  /** The most rounds that say something new; absent = any number. */
+  readonly maxRounds?: number;
   /** Why it cannot be taken on this machine; null where it can. */
   readonly leftOut?: () => string | null;
   /** Takes one sample. @throws Error when the work fails: what goes wrong is not measured */

@@ -49,6 +49,8 @@ export const reload: Measure = {
   ],
   peers: ['gate', 'variant'],
   warmUp: false,
+  // Each round has 35 reloads of its own, of which the longest wait counts, and takes minutes.
+  maxRounds: 3,
   run: async (target, context) => ({
     'reload-lines': await waitWithLines(target, context, LINES),
     'reload-many-lines': await waitWithLines(target, context, MANY_LINES),
