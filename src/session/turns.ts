@@ -27,7 +27,9 @@ export class Turns {
 
   /** Resolves when the handshake may begin. @throws the life's reason */
   async take(life: EndSignal, name: string): Promise<void> {
-    const address = this.#address(name);
+    // SECURITY: looked up again after each wait. An address is forgotten when none of its handshakes runs or waits, and
+    // one that was just woken does neither: it would run uncounted.
+    let address = this.#address(name);
     while (isFull(address)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       address.waiting.add(resolve);
@@ -40,8 +42,11 @@ export class Turns {
         wake(address);
         throw error;
       }
+      address = this.#address(name);
     }
     address.running.set(life, performance.now() + LEASE_MS);
+    // Those who wait already may have found no lease to wait for.
+    endLeases(address);
   }
 
   /** Notes that a handshake is over, well or not. `usual` = it has cost at most what is usual; null = not known. */
