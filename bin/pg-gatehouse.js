@@ -45,9 +45,7 @@ if (
 ) {
   process.execve(
     process.execPath,
-    // The compiler that the last flag switches off comes back once the program is loaded (src/base/lean-start.ts). Node's
-    // own start would load it for a single function.
-    [process.execPath].concat(missing, '--no-maglev', process.execArgv, process.argv.slice(1)),
+    [process.execPath].concat(missing, process.execArgv, process.argv.slice(1)),
     Object.assign(
       {
         // A file system that does not answer holds threads of this pool (docs/decisions/0036): there are some to spare.
