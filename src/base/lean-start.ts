@@ -16,6 +16,8 @@ const COMPILERS = ['opt', 'maglev'] as const;
  * executable, which a gate with little to do would hold in memory from then on.
  */
 export function startLean(): void {
+  // V8 under `--jitless` has no WebAssembly either. It may write no machine code, and dies where a compiler is switched on.
+  if (!('WebAssembly' in globalThis)) return;
   for (const compiler of COMPILERS) setFlagsFromString(`--no-${compiler}`);
   setTimeout(() => {
     for (const compiler of COMPILERS) setFlagsFromString(`--${compiler}`);
