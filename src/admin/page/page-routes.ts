@@ -10,9 +10,12 @@ const MAX_FORM_BYTES = 32 * 1024;
 
 /** GET / for people, with what it needs from the same origin. */
 export function addPage(routes: Routes, view: GateView): void {
-  let loaded: Promise<Pages> | null = null;
-  const pages = async (): Promise<Pages> =>
-    await (loaded ??= import('./pages.ts').then((page) => new page.Pages(view)));
+  let made: Pages | null = null;
+  const pages = async (): Promise<Pages> => {
+    // Asked for each time: Node keeps what it has loaded, and tries again what it could not.
+    const page = await import('./pages.ts');
+    return (made ??= new page.Pages(view));
+  };
   routes.get('/', async (question) => await (await pages()).status(question));
   routes.get('/errors', async () => (await pages()).errors());
   routes.get('/status.css', async () => (await pages()).stylesheet());
