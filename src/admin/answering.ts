@@ -1,6 +1,7 @@
 // Requests of the admin listener over Node's HTTP: a table of routes, a bound for each body, and an answer in one form for
 // whatever goes wrong.
 
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -169,6 +170,14 @@ async function send(
   { status = 200, location, type, body }: Answer,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
+  if (typeof body !== 'string') {
+    // A body that fails before its first piece is answered with an error. A later failure can only cut it off.
+    await once(body, 'readable');
+    if (response.destroyed) {
+      body.destroy();
+      return;
+    }
+  }
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (location !== undefined) response.setHeader('location', location);

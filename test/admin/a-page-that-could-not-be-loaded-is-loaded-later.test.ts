@@ -9,7 +9,8 @@ await test('a second request gets the page that the first could not have', async
   let isShortOfFiles = true;
   const hooks = registerHooks({
     load: (url, context, next) => {
-      if (isShortOfFiles && url.endsWith('/admin/page/pages.ts')) throw new Error('EMFILE: too many open files');
+      if (isShortOfFiles && url.endsWith('/admin/page/pages.ts'))
+        throw new Error('EMFILE: too many open files');
       return next(url, context);
     },
   });
