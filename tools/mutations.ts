@@ -554,7 +554,7 @@ export const mutations: readonly Mutation[] = [
     tests: ['admin/the-status-page-is-safe-and-usable-in-a-browser.test.ts'],
   },
   {
-    file: 'admin/page/page-routes.ts',
+    file: 'admin/page/pages.ts',
     removes: 'the turn of others between two pieces of the status page',
     from: 'await nextTurn();',
     to: 'await null;',
@@ -702,6 +702,13 @@ export const mutations: readonly Mutation[] = [
     from: 'await this.#turns.take(life, block);',
     to: '',
     tests: ['session/the-handshakes-of-one-address-take-turns.test.ts'],
+  },
+  {
+    file: 'session/turns.ts',
+    removes: 'the second look at an address after a wait',
+    from: '      address = this.#address(name);\n',
+    to: '',
+    tests: ['session/a-turn-after-a-failed-handshake-counts.test.ts'],
   },
   {
     file: 'admin/visitors.ts',
