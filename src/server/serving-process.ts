@@ -15,7 +15,7 @@ import type { ClientService, Staffing, TriedSessions, WorkerRow } from './client
 import type { Snapshot } from '../config/snapshot.ts';
 import { connectionsThatFit } from './open-file-limit.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { collectGarbage, collectLoading, hasLongLists } from '../base/garbage.ts';
+import { collectGarbage, hasLongLists } from '../base/garbage.ts';
 import type { ProcessState } from '../session/process-state.ts';
 import { keepAlive } from '../base/keep-alive.ts';
 import { openListeners, type ListenAddress, type ListenOptions, type Listeners } from './listen.ts';
@@ -178,7 +178,6 @@ export class ServingProcess implements ClientService {
   async listen(options: ListenOptions): Promise<void> {
     setFlagsFromString(HEAP_GROWTH);
     setFlagsFromString(SCAVENGE_ALONE);
-    collectLoading();
     this.#listeners = await openListeners(options, (raw) => {
       if (!this.#makeRoom()) {
         raw.destroy();
