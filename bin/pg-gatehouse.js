@@ -70,9 +70,5 @@ async function start() {
     var signals = await import('../dist/base/signals.js');
     signals.holdSignals();
   }
-  if (serves || command === 'demo') {
-    var lean = await import('../dist/base/lean-start.js');
-    lean.startLean();
-  }
   await import('../dist/cli.js');
 }

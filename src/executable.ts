@@ -1,7 +1,6 @@
 // The single executable's way in: the whole program is this one file, and its own processes are this file once more
 // (decision 101). Node's flags are built in; bin/pg-gatehouse.js is the way in under Node.
 
-import { startLean } from './base/lean-start.ts';
 import { partOfThisProcess } from './base/own-process.ts';
 import { holdSignals } from './base/signals.ts';
 
@@ -24,11 +23,8 @@ switch (part) {
     process.title = ['pg-gatehouse', ...process.argv.slice(2)].join(' ');
     const serves = command === undefined || command === 'serve' || command.startsWith('-');
     if (serves || command === 'demo') startAnewWithEnvironment();
-    if (serves) {
-      // A signal that nobody listens for ends the process there and then.
-      holdSignals();
-      startLean();
-    }
+    // A signal that nobody listens for ends the process there and then.
+    if (serves) holdSignals();
     await import('./cli.ts');
     break;
   }

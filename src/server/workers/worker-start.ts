@@ -1,8 +1,6 @@
 // A worker's entry. It holds its signals before it loads anything else, so that a signal during the load cannot end it.
 
-import { startLean } from '../../base/lean-start.ts';
 import { holdSignals } from '../../base/signals.ts';
 
 holdSignals();
-startLean();
 await import('./worker.ts');
