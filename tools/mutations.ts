@@ -822,7 +822,7 @@ export const mutations: readonly Mutation[] = [
     removes: 'the catching of what the library throws at a lying server',
     from: "if (event !== 'data') return super.emit(event, ...args);",
     to: "if (event !== '') return super.emit(event, ...args);",
-    tests: ['catalog/a-server-that-lies-ends-its-session-and-nothing-else.test.ts'],
+    tests: ['catalog/what-a-library-throws-ends-its-session-and-not-the-process.test.ts'],
   },
   {
     file: 'protocol/query/answer.ts',

@@ -50,13 +50,11 @@ async function prometheusOf(t: Scope, targets: readonly Target[]): Promise<strin
   return await startPrometheus(t, directory, configuration);
 }
 
-/** Loaded into a gate before its own code: no cancel key of four bytes can be made, which no code of the gate expects. */
+/** Loaded into a gate before its own code: no cancel key can be made, which no code of the gate expects. */
 const DEFECT = `import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-const { randomBytes } = crypto;
-crypto.randomBytes = (size, ...rest) => {
-  if (size === 4) throw new TypeError('a defect of this test');
-  return randomBytes(size, ...rest);
+crypto.randomFillSync = () => {
+  throw new TypeError('a defect of this test');
 };
 syncBuiltinESMExports();`;
 
