@@ -3,7 +3,10 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Gauge, type Registry } from './prom-client.ts';
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+
+/** As seldom as prom-client's own timer can be: its histogram is made before its metrics can be taken away. */
+const NEVER_MS = 2 ** 31 - 1;
 
 type Delays = ReturnType<typeof monitorEventLoopDelay>;
 type Aggregator = 'average' | 'min' | 'max';
@@ -28,18 +31,19 @@ function percentile(percent: number): (delays: Delays) => number {
   return (delays) => delays.percentile(percent);
 }
 
-/** Adds the delay of the event loop to a registry. */
-export function collectEventLoopLag(registry: Registry): void {
+/** Adds prom-client's default metrics to a registry, none of which wakes an idle process. */
+export function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
   // A Node that does not know the option measures by a timer of 10 ms, as prom-client does.
   const delays = monitorEventLoopDelay({ samplePerIteration: true });
   delays.enable();
   for (const [name, help, aggregator, read] of figures) {
-    addGauge(registry, { name: `_${name}`, help, aggregator }, (gauge) => {
+    replaceGauge(registry, { name: `_${name}`, help, aggregator }, (gauge) => {
       gauge.set(delays.count > 0 ? read(delays) / 1e9 : 0);
     });
   }
   // The last of them, so that the others have been read by then.
-  addGauge(
+  replaceGauge(
     registry,
     { name: '', help: 'Lag of event loop in seconds.', aggregator: 'average' },
     async (gauge) => {
@@ -57,13 +61,15 @@ interface Named {
   readonly aggregator: Aggregator;
 }
 
-function addGauge(
+function replaceGauge(
   registry: Registry,
   { name, ...rest }: Named,
   collect: (gauge: Gauge) => void | Promise<void>,
 ): void {
+  const full = `nodejs_eventloop_lag${name}_seconds`;
+  registry.removeSingleMetric(full);
   const gauge: Gauge = new Gauge({
-    name: `nodejs_eventloop_lag${name}_seconds`,
+    name: full,
     ...rest,
     registers: [registry],
     collect: () => collect(gauge),

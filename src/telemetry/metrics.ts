@@ -3,9 +3,9 @@
 
 import { CERTIFICATE_WARNED_MS, isInLastThird, type Life } from '../base/last-third.ts';
 import { CertificateSeries } from './certificate-series.ts';
-import { Counter, Gauge, Histogram, Registry } from './prom-client.ts';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Code } from '../base/codes.ts';
-import { collectProcessMetrics } from './process-metrics.ts';
+import { collectProcessMetrics } from './event-loop-lag.ts';
 import { droppedLogLines } from './log.ts';
 import {
   cancelOutcomes,

@@ -1,6 +1,6 @@
 // Adds up the metrics of several processes: for a scrape of a gate with workers, and for the counts of dead workers.
 
-import AggregatorRegistry from 'prom-client/lib/cluster.js';
+import { AggregatorRegistry } from 'prom-client';
 import type { MetricsJson } from './metrics.ts';
 
 /**
