@@ -1,13 +1,58 @@
-// The command line. A gate that is to serve, and nothing more is said than where its settings are, needs nothing of the
-// other commands. Nothing else reads process.argv or sets process.exitCode but command-line.ts and action.ts.
+// The command line: arguments in, one command run, an exit status out. Nothing else reads process.argv or sets
+// process.exitCode but commands/action.ts.
 
-import { readServeLine } from './commands/serve-line.ts';
+import { CommanderError, type Command } from 'commander';
+import { nearest } from './base/nearest.ts';
+import { createProgram } from './commands/program.ts';
 
-const options = readServeLine(process.argv.slice(2));
-if (options === null) {
-  const { runCommandLine } = await import('./commands/command-line.ts');
-  await runCommandLine();
-} else {
-  const { serveWith } = await import('./commands/serving.ts');
-  await serveWith(options);
+/** Exit status of a command line that could not be understood (contract §1). */
+const USAGE = 2;
+
+const program = createProgram().showSuggestionAfterError().exitOverride();
+for (const command of everyCommand(program)) {
+  command
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(withNearestFlag(text, command)) });
+}
+
+try {
+  refuseUnknownCommand(process.argv[2]);
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Help and version are not errors. Commander has printed them already.
+  process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+}
+
+/** `serve` is the default command, and would take any other word for an argument of its own. */
+function refuseUnknownCommand(word: string | undefined): void {
+  const names = [...program.commands.map((command) => command.name()), 'help'];
+  if (word === undefined || word.startsWith('-') || names.includes(word)) return;
+  const suggestion = nearest(word, names);
+  program.error(
+    `error: unknown command '${word}'${suggestion === null ? '' : `\n(Did you mean ${suggestion}?)`}`,
+    { exitCode: USAGE },
+  );
+}
+
+/**
+ * Commander knows a flag by its spelling only: a word too many, or the word for what the flag takes, is not a slip of the
+ * finger to it (`--config-file`, `--directory`, `--file`).
+ */
+function withNearestFlag(text: string, command: Command): string {
+  const unknown = /^error: unknown option '--([a-z][a-z-]*)[^']*'\n$/.exec(text)?.[1];
+  if (unknown === undefined) return text;
+  const meant = command.options.find(({ long, flags }) => {
+    const name = long?.slice(2);
+    return (
+      name !== undefined &&
+      (unknown.startsWith(name) || name.startsWith(unknown) || flags.includes(`<${unknown}>`))
+    );
+  });
+  return meant === undefined ? text : `${text}(Did you mean ${meant.long}?)\n`;
+}
+
+function everyCommand(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
 }

@@ -7,8 +7,12 @@ import { loadSnapshot } from '../config/snapshot.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { action, exitStatus, UsageError } from './action.ts';
 import { askUpstream, type ConnectOptions, type UpstreamFindings } from './check-connect.ts';
-import { configurationOf, type Configuration, type ConfigurationOptions } from './configuration.ts';
-import { withConfiguration } from './configuration-options.ts';
+import {
+  configurationOf,
+  withConfiguration,
+  type Configuration,
+  type ConfigurationOptions,
+} from './configuration.ts';
 
 interface CheckOptions extends ConfigurationOptions {
   readonly json: boolean;

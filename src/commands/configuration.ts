@@ -3,6 +3,7 @@
 
 import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
 import { errnoOf } from '../base/system-error.ts';
 import { CONFIG_VARIABLE, overridesOf, type Overrides, type SetOption } from '../config/overrides.ts';
 import { LoadError } from '../base/problems.ts';
@@ -29,6 +30,30 @@ export interface Configuration {
   readonly overrides: Overrides;
   /** Whether the operator has named the file; false = it was found in a default place. */
   readonly isNamed: boolean;
+}
+
+/** Adds `--config` to a command. */
+export function withConfig(command: Command): Command {
+  return command.option(
+    '--config <file>',
+    `the YAML file; else that of ${CONFIG_VARIABLE}, ./gatehouse.yaml or /etc/pg-gatehouse/gatehouse.yaml`,
+  );
+}
+
+/** Adds `--config` and `--set` to a command. */
+export function withConfiguration(command: Command): Command {
+  return withConfig(command).option(
+    '--set <name=value>',
+    'a setting that goes over the environment and the file; may be given several times',
+    addSetting,
+    [],
+  );
+}
+
+function addSetting(text: string, before: readonly SetOption[]): readonly SetOption[] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('give NAME=VALUE, such as upstream.port=5433');
+  return [...before, { name: text.slice(0, equals), value: text.slice(equals + 1) }];
 }
 
 /**

@@ -25,8 +25,7 @@ import {
 } from './explain-certificate.ts';
 import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explain-host.ts';
 import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
-import { configurationOf, type ConfigurationOptions } from './configuration.ts';
-import { withConfiguration } from './configuration-options.ts';
+import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
 import { passwordsFor, withCatalog } from './with-catalog.ts';
 

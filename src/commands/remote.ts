@@ -10,8 +10,7 @@ import { requestHttp, requestHttps } from '../base/http.ts';
 import { systemMessage } from '../base/system-error.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { CommandError, UsageError } from './action.ts';
-import { findConfiguration, readAdmin } from './configuration.ts';
-import { withConfig } from './configuration-options.ts';
+import { findConfiguration, readAdmin, withConfig } from './configuration.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
 /** A reload loads everything and reaches every worker before it answers (contract §7.2). */

@@ -35,12 +35,6 @@ export interface SetOption {
   readonly value: string;
 }
 
-/** Reads the NAME=VALUE of `--set`; null = it has no name. */
-export function settingOf(text: string): SetOption | null {
-  const equals = text.indexOf('=');
-  return equals < 1 ? null : { name: text.slice(0, equals), value: text.slice(equals + 1) };
-}
-
 /**
  * What goes over the file.
  *

@@ -63,7 +63,7 @@ const SHARED_BY_STEPS = [
 
 /** Each library's owners: the files or folders of src/ that may import it, for its types too. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  commander: ['commands/'],
+  commander: ['cli.ts', 'commands/'],
   pg: ['catalog/'],
   pino: ['telemetry/'],
   'prom-client': ['telemetry/'],
