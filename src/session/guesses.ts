@@ -1,6 +1,6 @@
 // Answers to password requests whose verdict is still to come. An address that may fail five times before it is refused
-// may have at most five of them under way; the others wait for their turn. Otherwise an attacker could
-// send hundreds of guesses at once, and all of them would be checked before the first failure counts.
+// may have at most five of them under way; the others wait for their turn. Otherwise an attacker could send hundreds of
+// guesses at once, and all of them would be checked before the first failure counts.
 
 /** Longer than this nobody waits in one call, in milliseconds: the first process answers a worker within ten seconds. */
 const LONGEST_WAIT_MS = 5000;
