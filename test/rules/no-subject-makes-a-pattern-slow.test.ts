@@ -7,10 +7,10 @@ import { compilePattern, PatternError } from '../../src/regex/pattern.ts';
 const LENGTH = 10_000;
 /** For four times the length: linear is 4, quadratic 16. */
 const MAX_RATIO = 10;
-/** What takes less, in milliseconds, is too short for the clock. */
-const COARSE_MS = 0.1;
-const MIN_TIMES = 4;
-const MAX_TIMES = 60;
+/** What takes less, in milliseconds, is too short for the clock: it is repeated until it takes as long. */
+const COARSE_MS = 5;
+const MIN_TIMES = 3;
+const MAX_TIMES = 20;
 
 /** Pattern, and a subject of about a given length that it finds hard. */
 const hard: readonly (readonly [string, (length: number) => string])[] = [
@@ -68,21 +68,25 @@ await test('what would take long is refused', (t) => {
 });
 
 /**
- * How many times as long `long` takes, by the shortest of several times of each, which nothing else on the machine has
- * lengthened. On a busy one that takes more of them: it goes on while the ratio is one that must not be.
+ * How many times as long `long` takes, by the cheapest of several times of each. A processor whose cache others use as
+ * well takes more of them: it goes on while the ratio is one that must not be.
  */
 function compare(short: () => unknown, long: () => unknown): { shortMs: number; ratio: number } {
+  let rounds = 1;
+  while (costOf(short, rounds) < COARSE_MS) rounds *= 2;
   let [shortMs, longMs] = [Infinity, Infinity];
-  for (let count = 0; count < MAX_TIMES; count++) {
-    shortMs = Math.min(shortMs, timeOf(short));
-    longMs = Math.min(longMs, timeOf(long));
-    if (count >= MIN_TIMES && (longMs < COARSE_MS || longMs / shortMs < MAX_RATIO)) break;
+  for (let count = 1; count <= MAX_TIMES; count++) {
+    shortMs = Math.min(shortMs, costOf(short, rounds));
+    longMs = Math.min(longMs, costOf(long, rounds));
+    if (count >= MIN_TIMES && longMs / shortMs < MAX_RATIO) break;
   }
-  return { shortMs, ratio: longMs < COARSE_MS ? 0 : longMs / shortMs };
+  return { shortMs: shortMs / rounds, ratio: longMs / shortMs };
 }
 
-function timeOf(run: () => unknown): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
+/** Processor time in milliseconds: what other programs do meanwhile does not count. */
+function costOf(run: () => unknown, rounds: number): number {
+  const before = process.cpuUsage();
+  for (let round = 0; round < rounds; round++) run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
