@@ -187,10 +187,13 @@ async function notifications(around: Surroundings): Promise<void> {
 async function cancelled(around: Surroundings): Promise<void> {
   await session(around, 'alice', async (client) => {
     const { pid, secret } = keyOf(client);
-    const sleeping = client.query('select pg_sleep(60) as slept').then(
+    const asleep = new Promise((resolve) => client.once('notice', resolve));
+    const sleeping = client.query("do $$ begin raise notice 'asleep'; perform pg_sleep(60); end $$").then(
       () => 'slept',
       (error: unknown) => error,
     );
+    // A cancel request that comes before its query is dropped, however right its key.
+    await Promise.race([asleep, sleeping]);
     const wrong = Buffer.from(secret.map((byte) => byte ^ 0xff));
     await sendAndForget(around, cancelRequest(pid, wrong));
     await pause(300);

@@ -123,7 +123,6 @@ await test('a server that lies', async (t) => {
       auth_user: 'reader',
       auth_query: 'select $1',
       auth_file: 'userlist.txt',
-      upstream: { connect_timeout: '3s' },
     },
     files: { 'userlist.txt': '"reader" "md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"\n' },
   });

@@ -6,6 +6,7 @@ import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { test } from 'tap';
 import { LoadError } from '../../src/base/problems.ts';
 import { runPassphraseCommand } from '../../src/tls/material/passphrase.ts';
@@ -120,7 +121,15 @@ await test('a command that does not end is ended, with all it has started', asyn
   const gone = once(reader, 'end');
   const command = `sh -c 'exec sleep 1000 >${pipe}'; true`;
   const late = refuse(`command "${command}" failed`, { detail: 'It did not end within 1.5 s.' });
-  await t.rejects(runPassphraseCommand(command, { refuse, deadlineMs: 1500 }), late);
+  // The deadline passes once the sleep has the pipe open, which also opens the reader: before, nothing would be there to
+  // be ended.
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const ending = runPassphraseCommand(command, { refuse, deadlineMs: 1500 });
+  await once(reader, 'open');
+  mock.timers.tick(1500);
+  mock.timers.reset();
+  await t.rejects(ending, late);
   await within(gone, 'the sleep to be gone');
 });
 
