@@ -1,7 +1,9 @@
 // Every value of the table is given to a real PostgreSQL 18 as well, and both must read it alike.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { parseBoolean, parseInteger } from '../../src/config/units.ts';
@@ -9,7 +11,9 @@ import { parseBoolean, parseInteger } from '../../src/config/units.ts';
 const postgres = fileURLToPath(
   new URL('../../node_modules/postgres-18/native/bin/postgres', import.meta.url),
 );
-const directory = t.testdir();
+// Of this run alone: tap's own directory has the same name in every run of a file.
+const directory = mkdtempSync(join(tmpdir(), 'gate-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 writeFileSync(`${directory}/postgresql.conf`, '');
 writeFileSync(`${directory}/postgresql.auto.conf`, '');
 // postgres refuses to run as root.

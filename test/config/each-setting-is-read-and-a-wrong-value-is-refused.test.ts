@@ -1,8 +1,8 @@
 // Tables of YAML texts: what they are read to, or every problem with its place and hint.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, networkInterfaces } from 'node:os';
-import { relative } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, networkInterfaces, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import t from 'tap';
 import { fromText } from '../../src/base/bytestring.ts';
 import { loadSettings } from '../../src/config/load.ts';
@@ -12,7 +12,9 @@ import { groups, schema } from '../../src/config/schema.ts';
 import { LoadError } from '../../src/base/problems.ts';
 import { diskFiles } from '../support/run/disk-files.ts';
 
-const directory = t.testdir();
+// Of this run alone: tap's own directory has the same name in every run of a file.
+const directory = mkdtempSync(join(tmpdir(), 'gate-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 const file = `${directory}/gatehouse.yaml`;
 
 function load(text: string | Uint8Array) {

@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -20,7 +21,9 @@ for (const [path, make] of Object.entries(made)) {
 }
 
 // The sample: every key, and nothing but defaults.
-const directory = t.testdir();
+// Of this run alone: tap's own directory has the same name in every run of a file.
+const directory = mkdtempSync(join(tmpdir(), 'gate-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 const file = join(directory, 'gatehouse.yaml');
 copyFileSync(join(root, 'config/gatehouse.yaml'), file);
 const { placeOf, ...sample } = loadSettings(file, diskFiles);
