@@ -105,7 +105,7 @@ await test("root's file, readable by the group, is taken by a process of that gr
       uid: 65534,
       gid: 65534,
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 90_000,
     });
     t.equal(stdout.trim(), expected, `${mode.toString(8)} ${stderr}`);
   }

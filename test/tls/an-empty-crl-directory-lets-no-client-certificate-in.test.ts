@@ -42,6 +42,8 @@ async function verdict(crl: readonly string[]): Promise<unknown> {
   });
   try {
     const [accepted]: TLSSocket[] = await once(listener, 'secureConnection');
+    // The client leaves with tickets unread, which may reach the server as a reset.
+    accepted?.on('error', () => undefined);
     return accepted?.authorized === true ? null : accepted?.authorizationError;
   } finally {
     socket.destroy();

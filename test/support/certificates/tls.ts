@@ -189,12 +189,20 @@ export async function listen(t: Scope, server: Server): Promise<number> {
   return address.port;
 }
 
-/** The first bytes that Node's client, which is OpenSSL, sends. */
+/** What a TLS record begins with: type, version, length. */
+const RECORD_HEADER = 5;
+
+/** The first record that Node's client, which is OpenSSL, sends. */
 export async function capturedClientHello(t: Scope, options: ConnectionOptions = {}): Promise<Buffer> {
   const server = createServer();
   const client = new TlsClient(t, { port: await listen(t, server) }, options);
   const raw = await new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const hello = await new Promise<Buffer>((resolve) => raw.once('data', resolve));
+  let hello = Buffer.alloc(0);
+  // TCP keeps no boundaries: the record's own length says when it is whole.
+  while (hello.length < RECORD_HEADER || hello.length < RECORD_HEADER + hello.readUInt16BE(3)) {
+    const [chunk]: Buffer[] = await once(raw, 'data');
+    hello = Buffer.concat([hello, chunk ?? Buffer.alloc(0)]);
+  }
   raw.destroy();
   client.socket.destroy();
   return hello;
