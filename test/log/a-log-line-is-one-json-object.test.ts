@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { createLogger } from '../../src/telemetry/log.ts';
 
@@ -56,27 +54,3 @@ t.ok(Buffer.byteLength(lines[0]!) <= 4096);
 logged(() => logger.info('\u009b'.repeat(5000)));
 t.ok(Buffer.byteLength(lines[0]!) <= 4096);
 t.notMatch(lines[0], /\u009b/, 'and is escaped as any other');
-
-// A process that is killed the moment after it has logged has lost nothing that its pipe had room for; one that ends by
-// itself, nothing at all.
-const log = fileURLToPath(new URL('../../src/telemetry/log.ts', import.meta.url));
-for (const [count, end] of [
-  [300, "process.kill(process.pid, 'SIGKILL')"],
-  [5_000, 'process.exit(0)'],
-] as const) {
-  const program = `
-    import { createLogger } from ${JSON.stringify(log)};
-    const logger = createLogger('info');
-    for (let i = 0; i < ${count}; i += 1) logger.info({ i }, 'line');
-    ${end};`;
-  const run = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-    timeout: 60_000,
-  });
-  t.match(run, { stderr: '' });
-  const written = run.stdout.split('\n');
-  t.equal(written.pop(), '', 'the last line is complete');
-  t.equal(written.length, count, end);
-  t.match(JSON.parse(written.at(-1) ?? ''), { i: count - 1 });
-}
