@@ -55,6 +55,13 @@ export class GateStartError extends Error {
   }
 }
 
+export interface AdminRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How long the answer is waited for. */
+  readonly timeoutMs?: number;
+}
+
 export interface AdminAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -67,6 +74,12 @@ export type SessionRow = Readonly<Record<string, unknown>> & { readonly id: numb
 /** Signals that a gate lives through. */
 const PASSING = new Set<NodeJS.Signals>(['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGSTOP', 'SIGCONT']);
 const READY = 'ready to accept connections';
+
+/**
+ * How long a gate may take to end before it is killed: its clients have some seconds to take their last words, its
+ * workers some more, and the machine may be busy.
+ */
+const END_MS = 20_000;
 
 /** Starts `pg-gatehouse serve` and waits until it accepts connections. @throws GateStartError */
 export async function startGate(t: Scope, options: GateOptions): Promise<Gate> {
@@ -85,6 +98,7 @@ export async function startGate(t: Scope, options: GateOptions): Promise<Gate> {
     cwd: directory,
     env: cleanEnvironment(options.env),
     stopSignal: 'SIGINT',
+    graceMs: END_MS,
   });
   const gate = new Gate(t, directory, authority, child);
   atEnd(t, () => gate.stop());
@@ -157,7 +171,7 @@ export class Gate {
 
   /** Resolves with the ready line. @throws GateStartError */
   async ready(): Promise<void> {
-    await this.waitForLog({ msg: READY }, { timeoutMs: 2 * PATIENCE_MS });
+    await this.waitForLog({ msg: READY }, { timeoutMs: 4 * PATIENCE_MS });
     this.#started = true;
   }
 
@@ -205,7 +219,7 @@ export class Gate {
   /** One request to the admin listener. */
   async admin(
     path: string,
-    { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+    { method = 'GET', headers = {}, timeoutMs = PATIENCE_MS }: AdminRequest = {},
   ): Promise<AdminAnswer> {
     const base = this.adminUrl;
     const target = base.startsWith('unix:')
@@ -219,7 +233,7 @@ export class Gate {
       );
     });
     asking.on('error', reject).end();
-    return within(promise, `an answer to ${method} ${path}`);
+    return within(promise, `an answer to ${method} ${path}`, timeoutMs);
   }
 
   /** One scrape. */
