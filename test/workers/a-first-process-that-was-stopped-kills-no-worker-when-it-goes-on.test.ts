@@ -11,7 +11,7 @@ await test('stopped for eleven seconds', async (t) => {
   const silent = await connectRaw(t, gate.port);
   gate.signal('SIGSTOP');
   // The workers go on, and one of them drops this client when its time is up.
-  await silent.expectClosed();
+  await silent.expectClosed(60_000);
   gate.signal('SIGCONT');
   const { status, body } = await gate.admin('/readyz');
   t.strictSame([status, body], [200, '{"ready":true,"reasons":[]}']);

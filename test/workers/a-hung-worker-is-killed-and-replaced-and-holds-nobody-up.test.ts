@@ -29,7 +29,7 @@ await test('it is killed, and meanwhile the gate answers', async (t) => {
       ({ msg }) => msg === `worker process (PID ${victim}) has not answered for 10 s and is killed`,
     ),
   );
-  await gate.waitForLog({ msg: /^worker started with PID/ }, { from });
+  await gate.waitForLog({ msg: /^worker started with PID/ }, { from, timeoutMs: 30_000 });
   t.equal((await gate.admin('/readyz')).body, '{"ready":true,"reasons":[]}');
   t.equal(workersOf(gate).length, 2);
 });

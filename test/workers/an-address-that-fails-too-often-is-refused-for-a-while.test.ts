@@ -159,7 +159,7 @@ await test('an address that fails too often', async (t) => {
     const settings = readFileSync(gate.path('gatehouse.yaml'), 'utf8');
     gate.rewrite(
       'gatehouse.yaml',
-      `${settings.replace(/^authentication_ban_time.*$/m, 'authentication_ban_time: 1s')}max_authentication_failures_per_address: 1\n`,
+      `${settings.replace(/^authentication_ban_time.*$/m, 'authentication_ban_time: 5s')}max_authentication_failures_per_address: 1\n`,
     );
     sub.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
     await fail(sub, gate, '203.0.113.5');

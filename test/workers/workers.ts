@@ -6,6 +6,9 @@ import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
 import type { Scope } from '../support/run/scope.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
+/** How long a busy machine may take to start a worker. */
+const START_MS = 60_000;
+
 /** The gate's processes but the first. */
 export function workersOf(gate: Gate): readonly number[] {
   return gate.processes().filter((pid) => pid !== gate.pid);
@@ -18,7 +21,8 @@ export async function replaceEveryWorker(gate: Gate): Promise<void> {
   for (const pid of killed) process.kill(pid, 'SIGKILL');
   const started = (): number =>
     gate.log.slice(from).filter(({ msg }) => msg.startsWith('worker started with PID')).length;
-  while (started() < killed.length) await gate.waitForLog(() => true, { from: gate.logLength() });
+  while (started() < killed.length)
+    await gate.waitForLog(() => true, { from: gate.logLength(), timeoutMs: START_MS });
 }
 
 /** A gate of two workers that admits everybody, with a session in each of them. */
