@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -13,10 +14,17 @@ import { conninfo, until } from '../session/clients.ts';
 
 const CLIENTS = 4;
 const TRANSACTIONS = 200;
+/** Of each client, up to here they run as they come; the others wait until the test lets them. */
+const FREE = 150;
+const LOCK = 1;
 
 /** A pause in the middle, so that any moment finds transactions open. */
-const SCRIPT = `begin;
+const SCRIPT = `\\set number :number + 1
+begin;
 insert into done values (:client_id);
+\\if :number > ${FREE}
+select pg_advisory_xact_lock_shared(${LOCK});
+\\endif
 \\sleep 5 ms
 commit;
 `;
@@ -24,6 +32,16 @@ commit;
 await test('SIGTERM under load', needs('psql', 'pgbench'), async (t) => {
   await using server = await startPostgres({ version: 15 });
   await server.query('create table done (client int)');
+  // However long the late client takes, there is work left until this lock is given back.
+  const holder = new Client({
+    host: server.socketDir,
+    port: server.port,
+    user: server.superuser,
+    database: 'postgres',
+  });
+  holder.on('error', () => undefined);
+  await holder.connect();
+  await holder.query(`select pg_advisory_lock(${LOCK})`);
   const gate = await startGate(t, {
     hba: 'hostssl all all all cert\n',
     upstream: server,
@@ -33,7 +51,7 @@ await test('SIGTERM under load', needs('psql', 'pgbench'), async (t) => {
   const script = join(temporaryDirectory(t), 'transaction.sql');
   writeFileSync(script, SCRIPT);
   const pgbench = runClient('pgbench', [
-    ...`-n -f ${script} -c ${CLIENTS} -j 2 -t ${TRANSACTIONS}`.split(' '),
+    ...`-n -f ${script} -D number=0 -c ${CLIENTS} -j 2 -t ${TRANSACTIONS}`.split(' '),
     connectionString(postgres),
   ]);
   const count = async (): Promise<number> =>
@@ -47,6 +65,7 @@ await test('SIGTERM under load', needs('psql', 'pgbench'), async (t) => {
   t.match(await gate.waitForLog({ code: 'shutting-down' }), { level: 'info' });
   t.ok((await count()) < CLIENTS * TRANSACTIONS, 'there is work left to be cut');
 
+  await holder.end();
   const { code, stdout, stderr } = await pgbench;
   t.equal(code, 0, stderr);
   t.match(

@@ -58,6 +58,7 @@ await test('strangers that say nothing give way to a client', async (t) => {
   for (let index = 0; index < 3 * FIT; index++) await connectRaw(t, gate.port);
   const client = await connectRaw(t, gate.port);
   t.equal((await client.login({ user: 'u', database: 'd' })).error, null);
+  await gate.waitForLog(({ code }) => code !== undefined);
   const shed = gate.log.filter(({ code }) => code !== undefined);
   t.ok(shed.length > 0);
   for (const line of shed) {

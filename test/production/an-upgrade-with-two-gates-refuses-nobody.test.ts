@@ -4,6 +4,7 @@
 
 import { join } from 'node:path';
 import { test } from 'tap';
+import { freePort } from '../support/run/free-port.ts';
 import { psql } from '../support/peers/psql.ts';
 import { connectRaw, query, terminate } from '../support/peers/raw-client.ts';
 import { Gate, startGate } from '../support/run/gate.ts';
@@ -37,7 +38,8 @@ await test('there and back', needs('psql'), async (t) => {
   const old = await startGate(t, {
     hba: 'host all all all trust\n',
     upstream: server,
-    config: { shutdown_timeout: '8h' },
+    // Nobody else is given this port while the first gate is gone.
+    config: { shutdown_timeout: '8h', port: await freePort() },
     via: 'dist',
   });
   const both = { dbname: 'postgres', user: 'postgres', sslmode: 'disable' };

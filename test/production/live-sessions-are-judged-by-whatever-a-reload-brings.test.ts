@@ -89,13 +89,14 @@ await test('terminate ends each of many once, within a few seconds', async (t) =
   for (let index = 0; index < count; index++) {
     clients.push((await openSession(t, gate, { tls: false, parameters: { user: 'bob' } })).client);
   }
-  gate.rewrite('pg_hba.conf', 'host all all all reject\n');
-  await reloaded(gate);
+  // Each waits for its end before there is one, so that the moment is known.
   const ends = clients.map(async (client) => {
-    const [error] = (await client.readMessagesUntil('E')).slice(-1);
+    const [error] = (await client.readMessagesUntil('E', 60_000)).slice(-1);
     client.halfClose();
     return { sqlstate: decodeErrorResponse(error!)['C'], at: performance.now() };
   });
+  gate.rewrite('pg_hba.conf', 'host all all all reject\n');
+  await reloaded(gate);
   const ended = await Promise.all(ends);
   t.strictSame(
     ended.map(({ sqlstate }) => sqlstate),

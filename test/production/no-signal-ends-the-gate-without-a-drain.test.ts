@@ -63,10 +63,9 @@ for (const workers of [1, 2]) {
 
 void test('SIGQUIT is SIGINT', async (t) => {
   const { gate, client } = await gateWithSession(t, 1);
-  process.kill(gate.pid, 'SIGQUIT');
+  gate.signal('SIGQUIT');
   await client.expectClosed().catch(() => undefined);
   await gate.waitForLog({ msg: /^stopping: / });
-  gate.signal('SIGINT');
   t.match(await gate.exited, { code: 0, signal: null });
 });
 
