@@ -12,7 +12,8 @@ import { runTap, type Counts } from './tap-run.ts';
 import { howToGet, readLeftOut, type LeftOut } from './tools.ts';
 
 const NODE_FLOOR = [24, 17] as const;
-const GRACE_MS = 5000;
+/** Longer than a supervisor gives the process that it ends. */
+const GRACE_MS = 20_000;
 
 process.exitCode = await main(process.argv.slice(2));
 

@@ -45,7 +45,7 @@ export async function runProgram(args: readonly string[], options: RunOptions = 
 export async function runToEnd(
   command: string,
   args: readonly string[],
-  { cwd, env = {}, input, timeoutMs = 4 * PATIENCE_MS }: Omit<RunOptions, 'via'> = {},
+  { cwd, env = {}, input, timeoutMs = 2 * PATIENCE_MS }: Omit<RunOptions, 'via'> = {},
 ): Promise<Finished> {
   // Through env(1), because tap puts a loader of its own into the environment of whatever a test spawns.
   const environment = Object.entries(cleanEnvironment(env)).map(([name, value]) => `${name}=${value}`);

@@ -15,7 +15,7 @@ export interface SocketOptions {
 }
 
 const SCRIPT = `
-import ctypes, json, os, socket, sys
+import ctypes, errno, json, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 pid = int(sys.argv[1])
 pidfd = libc.syscall(434, pid, 0)
@@ -26,6 +26,7 @@ for name in os.listdir('/proc/%d/fd' % pid):
     except OSError:
         continue
     fd = libc.syscall(438, pidfd, int(name), 0)
+    if fd < 0 and ctypes.get_errno() == errno.EBADF: continue # closed since it was listed
     if fd < 0: sys.exit('pidfd_getfd: ' + os.strerror(ctypes.get_errno()))
     with socket.socket(fileno=fd) as s:
         if s.family not in (socket.AF_INET, socket.AF_INET6): continue

@@ -28,7 +28,7 @@ export type SuperviseOptions = Pick<Order, 'command' | 'args' | 'env'> & Partial
 
 /** @throws Error when the command cannot be started. */
 export async function supervise(options: SuperviseOptions): Promise<Supervised> {
-  const order: Order = { cwd: '/', stopSignal: 'SIGTERM', graceMs: 5000, directories: [], ...options };
+  const order: Order = { cwd: '/', stopSignal: 'SIGTERM', graceMs: 15_000, directories: [], ...options };
   // tap puts a loader of its own into the NODE_OPTIONS of whatever a test spawns; the program under test shall run
   // as it is, and start as fast. env(1) takes it away again, and becomes the supervisor.
   const supervisor = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, SUPERVISOR], {
