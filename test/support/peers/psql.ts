@@ -68,7 +68,7 @@ export function connectionString(conninfo: Conninfo): string {
 
 function clientEnvironment({ env = {}, libpq }: ClientOptions): Record<string, string> {
   return {
-    PGCONNECT_TIMEOUT: '15',
+    PGCONNECT_TIMEOUT: '50',
     ...(libpq === undefined ? {} : { LD_LIBRARY_PATH: join(nativeFolder(libpq), 'lib') }),
     ...env,
   };
