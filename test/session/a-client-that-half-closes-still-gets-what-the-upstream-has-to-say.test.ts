@@ -22,7 +22,7 @@ for (const { how, tls, unix } of [
         await letIn(connection);
         await connection.read(QUERY.length);
         // The answer begins when the client's end has arrived here.
-        await connection.closed;
+        await connection.stall();
         await connection.send(createKeystream(1)(ANSWER_BYTES));
         connection.halfClose();
       },
@@ -45,7 +45,7 @@ for (const { how, tls, unix } of [
 await test('a bare FIN under TLS, as of a client that was killed', async (t) => {
   const upstream = await scriptedUpstream(t, async (connection) => {
     await letIn(connection);
-    await connection.closed;
+    await connection.stall();
     connection.halfClose();
   });
   const gate = await startGate(t, { hba: TRUST, upstream });

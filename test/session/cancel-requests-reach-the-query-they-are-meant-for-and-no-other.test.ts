@@ -105,7 +105,7 @@ await test('by its bytes', async (t) => {
 await test('the key of a session that has ended is forgotten', async (t) => {
   const upstream = await scriptedUpstream(t, async (connection) => {
     await letIn(connection);
-    await connection.closed;
+    await connection.stall();
     connection.halfClose();
   });
   const gate = await startGate(t, { hba: TRUST, upstream });

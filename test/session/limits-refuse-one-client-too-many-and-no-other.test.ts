@@ -18,7 +18,7 @@ for (const [setting, code] of [
   await test(setting, async (t) => {
     const upstream = await scriptedUpstream(t, async (connection) => {
       await letIn(connection);
-      await connection.closed;
+      await connection.stall();
       connection.halfClose();
     });
     const gate = await startGate(t, { hba: TRUST, upstream, config: { [setting]: 2 } });

@@ -52,6 +52,11 @@ export class ByteChannel {
     return within(this.#closed.promise, 'the other end to close');
   }
 
+  /** As `closed`, however long it takes. */
+  protected get hasClosed(): Promise<Closing> {
+    return this.#closed.promise;
+  }
+
   get isClosed(): boolean {
     return this.#closing !== null;
   }

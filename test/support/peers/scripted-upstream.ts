@@ -98,12 +98,9 @@ export class UpstreamConnection extends ByteChannel {
     await this.sendByteByByte(bytes);
   }
 
-  /** Does nothing until the other end gives up. */
+  /** Does nothing until the other end gives up, however long that takes. It may have given up already. */
   async stall(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.socket.once('close', () => resolve());
-      this.socket.once('end', () => resolve());
-    });
+    await this.hasClosed;
   }
 
   /** Waits for n more bytes, then closes. */
