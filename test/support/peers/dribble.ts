@@ -81,15 +81,30 @@ function* recordsIn(chunk: Buffer): Generator<Buffer> {
 /** Waits until the server has read all that was written to it, or the connection is gone. Only Linux tells. */
 async function untilRead(target: Socket): Promise<void> {
   if (process.platform !== 'linux') return;
+  // A busy kernel delivers later, so what is still on its way comes first.
+  while (!target.destroyed && (await bytesOnTheirWay(target)) > 0) continue;
   while (!target.destroyed && (await unreadBytes(target)) > 0) continue;
 }
 
 const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
 
+/** How many bytes of this end of a connection over 127.0.0.1 the other end's kernel has not acknowledged. */
+async function bytesOnTheirWay({ localPort = 0, remotePort = 0 }: Socket): Promise<number> {
+  return (await queues(localPort, remotePort)).sending;
+}
+
 /** How many bytes lie in the kernel for the other end of a connection over 127.0.0.1; 0 when that end is gone. */
 async function unreadBytes({ localPort = 0, remotePort = 0 }: Socket): Promise<number> {
-  const ends = ` 0100007F:${hex(remotePort)} 0100007F:${hex(localPort)} `;
+  return (await queues(remotePort, localPort)).unread;
+}
+
+/** What the kernel holds of the end of a connection that has the port `own`, in bytes. */
+async function queues(own: number, other: number): Promise<{ sending: number; unread: number }> {
+  const ends = ` 0100007F:${hex(own)} 0100007F:${hex(other)} `;
   const line = (await readFile('/proc/net/tcp', 'latin1')).split('\n').find((each) => each.includes(ends));
-  const unread = / [0-9A-F]{8}:(?<unread>[0-9A-F]{8}) /u.exec(line ?? '')?.groups?.['unread'];
-  return Number.parseInt(unread ?? '0', 16);
+  const found = / (?<sending>[0-9A-F]{8}):(?<unread>[0-9A-F]{8}) /u.exec(line ?? '')?.groups;
+  return {
+    sending: Number.parseInt(found?.['sending'] ?? '0', 16),
+    unread: Number.parseInt(found?.['unread'] ?? '0', 16),
+  };
 }
