@@ -28,16 +28,18 @@ const HBA = `host all alice ${CLIENT}/32 trust\nhost all health ${BALANCER}/32 t
 async function startHaproxy(t: Test, gate: Gate, sending: string): Promise<number> {
   const port = await freePort();
   const directory = temporaryDirectory(t);
+  // A check that a busy machine answers late must not fail: inter bounds its connect, and timeout check its answer.
   const config = `
 defaults
   mode tcp
   timeout connect 10s
+  timeout check 30s
   timeout client 1m
   timeout server 1m
 listen postgresql
   bind 127.0.0.1:${port}
   option pgsql-check user health
-  server gate 127.0.0.1:${gate.port} source ${BALANCER} ${sending} check inter 200ms rise 1 fall 1
+  server gate 127.0.0.1:${gate.port} source ${BALANCER} ${sending} check inter 1s rise 1 fall 1
 `;
   writeFileSync(join(directory, 'haproxy.cfg'), config);
   const haproxy = await supervise({
