@@ -28,6 +28,8 @@ await test('a reset before the accept', async (t) => {
   gate.signal('SIGCONT');
   await until('each is counted', async () => (await total()) === before + CLIENTS);
   const metrics = await gate.metrics();
+  // Its whole log is here once it has ended.
+  await gate.stop();
   t.equal(metrics.value('connections_total', { outcome: 'no-startup-packet' }), CLIENTS);
   const lines = gate.log.slice(from).filter(({ code }) => code === 'no-startup-packet');
   t.equal(lines.length, CLIENTS, 'one line each');

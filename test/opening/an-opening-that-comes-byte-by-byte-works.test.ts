@@ -49,7 +49,10 @@ await test('logins', async (t) => {
 await test('a cancel request, in clear and inside TLS', async (t) => {
   const upstream = await scriptedUpstream(t, async (connection) => {
     if (connection.index === 0) await scripts.trust(connection);
-    else connection.halfClose();
+    else {
+      await connection.readCancelRequest();
+      connection.halfClose();
+    }
   });
   const gate = await startGate(t, { hba: 'host all all all trust', upstream });
   const port = await dribbleTo(t, gate.port);

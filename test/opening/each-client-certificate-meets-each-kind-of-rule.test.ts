@@ -379,7 +379,10 @@ await test('a cancel request asks no line, and is not taken from a certificate t
   const authority = testAuthority(t);
   const upstream = await scriptedUpstream(t, async (connection) => {
     if (connection.index === 0) await scripts.trust(connection);
-    else connection.halfClose();
+    else {
+      await connection.readCancelRequest();
+      connection.halfClose();
+    }
   });
   const gate = await startGate(t, { hba, upstream, authority, config: { log_level: 'debug' } });
   const { answer } = await logIn(t, gate, authority.client('alice'), { user: 'alice', database: 'cert' });
