@@ -16,7 +16,7 @@ import {
 import type { Scope } from '../support/run/scope.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { within } from '../support/run/waiting.ts';
-import { codedLines, letIn, openClient, openSession, TRUST, until } from './clients.ts';
+import { codedLines, letIn, msBetween, openClient, openSession, TRUST, until } from './clients.ts';
 
 const SHUTTING_DOWN = { S: 'FATAL', C: '57P03', M: 'the database system is shutting down' };
 const TERMINATED = { S: 'FATAL', C: '57P01', M: 'terminating connection due to administrator command' };
@@ -80,8 +80,9 @@ for (const [name, signals] of [
     const gate = await startGate(t, { hba: TRUST, upstream: await scriptedUpstream(t, letIn) });
     const { client } = await openSession(t, gate);
     for (const signal of signals) {
+      const from = gate.logLength();
       gate.signal(signal);
-      await gate.waitForLog({ msg: /^(draining|stopping): / });
+      await gate.waitForLog({ msg: /^(draining|stopping): / }, { from });
     }
     await expectTerminated(t, client);
     t.strictSame(await ended(gate), EXIT_0);
@@ -114,18 +115,25 @@ await test('a client that does not close is not waited for', async (t) => {
   const { client } = await openSession(t, gate);
   client.pause();
   gate.signal('SIGINT');
-  t.strictSame(await within(gate.exited, 'the gate to end', 5_000), EXIT_0);
+  t.strictSame(await ended(gate), EXIT_0);
+  t.ok((await endTook(gate, /^stopping: /)) < 5_000);
 });
 
 await test('without sessions it ends at once', async (t) => {
   const gate = await startGate(t, { hba: TRUST, upstream: await scriptedUpstream(t, letIn) });
   gate.signal('SIGTERM');
-  t.strictSame(await within(gate.exited, 'the gate to end', 3_000), EXIT_0);
+  t.strictSame(await ended(gate), EXIT_0);
+  t.ok((await endTook(gate, /^draining: /)) < 3_000);
 });
 
 async function drain(gate: Gate): Promise<void> {
   gate.signal('SIGTERM');
   await gate.waitForLog({ msg: /^draining: / });
+}
+
+/** How long the end of a gate took from this line on, in milliseconds. */
+async function endTook(gate: Gate, msg: RegExp): Promise<number> {
+  return msBetween(await gate.waitForLog({ msg }), await gate.waitForLog({ msg: 'stopped' }));
 }
 
 async function ended(gate: Gate): Promise<unknown> {

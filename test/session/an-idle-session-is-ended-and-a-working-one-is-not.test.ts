@@ -4,8 +4,8 @@
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import { cstring, decodeErrorResponse, message, query } from '../support/peers/messages.ts';
-import { codedLines, openSession, TRUST, until } from './clients.ts';
+import { cstring, decodeErrorResponse, message, query, startupMessage } from '../support/peers/messages.ts';
+import { codedLines, msBetween, openClient, TRUST, until } from './clients.ts';
 
 const TIMEOUT_MS = 400;
 
@@ -16,7 +16,6 @@ await test('PostgreSQL behind the gate', async (t) => {
     upstream: server,
     config: { idle_session_timeout: `${TIMEOUT_MS}ms` },
   });
-  const parameters = { user: 'postgres' };
   const refusal = { S: 'FATAL', C: '57P05', M: 'terminating connection due to idle-session timeout' };
 
   // Which messages come before the session is ended, and how long it lasts at least.
@@ -30,19 +29,18 @@ await test('PostgreSQL behind the gate', async (t) => {
   ];
   await Promise.all(
     sessions.map(async ([name, queries, expected, timeouts]) => {
-      const { client } = await openSession(t, gate, {
-        parameters: { ...parameters, application_name: name },
-      });
-      await client.send(...queries.map(query));
+      const client = await openClient(t, gate);
+      // With the startup packet: a client that is late with its first query would be idle before it.
+      await client.send(startupMessage({ user: 'postgres', application_name: name }), ...queries.map(query));
+      t.equal((await client.readLogin()).error, null, name);
       const messages = await client.readMessagesUntil('E');
       t.equal(messages.map(({ type }) => type).join(''), `${expected}E`, name);
       t.match(decodeErrorResponse(messages.at(-1)!), refusal, name);
       await client.closed;
       client.halfClose();
-      // By the gate's own clock, since this process may be late.
       const authorized = await gate.waitForLog(({ msg }) => msg.includes(`application_name=${name} SSL`));
       const ended = await gate.waitForLog(({ code, id }) => code !== undefined && id === authorized['id']);
-      const lasted = Date.parse(String(ended['time'])) - Date.parse(String(authorized['time']));
+      const lasted = msBetween(authorized, ended);
       t.ok(lasted >= timeouts * TIMEOUT_MS - 5, `${name}: ended after ${lasted} ms`);
     }),
   );
@@ -58,13 +56,15 @@ await test('an extended query that only a Flush has followed', async (t) => {
   await using server = await startPostgres({ version: 15 });
   const config = { idle_session_timeout: `${TIMEOUT_MS}ms` };
   const gate = await startGate(t, { hba: TRUST, upstream: server, config });
-  const { client } = await openSession(t, gate, { parameters: { user: 'postgres' } });
+  const client = await openClient(t, gate);
   await client.send(
+    startupMessage({ user: 'postgres' }),
     message('P', cstring(''), cstring('select pg_sleep(1)'), Buffer.alloc(2)),
     message('B', Buffer.alloc(8)),
     message('E', Buffer.alloc(5)),
     message('H'),
   );
+  t.equal((await client.readLogin()).error, null);
   t.match(await gate.sessions(), [{ state: 'active' }]);
   const answer = await client.readMessagesUntil('C');
   t.equal(answer.map(({ type }) => type).join(''), '12DC');

@@ -1,6 +1,7 @@
 // Clients of a gate under test, past the parts that a test is not about: connected, inside TLS, logged in.
 
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import type { Credentials } from '../support/certificates/certificates.ts';
 import type { Gate, LogLine } from '../support/run/gate.ts';
 import {
@@ -96,10 +97,17 @@ export function codedLines(gate: Gate, from = 0): readonly LogLine[] {
   return gate.log.slice(from).filter(({ code }) => code !== undefined);
 }
 
+/** Milliseconds between two lines of the log, by the clock of the gate: this process may be late. */
+export function msBetween(from: LogLine, to: LogLine): number {
+  return Date.parse(String(to['time'])) - Date.parse(String(from['time']));
+}
+
 /** Asks again and again, each time as soon as the last answer is there. @throws Error when it stays false */
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s until ${what}`);
+    // Where `holds` asks nobody, what it waits for could not come without this.
+    await setImmediate();
   }
 }

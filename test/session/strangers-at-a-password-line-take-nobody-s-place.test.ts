@@ -61,7 +61,7 @@ for (const workers of [1, 2]) {
     t.equal((await first.readLogin()).error, null);
     await second.send(passwordMessage('secret'));
     t.match((await second.readLogin()).error, TOO_MANY, 'it is not told that it is in');
-    await until('it has ended', async () => codedLines(gate).length > 0);
+    await gate.waitForLog(({ code }) => code !== undefined);
     t.strictSame(
       codedLines(gate).map(({ code }) => code),
       ['too-many-connections'],
