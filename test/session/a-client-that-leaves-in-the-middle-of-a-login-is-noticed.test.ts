@@ -35,7 +35,12 @@ for (const tls of [true, false]) {
         t.strictSame(connection.received, STARTUP, `${part} bytes of the answer`);
         connection.destroy();
       }
-      await until('nothing is left', async () => (await gate.sessions()).length === 0);
+      let left = PARTS.length;
+      await gate.waitForLog(({ code }) => code !== undefined && --left === 0);
+      await until('nothing is left', async () => {
+        const handshakes = (await gate.metrics()).value('handshakes_in_progress');
+        return handshakes === 0 && (await gate.sessions()).length === 0;
+      });
       t.strictSame(
         codedLines(gate).map(({ code }) => code),
         PARTS.map(() => 'client-gave-up'),

@@ -72,7 +72,7 @@ await test('a query that runs is cancelled on the upstream', async (t) => {
   await terminateTheSession(gate);
   t.match(decodeErrorResponse(await client.readMessage()), { C: '57P01' });
   await until('the query has ended', async () => !(await running()));
-  t.match(server.log(), /canceling statement due to user request/);
+  await server.waitForLog(/canceling statement due to user request/);
 });
 
 await test('a client that does not read is closed all the same', async (t) => {

@@ -52,7 +52,7 @@ function environment(gate: Gate, password: string): Record<string, string> {
 
 async function linesOf(command: readonly string[], env: Record<string, string>): Promise<readonly string[]> {
   const [program = '', ...args] = command;
-  const { stdout, stderr } = await runToEnd(program, args, { env, timeoutMs: 25_000 });
+  const { stdout, stderr } = await runToEnd(program, args, { env });
   return stdout === '' ? [stderr] : stdout.trimEnd().split('\n');
 }
 

@@ -159,13 +159,15 @@ await test('one worker finds out for all', async (t) => {
   // The first process has heard of it before the first answer, and the other worker before the second.
   await gate.sessions();
   await gate.sessions();
-  for (let count = 0; count < 12; count++) {
+  let [count, workers] = [0, new Set<string | undefined>()];
+  // Which worker gets a client is the kernel's choice.
+  for (; count < 12 || (workers.size < 2 && count < 100); count++) {
     const client = await openClient(t, gate, { tls: false });
     t.equal((await client.login({ user: 'alice' })).error, null);
+    workers = new Set((await gate.sessions()).map(({ id }) => String(id).split('-')[0]));
   }
-  const workers = new Set((await gate.sessions()).map(({ id }) => String(id).split('-')[0]));
   t.equal(workers.size, 2, 'sessions in both workers');
-  t.equal(upstream.connections.length, 14, 'one login was made again');
+  t.equal(upstream.connections.length, count + 2, 'one login was made again');
   t.equal(gate.log.filter(({ msg }) => WARNING.msg.test(msg)).length, 1);
 });
 

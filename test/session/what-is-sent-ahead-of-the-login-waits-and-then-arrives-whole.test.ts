@@ -77,7 +77,7 @@ for (const { database, tls } of WAYS) {
       .resume();
     t.equal(received.length, startupMessage({ user: 'alice', database }).length);
     connection.socket.write(Buffer.concat(LET_IN));
-    await within(once(connection.socket, 'end'), () => `the end, after ${seen.length} bytes`);
+    await within(once(connection.socket, 'end'), () => `the end, after ${seen.length} bytes`, 60_000);
     t.strictSame([seen.length, seen.digest], [FLOOD_BYTES, keystreamDigest(7, FLOOD_BYTES)]);
   });
 }
