@@ -13,7 +13,7 @@ import { howToGet, readLeftOut, type LeftOut } from './tools.ts';
 
 const NODE_FLOOR = [24, 17] as const;
 /** Longer than a supervisor gives the process that it ends. */
-const GRACE_MS = 20_000;
+const GRACE_MS = 30_000;
 
 process.exitCode = await main(process.argv.slice(2));
 
