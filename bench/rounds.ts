@@ -16,6 +16,7 @@ const WARM_UP: Sizes = {
   querySeconds: 1,
   connectionSeconds: 1,
   connectionCount: 1500,
+  connectionsBefore: 0,
   latencySeconds: 1,
   restSeconds: 1,
   settleSeconds: 0,

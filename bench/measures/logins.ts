@@ -27,13 +27,18 @@ export const logins: Measure = {
   // No second gate: an edition before 0.2.0 has no auth_file.
   peers: ['gate', 'pgbouncer'],
   warmUp: false,
-  run: async (target, { stage, sizes: { connectionSeconds }, scope }) => {
+  run: async (target, { stage, sizes: { connectionSeconds, connectionsBefore }, scope }) => {
     const started = await start(target, stage, scope);
-    const args = ['-C', '-S', '-c', String(CLIENTS), '-T', String(connectionSeconds)];
-    // The process is a fresh one: its code is compiled first, as that of the other measures is.
-    await pgbench(stage, started.endpoint, args, PASSWORD);
+    const args = ['-C', '-S', '-c', String(CLIENTS)];
+    // The process is a fresh one. It serves as many connections first as every other peer has served.
+    await pgbench(
+      stage,
+      started.endpoint,
+      [...args, '-t', String(Math.ceil(connectionsBefore / CLIENTS))],
+      PASSWORD,
+    );
     const { cpuSecondsPerUnit, result } = await costOf({ ...target, ...started }, async (endpoint) => {
-      const done = await pgbench(stage, endpoint, args, PASSWORD);
+      const done = await pgbench(stage, endpoint, [...args, '-T', String(connectionSeconds)], PASSWORD);
       return { units: done.transactions, result: done };
     });
     return { 'login-cpu': cpuSecondsPerUnit * 1e3, 'login-rate': result.tps };

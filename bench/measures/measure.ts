@@ -14,6 +14,8 @@ export interface Sizes {
   readonly connectionSeconds: number;
   /** So many connections instead of those of some seconds; null = by time. */
   readonly connectionCount: number | null;
+  /** So many are made to a fresh process before those that count. */
+  readonly connectionsBefore: number;
   readonly latencySeconds: number;
   /** How long a peer with nothing to do is watched, and how long it is left alone before. */
   readonly restSeconds: number;
