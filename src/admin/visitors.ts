@@ -77,7 +77,8 @@ export class Visitors {
     life.signal.addEventListener('abort', () => raw.destroy());
     raw.once('close', () => {
       this.#visitors.delete(key);
-      this.#turns.done(life, block, visitor.proven);
+      // A handshake that went well has counted when it was over.
+      this.#turns.done(life, block, visitor.proven ? null : false);
       this.#watch.end(life, this.#isTls && !visitor.proven);
       life.end(new GatehouseError('no-startup-packet'));
     });
