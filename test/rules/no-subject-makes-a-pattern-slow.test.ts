@@ -8,7 +8,7 @@ const LENGTH = 10_000;
 /** For four times the length: linear is 4, quadratic 16. */
 const MAX_RATIO = 10;
 /** What takes less, in milliseconds, is too short for the clock: it is repeated until it takes as long. */
-const COARSE_MS = 5;
+const COARSE_MS = 2;
 const MIN_TIMES = 3;
 const MAX_TIMES = 20;
 
