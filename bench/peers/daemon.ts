@@ -30,6 +30,9 @@ export interface Daemon {
   readonly ready: RegExp;
 }
 
+/** No promise of any daemon's: a busy machine may take long to start one. */
+const READY_WITHIN_MS = 60_000;
+
 /** Starts a daemon; its log, at its default level, goes to a pipe, as the gate's does. @returns its process id */
 export async function startDaemon(stage: Stage, scope: Scope, daemon: Daemon): Promise<number> {
   const account = serverAccount();
@@ -68,13 +71,14 @@ export async function startDaemon(stage: Stage, scope: Scope, daemon: Daemon): P
   await log.next(
     (line) => daemon.ready.test(line),
     () => `${daemon.command} to be ready; ${tail()}`,
+    { timeoutMs: READY_WITHIN_MS },
   );
   return child.pid;
 }
 
 /** What a program says of its version, on either stream; '' where it cannot be run. */
 export function versionText(command: string, args: readonly string[]): string {
-  const { stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  const { stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 });
   return error === undefined ? `${stdout}${stderr}` : '';
 }
 
