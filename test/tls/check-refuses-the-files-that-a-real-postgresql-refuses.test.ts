@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'tap';
+import tap, { test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
 import { serverAccount } from '../support/servers/postgres-binaries.ts';
@@ -20,8 +20,12 @@ function reasonOf(output: string): string | null {
 /** Files that load and leave no CA with a list: its own CA is passed over, or there is no list at all. */
 const REFUSING_ALL = ['text before BEGIN on its line', 'a certificate for a list'];
 
+/** No promise: it starts `check` and a server for each file, one after the other. */
+const PATIENCE_MS = 300_000;
+tap.setTimeout(PATIENCE_MS);
+
 // Debian ships the server beside pgbench.
-await test('13 files', { ...needs('pgbench'), timeout: 120_000 }, async (t) => {
+await test('13 files', { ...needs('pgbench'), timeout: PATIENCE_MS }, async (t) => {
   const bin = dirname(toolPath('pgbench'));
   const directory = temporaryDirectory(t);
   chmodSync(directory, 0o755);

@@ -186,7 +186,7 @@ export class PostgresServer {
     return this.#log.next(
       (line) => pattern.test(line),
       () => `PostgreSQL ${this.version} to log ${pattern}; it logged:\n${this.log()}`,
-      { timeoutMs: 4 * PATIENCE_MS, ...options },
+      { timeoutMs: 2 * PATIENCE_MS, ...options },
     );
   }
 
