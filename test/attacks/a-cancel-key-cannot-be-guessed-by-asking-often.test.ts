@@ -26,9 +26,13 @@ interface CancelKey {
 /** So many come at one time; fewer than max_handshakes, so that none has to go for another. */
 const AT_ONCE = 64;
 
-/** How many guesses make one of two waves, by how they come. */
+/** How many guesses make one wave, by how they come. */
 const IN_CLEAR = 1_000;
 const IN_TLS = 100;
+
+/** Two waves, and more where memory is not yet where it was. */
+const MAX_WAVES = 4;
+const MAX_RATIO = 1.25;
 
 const MAX_KEY_LENGTH = 256;
 const postgres = { parameters: { user: 'postgres', database: 'postgres' } };
@@ -144,7 +148,9 @@ for (const workers of [1, 2]) {
 
     const held: { descriptors: number; bytes: number }[] = [];
     let served = 0;
-    for (const wave of [1, 2]) {
+    /** The least that any wave has left, measured by what the first has: garbage that is still there says nothing. */
+    const ratio = (): number => Math.min(...held.slice(1).map(({ bytes }) => bytes / held[0]!.bytes));
+    for (let wave = 1; wave <= 2 || (wave <= MAX_WAVES && ratio() >= MAX_RATIO); wave++) {
       const flood = Promise.all([
         each(guesses(key, other, IN_CLEAR), async (guess) => await ask(t, gate, guess, false)),
         each(guesses(key, other, IN_TLS), async (guess) => await ask(t, gate, guess, true)),
@@ -160,15 +166,14 @@ for (const workers of [1, 2]) {
       });
       held.push({ descriptors: gate.fdCount(), bytes: gate.rssBytes() });
     }
-    await until('the second wave has left no descriptor open', async () => {
+    await until('the later waves have left no descriptor open', async () => {
       await gate.admin('/healthz');
       return gate.fdCount() <= held[0]!.descriptors;
     });
-    const ratio = held[1]!.bytes / held[0]!.bytes;
-    t.ok(ratio < 1.25, `memory is where it was after the first (${ratio.toFixed(2)} of it)`);
+    t.ok(ratio() < MAX_RATIO, `memory is where it was after the first (${ratio().toFixed(2)} of it)`);
     t.ok(served >= 2, `${served} clients were served meanwhile`);
 
-    const total = 2 * (IN_CLEAR + IN_TLS);
+    const total = held.length * (IN_CLEAR + IN_TLS);
     const metrics = await gate.metrics();
     const [unknown = 0, unseen = 0, ...others] = [
       'unknown-key',

@@ -84,6 +84,8 @@ await test('who may come in is asked of the clock at each handshake', needs(FAKE
     }
   }
   for (const gate of Object.values(gates)) {
+    // The last client has only just hung up.
+    await until('nobody is left', async () => (await gate.metrics()).value('sessions') === 0);
     const metrics = await gate.metrics();
     t.equal(metrics.value('connections_total', { outcome: 'internal-error' }), 0);
     t.equal(metrics.value('sessions'), 0);

@@ -42,6 +42,8 @@ for (const workers of [1, 2]) {
     await Promise.allSettled(Array.from({ length: ATTACKS }, async () => await attack()));
     const line = await gate.waitForLog({ code: 'handshake-too-expensive' });
     t.match(line, { host: ATTACKER, proxy_addr: BALANCER });
+    // A worker tells the others before it writes its line; each has heard of it when it answers this.
+    await gate.sessions();
     const again = await connect(proxyLine(ATTACKER, 40_000));
     await t.rejects(again.login({ user: 'check' }), 'the attacker is refused before it has said anything');
     const neighbour = await connect(proxyLine('203.0.113.8', 40_000));

@@ -43,7 +43,8 @@ await test('it ends with the time', async (t) => {
   const gate = await startGate(t, {
     hba: 'host all all all trust',
     upstream: { host: '127.0.0.1', port: 1 },
-    config: { authentication_timeout: '1s' },
+    // Long enough for the handshake of the last one, and shorter than any of them would drip.
+    config: { authentication_timeout: '4s' },
   });
   await Promise.all(
     Object.entries(drips).map(async ([name, begin]) => {
@@ -52,7 +53,7 @@ await test('it ends with the time', async (t) => {
       const sent = await drip(client, await begin(client));
       t.match(await client.ending(), { code: 'authentication-timeout' }, name);
       t.ok(sent > 5 && sent < 1_000, `${name}: ${sent} bytes were dripped`);
-      t.ok(performance.now() - begun < 5_000, name);
+      t.ok(performance.now() - begun < 20_000, name);
     }),
   );
   await assertOneEndingEach(t, gate);

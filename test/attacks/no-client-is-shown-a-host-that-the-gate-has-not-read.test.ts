@@ -8,6 +8,7 @@ import { testAuthority } from '../support/certificates/certificates.ts';
 import { clientHello, record, recordType, splitIntoRecords } from '../support/peers/tls-bytes.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { visit } from '../support/peers/visitor.ts';
 import { startGate, type Gate, type LogLine } from '../support/run/gate.ts';
 import { runToEnd } from '../support/run/program.ts';
 import type { Scope } from '../support/run/scope.ts';
@@ -32,10 +33,12 @@ async function setUp(t: Scope) {
 
 /** Everything that the gate answers to these bytes, after the S where TLS is asked for first. */
 async function answerTo(t: Scope, gate: Gate, bytes: Buffer, { direct = false } = {}): Promise<Buffer> {
-  const client = await connectRaw(t, gate.port);
+  const client = await visit(t, gate);
   if (!direct) await client.requestTls();
   await client.send(bytes);
   const answer = await client.readUntilClose();
+  // So that no line of this client comes when the next one's is waited for.
+  await client.ending();
   client.destroy();
   return answer;
 }

@@ -10,6 +10,7 @@ import {
   message,
   passwordMessage,
   query,
+  type Login,
 } from '../support/peers/raw-client.ts';
 import {
   authentication,
@@ -20,7 +21,7 @@ import {
   scriptedUpstream,
   type UpstreamConnection,
 } from '../support/peers/scripted-upstream.ts';
-import { assertOneEndingEach, visit } from '../support/peers/visitor.ts';
+import { assertOneEndingEach, visit, type Visitor } from '../support/peers/visitor.ts';
 
 const secrets = {
   password: 'correct-horse-battery',
@@ -90,6 +91,27 @@ const answers: Readonly<Record<string, readonly Buffer[]>> = {
   weak: [],
 };
 
+/** The next bytes that come. Asked for before they are provoked, or they could be missed. */
+async function nextBytes({ socket }: Visitor): Promise<void> {
+  await new Promise<void>((resolve) => socket.once('data', () => resolve()));
+}
+
+/** Sends each reply when the gate has said something since the one before. @returns null where it does not end in words */
+async function logIn(
+  client: Visitor,
+  parameters: Readonly<Record<string, string>>,
+  replies: readonly Buffer[],
+): Promise<Login | null> {
+  let said = nextBytes(client);
+  const login = client.login(parameters).catch(() => null);
+  for (const reply of replies) {
+    await said;
+    said = nextBytes(client);
+    await client.send(reply);
+  }
+  return await login;
+}
+
 await test('at log_level trace', async (t) => {
   const upstream = await scriptedUpstream(t, async (connection) => {
     const packet = await connection.readPacket();
@@ -112,14 +134,8 @@ await test('at log_level trace', async (t) => {
   for (const [database, replies] of Object.entries(answers)) {
     const client = await visit(t, gate);
     await client.openTls({ cert, key });
-    const login = client.login({ user: 'alice', database, password: secrets.startupPassword });
-    for (const reply of replies) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      client.socket.once('data', () => resolve());
-      await promise;
-      await client.send(reply);
-    }
-    const outcome = await login.catch(() => null);
+    const parameters = { user: 'alice', database, password: secrets.startupPassword };
+    const outcome = await logIn(client, parameters, replies);
     if (outcome?.error === null) {
       relayed += 1;
       await client.send(query(secrets.query));
@@ -205,14 +221,7 @@ await test('secrets of auth_file, at log_level trace', async (t) => {
   const play = async (user: string, database: string, how: string, replies: readonly Buffer[]) => {
     const client = await visit(t, gate);
     await client.openTls();
-    const login = client.login({ user, database, application_name: how });
-    for (const reply of replies) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      client.socket.once('data', () => resolve());
-      await promise;
-      await client.send(reply);
-    }
-    await login.catch(() => null);
+    await logIn(client, { user, database, application_name: how }, replies);
     client.destroy();
     await client.ending();
   };
