@@ -21,15 +21,18 @@ export const TRUST = 'host all all 127.0.0.1/32 trust\n';
 export interface OpenOptions {
   readonly tls?: boolean;
   readonly credentials?: Credentials;
+  /** How long the client waits for anything. */
+  readonly patienceMs?: number;
 }
 
 /** Connects, and unless told otherwise starts TLS with the gate's certificate verified. */
 export async function openClient(
   t: Scope,
   gate: Gate,
-  { tls = true, credentials }: OpenOptions = {},
+  { tls = true, credentials, patienceMs = PATIENCE_MS }: OpenOptions = {},
 ): Promise<RawClient> {
   const client = await connectRaw(t, gate.port);
+  client.patienceMs = patienceMs;
   if (!tls) return client;
   await client.openTls({
     ca: gate.authority.cert,

@@ -30,6 +30,8 @@ export class ClosedEarlyError extends Error {
 export class ByteChannel {
   /** The stream in use: the TLSSocket once there is one. */
   socket: Socket;
+  /** How long it waits for anything unless it is told otherwise. */
+  patienceMs = PATIENCE_MS;
   #buffered: Buffer[] = [];
   #length = 0;
   #received: Buffer[] = [];
@@ -49,7 +51,7 @@ export class ByteChannel {
 
   /** Resolves when the other end has finished sending, or the connection has failed. */
   get closed(): Promise<Closing> {
-    return within(this.#closed.promise, 'the other end to close');
+    return within(this.#closed.promise, 'the other end to close', this.patienceMs);
   }
 
   /** As `closed`, however long it takes. */
@@ -66,7 +68,7 @@ export class ByteChannel {
     const bytes = Buffer.concat(parts);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.socket.write(bytes, (error) => (error ? reject(error) : resolve()));
-    await within(promise, `${bytes.length} bytes to be written`);
+    await within(promise, `${bytes.length} bytes to be written`, this.patienceMs);
   }
 
   /** Writes each byte in a segment of its own. */
@@ -75,19 +77,19 @@ export class ByteChannel {
   }
 
   /** Exactly n bytes. @throws ClosedEarlyError */
-  async read(n: number, timeoutMs = PATIENCE_MS): Promise<Buffer> {
+  async read(n: number, timeoutMs = this.patienceMs): Promise<Buffer> {
     await this.#until(() => this.#length >= n, `${n} bytes`, timeoutMs);
     return this.#take(n);
   }
 
   /** The next message with a type byte. @throws ClosedEarlyError */
-  async readMessage(timeoutMs = PATIENCE_MS): Promise<Message> {
+  async readMessage(timeoutMs = this.patienceMs): Promise<Message> {
     const head = await this.read(5, timeoutMs);
     return { type: head.toString('latin1', 0, 1), body: await this.read(head.readInt32BE(1) - 4, timeoutMs) };
   }
 
   /** Messages up to and including the first of one of these types. @throws ClosedEarlyError */
-  async readMessagesUntil(types: string, timeoutMs = PATIENCE_MS): Promise<Message[]> {
+  async readMessagesUntil(types: string, timeoutMs = this.patienceMs): Promise<Message[]> {
     const messages: Message[] = [];
     for (;;) {
       const next = await this.readMessage(timeoutMs);
@@ -97,13 +99,13 @@ export class ByteChannel {
   }
 
   /** A packet without type byte, as they open a connection: its body. @throws ClosedEarlyError */
-  async readPacket(timeoutMs = PATIENCE_MS): Promise<Buffer> {
+  async readPacket(timeoutMs = this.patienceMs): Promise<Buffer> {
     const head = await this.read(4, timeoutMs);
     return this.read(head.readInt32BE(0) - 4, timeoutMs);
   }
 
   /** Everything that comes until the other end finishes, however it does. */
-  async readUntilClose(timeoutMs = PATIENCE_MS): Promise<Buffer> {
+  async readUntilClose(timeoutMs = this.patienceMs): Promise<Buffer> {
     await within(
       this.#closed.promise,
       () => `the other end to close; it sent ${printable(this.received)}`,
@@ -113,7 +115,7 @@ export class ByteChannel {
   }
 
   /** Waits for the end and wants no byte before it. @throws Error when some came. */
-  async expectClosed(timeoutMs = PATIENCE_MS): Promise<Closing> {
+  async expectClosed(timeoutMs = this.patienceMs): Promise<Closing> {
     const bytes = await this.readUntilClose(timeoutMs);
     if (bytes.length > 0)
       throw new Error(`expected the connection to close without a byte; got ${printable(bytes)}`);

@@ -67,7 +67,8 @@ export class RawClient extends ByteChannel {
       throw new Error('the connection closed during the TLS handshake');
     });
     refused.catch(() => undefined);
-    await within(Promise.race([once(secure, 'secureConnect'), refused]), 'the TLS handshake');
+    const over = Promise.race([once(secure, 'secureConnect'), refused]);
+    await within(over, 'the TLS handshake', this.patienceMs);
     return secure;
   }
 
