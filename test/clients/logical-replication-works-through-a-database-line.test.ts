@@ -5,6 +5,7 @@ import { compatibility } from '../support/pages/compatibility.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { connectionString, runClient } from '../support/peers/psql.ts';
 import { needs } from '../support/run/tools.ts';
+import { until } from '../session/clients.ts';
 import { behindGate } from './behind-gate.ts';
 
 const page = compatibility(import.meta.url);
@@ -68,11 +69,11 @@ for (const version of [10, 18] as const) {
         /table synchronization worker for subscription "sub", table "t" has finished/,
       );
       t.strictSame(await subscriber.query('select count(*)::int from t'), [{ count: 1000 }]);
-      // From here on a commit returns when the subscriber has applied it: nothing to wait for.
-      await server.query(`alter system set synchronous_standby_names = 'sub'`);
-      await server.reload();
-      await server.query('set synchronous_commit = remote_apply; insert into t values (0)');
-      t.strictSame(await subscriber.query('select count(*)::int from t'), [{ count: 1001 }]);
+      await server.query('set synchronous_commit = on; insert into t values (0)');
+      await until('the subscriber has it', async () => {
+        const [row] = await subscriber.query('select count(*)::int from t');
+        return row?.['count'] === 1001;
+      });
     },
   );
 }
