@@ -27,6 +27,9 @@ function* rows(count: number): Generator<string> {
   }
 }
 
+/** How long one copy may take on a busy machine. */
+const patience = { timeoutMs: 110_000 };
+
 const SELECT_ROWS = (count: number): string =>
   `select repeat(md5(row::text), ${ROW_LENGTH / 32}) from generate_series(1, ${count}) row`;
 
@@ -69,12 +72,16 @@ await test('\\copy', needs('psql'), async (copies) => {
       const expected = await digestOf(file);
 
       const out = join(directory, 'copied-out');
-      const copiedOut = await psql(how, ['-c', String.raw`\copy (${SELECT_ROWS(count)}) to '${out}'`]);
+      const copiedOut = await psql(
+        how,
+        ['-c', String.raw`\copy (${SELECT_ROWS(count)}) to '${out}'`],
+        patience,
+      );
       t.equal(copiedOut.code, 0, copiedOut.stderr);
       t.equal(await digestOf(out), expected, 'out of the database');
 
       await server.query('drop table if exists arrived; create unlogged table arrived (line text)');
-      const copiedIn = await psql(how, ['-c', String.raw`\copy arrived from '${file}'`]);
+      const copiedIn = await psql(how, ['-c', String.raw`\copy arrived from '${file}'`], patience);
       t.equal(copiedIn.code, 0, copiedIn.stderr);
       t.equal(await digestOf(await copiedDirectly(server, directory)), expected, 'into the database');
       await gate.stop();
@@ -92,6 +99,7 @@ async function copiedDirectly(server: PostgresServer, directory: string): Promis
   const file = join(directory, 'read-directly');
   const { code, stderr } = await psql('', ['-c', String.raw`\copy arrived to '${file}'`], {
     env: server.psqlEnv,
+    ...patience,
   });
   if (code !== 0) throw new Error(stderr);
   return file;

@@ -20,7 +20,7 @@ const ALERT = 0x15;
 async function sayLastWords(connection: UpstreamConnection): Promise<void> {
   await letIn(connection);
   await connection.read(1);
-  connection.socket.end(createKeystream(7)(LAST_WORDS));
+  await new Promise<void>((resolve) => connection.socket.end(createKeystream(7)(LAST_WORDS), resolve));
 }
 
 for (const tls of [true, false]) {
@@ -28,7 +28,7 @@ for (const tls of [true, false]) {
     const upstream = await scriptedUpstream(t, async (connection) => {
       await sayLastWords(connection);
       // Closed for good: whatever comes now is answered by a reset.
-      connection.socket.once('finish', () => connection.destroy());
+      connection.destroy();
     });
     const gate = await startGate(t, { hba: TRUST, upstream });
     const { client } = await openSession(t, gate, { tls });
