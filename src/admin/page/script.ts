@@ -12,6 +12,7 @@ export const script = `
 
   let paused = false;
   let timer = 0;
+  let typing = 0;
   let latest = 0;
   let answeredAt = new Date();
 
@@ -139,28 +140,49 @@ export const script = `
     const link = event.target.closest('a[href]');
     if (link === null || new URL(link.href).pathname !== '/' || link.getAttribute('href').startsWith('#')) return;
     event.preventDefault();
-    void go(link.id === 'refresh' ? location.href : link.href, 'pushState');
+    void go(withTyped(link), 'pushState');
   });
 
   window.addEventListener('popstate', () => {
+    clearTimeout(typing);
     void refresh().then(() => {
       const field = byId('q');
       if (field !== null && field !== document.activeElement) field.value = field.defaultValue;
     });
   });
 
-  function filterAddress() {
-    const fields = new URLSearchParams(new FormData(byId('filters')));
-    for (const [name, value] of [...fields]) if (value === '') fields.delete(name);
-    return '/?' + fields;
+  /**
+   * The list that was asked for last, with what the form's fields say. What the answer before that had chosen is not
+   * taken from the form: the group that a person has clicked would be left again while its answer is under way.
+   */
+  function filterAddress(names) {
+    const asked = new URLSearchParams(location.search);
+    const fields = new FormData(byId('filters'));
+    for (const name of ['page', 'open', ...names]) asked.delete(name);
+    for (const name of names) if (fields.get(name)) asked.set(name, fields.get(name));
+    return '/?' + asked;
   }
 
-  let typing = 0;
   document.addEventListener('input', (event) => {
     if (event.target.form !== byId('filters') || event.target.form === null) return;
     clearTimeout(typing);
-    typing = setTimeout(() => go(filterAddress(), 'replaceState'), event.target.id === 'q' ? TYPING_MS : 0);
+    const isText = event.target.id === 'q';
+    const names = isText ? ['q'] : ['q', 'sort', 'order'];
+    typing = setTimeout(() => go(filterAddress(names), 'replaceState'), isText ? TYPING_MS : 0);
   });
+
+  /** A link's address. What has been typed since its page was made goes with it, unless it is to drop the text. */
+  function withTyped(link) {
+    clearTimeout(typing);
+    const isRefresh = link.id === 'refresh';
+    const url = new URL(isRefresh ? location.href : link.href);
+    const field = byId('q');
+    if (field === null) return url.href;
+    if (!isRefresh && (url.searchParams.get('q') ?? '') !== field.defaultValue) field.value = '';
+    else if (field.value === '') url.searchParams.delete('q');
+    else url.searchParams.set('q', field.value);
+    return url.href;
+  }
 
   const pause = byId('pause');
   pause.hidden = false;
@@ -203,7 +225,8 @@ export const script = `
   document.addEventListener('submit', (event) => {
     if (event.target.id === 'filters') {
       event.preventDefault();
-      void go(filterAddress(), 'pushState');
+      clearTimeout(typing);
+      void go(filterAddress(['q']), 'pushState');
       return;
     }
     if (event.target.id !== 'end-form') return;
