@@ -33,7 +33,9 @@ await test('only the line that has decided has a series, and every line is liste
 
 await test('rows are made as they are read, and others are answered meanwhile', async (t) => {
   let made = 0;
-  const row = { file: '/etc/pg_hba.conf', line: 1, rule: 'host all all all trust', hits: 0 };
+  // 30 MB altogether: more than the kernel's buffers of both ends take from a listener whose reader waits.
+  const file = `/etc/${'x'.repeat(240)}/pg_hba.conf`;
+  const row = { file, line: 1, rule: 'host all all all trust', hits: 0 };
   const counting = {
     ...row,
     toJSON: () => {

@@ -11,17 +11,22 @@ import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 
 /** One authority and certificate for all of them: each run is a program of its own, and dear enough. */
-function checker(t: Test): (files: GateFiles, ...args: readonly string[]) => Promise<Checked> {
+function checker(t: Test) {
   const authority = testAuthority(t);
   const server = authority.server();
   const { directory } = authority;
-  return async (files, ...args) => {
-    writeGateFiles(directory, authority, { ...files, server });
+  const write = (files: GateFiles): void => writeGateFiles(directory, authority, { ...files, server });
+  const run = async (...args: readonly string[]): Promise<Checked> => {
     const command = ['check', '--config', join(directory, 'gatehouse.yaml'), '--connect', ...args];
-    const { code, stdout } = await runProgram(command);
+    const { code, stdout } = await runProgram(command, { via: 'dist' });
     t.notMatch(stdout, /md5-secret|md5[0-9a-f]{32}/);
     return { code, text: stdout.replaceAll(`${directory}/`, '') };
   };
+  const check = async (files: GateFiles, ...args: readonly string[]): Promise<Checked> => {
+    write(files);
+    return await run(...args);
+  };
+  return { write, run, check };
 }
 
 interface Checked {
@@ -30,7 +35,7 @@ interface Checked {
 }
 
 await test('a server that asks for md5', async (t) => {
-  const check = checker(t);
+  const { write, run, check } = checker(t);
   await using server = await startPostgres({
     version: 10,
     password_encryption: 'md5',
@@ -66,10 +71,10 @@ await test('a server that asks for md5', async (t) => {
     /gatehouse\.yaml:\d+: could not look up the password: relation "absent" does not exist/,
   );
 
-  const cert = { ...files, hba: 'hostssl all +staff all cert\nhostssl all all all cert\n' };
+  write({ ...files, hba: 'hostssl all +staff all cert\nhostssl all all all cert\n' });
   const as = async (user: string, database: string, ...more: readonly string[]): Promise<Checked> =>
-    await check(cert, '--user', user, '--database', database, ...more);
-  // The same files for all of them, so they may run at one time.
+    await run('--user', user, '--database', database, ...more);
+  // They may run at one time: the files are written, and the same for all of them.
   const [app, client, trusted, wrong, absent] = await Promise.all([
     as('app', 'postgres'),
     as('client', 'postgres', '--json'),
@@ -124,7 +129,7 @@ await test('a server that asks for md5', async (t) => {
 });
 
 await test('no server, and something else than a server', async (t) => {
-  const check = checker(t);
+  const { check } = checker(t);
   const port = await freePort();
   const down = await check({ hba: 'hostssl all all all cert\n', upstream: { host: '127.0.0.1', port } });
   t.equal(down.code, 1);

@@ -5,10 +5,13 @@ import { psql } from '../support/peers/psql.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startGate } from '../support/run/gate.ts';
+import { until } from '../session/clients.ts';
 import { atConsole, Talk } from './at-console.ts';
 
 await test('the upstream is down', async (t) => {
-  const { ask } = await atConsole(t, { upstream: null });
+  const { gate, ask } = await atConsole(t, { upstream: null });
+  // There is no such figure before the first probe has ended.
+  await until('the upstream was probed', async () => /_upstream_up \d/.test((await gate.metrics()).text));
   t.equal(await ask('alice', `SELECT value FROM metrics WHERE name = 'gatehouse_upstream_up'`), '0');
 });
 

@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { until } from '../session/clients.ts';
 import { atConsole, Talk } from './at-console.ts';
 
 const ENDLESS = 'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n;';
@@ -12,6 +13,7 @@ await test('a statement without end is ended, and a session goes on meanwhile', 
   const { conninfo, gate } = await atConsole(t);
   const talk = new Talk(t, conninfo('bob'));
   const session = new Talk(t, conninfo('alice', 'postgres'));
+  await session.ask('select 1;');
   const waits: number[] = [];
   const over = new AbortController();
   const asking = (async () => {
@@ -21,7 +23,9 @@ await test('a statement without end is ended, and a session goes on meanwhile', 
       waits.push(performance.now() - since);
     }
   })();
+  const began = performance.now();
   t.strictSame(await talk.ask(ENDLESS), ['ERROR:  canceling statement due to statement timeout']);
+  const statementMs = performance.now() - began;
   t.match(
     await talk.ask(
       `SELECT count(*) FROM metrics a, metrics b, metrics c, metrics d WHERE a.value + b.value + c.value = d.value + 0.5;`,
@@ -35,9 +39,12 @@ await test('a statement without end is ended, and a session goes on meanwhile', 
   const p99 = waits[Math.floor(waits.length * 0.99)] ?? Infinity;
   t.comment(`${waits.length} queries of a session meanwhile, p99 ${p99.toFixed(1)} ms`);
   t.ok(waits.length > 50, 'it was asked all the time');
-  t.ok(p99 < 1000, 'and waited for no statement of the console');
+  // Who waits for a statement waits as long as it takes, whatever the machine.
+  t.ok(p99 < statementMs / 5, 'and waited for no statement of the console');
   t.strictSame(await talk.ask('SELECT 1;'), ['1'], 'the console goes on');
   t.strictSame(await talk.ask('SELECT count(*) FROM workers;'), ['1']);
+  // What is killed is there until the kernel has ended it.
+  await until('the gate and one engine are left', async () => gate.processes().length <= 2);
   t.equal(gate.processes().length, 2, 'the engine that was ended is gone, and one is in its place');
 });
 

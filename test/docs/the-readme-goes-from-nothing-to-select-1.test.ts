@@ -10,7 +10,7 @@ import { atEnd } from '../support/run/scope.ts';
 import { supervise } from '../support/run/supervise.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 import { needs } from '../support/run/tools.ts';
-import { within } from '../support/run/waiting.ts';
+import { PATIENCE_MS, within } from '../support/run/waiting.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -58,7 +58,7 @@ await test('from nothing to select 1', needs('psql'), async (t) => {
       if (line.includes('ready to accept connections')) resolve();
     });
   });
-  await within(ready, 'the gate to be ready');
+  await within(ready, 'the gate to be ready', 2 * PATIENCE_MS);
   const proven = await shell(proof.replace('port=6432', `port=${port}`));
   t.match(proven.stdout, /^\s+1\n\(1 row\)$/m, proven.stderr);
 });

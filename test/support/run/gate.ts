@@ -171,7 +171,7 @@ export class Gate {
 
   /** Resolves with the ready line. @throws GateStartError */
   async ready(): Promise<void> {
-    await this.waitForLog({ msg: READY }, { timeoutMs: 2 * PATIENCE_MS });
+    await this.waitForLog({ msg: READY }, { timeoutMs: 4 * PATIENCE_MS });
     this.#started = true;
   }
 
