@@ -2,6 +2,7 @@
 // status is that of the error.
 
 import { LoadError } from '../base/problems.ts';
+import { fileErrorMessage } from '../base/system-error.ts';
 import { hasOverdueReads } from '../base/regular-file.ts';
 
 /** Exit statuses (contract §1). */
@@ -37,7 +38,7 @@ export function action<Arguments extends unknown[]>(
       process.exitCode = await run(...args);
     } catch (error) {
       if (!isForPeople(error)) throw error;
-      process.stderr.write(`pg-gatehouse: ${error.message}\n`);
+      process.stderr.write(`pg-gatehouse: ${fileErrorMessage(error)}\n`);
       process.exitCode = error instanceof CommandError ? error.status : exitStatus.failed;
     }
     if (hasOverdueReads()) leaveReadsBehind(process.exitCode);

@@ -4,14 +4,19 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ByteString } from '../base/bytestring.ts';
+import { LoadError } from '../base/problems.ts';
+import { errnoOf } from '../base/system-error.ts';
 import { RecordingFileSystem } from '../config/files.ts';
 import { readConf, type ConfSetting } from '../migrate/conf.ts';
 import { migrateHba, type MigratedHba, type Note } from '../migrate/hba.ts';
 import { migrateIdent } from '../migrate/ident.ts';
 import { migrateSettings, type MigratedSettings } from '../migrate/settings.ts';
 import { upstreamHba } from '../migrate/upstream.ts';
+import { systemErrorText } from '../rules/bad-line.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
 import { required } from './required.ts';
+
+const MAX_PORT = 65_535;
 
 interface MigrateOptions {
   readonly hba?: string;
@@ -45,7 +50,12 @@ async function migrate(options: MigrateOptions): Promise<number> {
   const hbaFile = fileOf(options.hba, 'hba_file', 'pg_hba.conf', conf, settings);
   if (hbaFile === null) throw new UsageError('name the files of the server with --hba FILE or --conf FILE');
   const yaml = migrateSettings(settings, conf, portOf(options.upstreamPort));
-  const hba = migrateHba(hbaFile, await filesFrom(hbaFile));
+  if (yaml.upstreamPort > MAX_PORT)
+    throw new UsageError(
+      `no port comes after ${yaml.port}: say with --upstream-port where the server is to listen`,
+    );
+  const hbaFiles = await filesFrom(hbaFile);
+  const hba = opened(hbaFile, () => migrateHba(hbaFile, hbaFiles));
   const ident = await identOf(
     fileOf(options.ident, 'ident_file', 'pg_ident.conf', conf, settings),
     options.ident !== undefined,
@@ -80,7 +90,7 @@ function fileOf(
 function portOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   const port = Number(text);
-  if (!/^[0-9]+$/.test(text) || port < 1 || port > 65535)
+  if (!/^[0-9]+$/.test(text) || port < 1 || port > MAX_PORT)
     throw new UsageError(`--upstream-port takes a port, not "${text}"`);
   return port;
 }
@@ -100,11 +110,24 @@ async function identOf(
   const none = { text: '# pg-gatehouse: the server has no pg_ident.conf.\n', notes: [] };
   if (file === null) return none;
   const fs = await filesFrom(file);
+  return opened(file, () => {
+    try {
+      return migrateIdent(file, fs);
+    } catch (error) {
+      if (!isNamed && errnoOf(error) === 'ENOENT') return none;
+      throw error;
+    }
+  });
+}
+
+/** @throws LoadError in PostgreSQL's words where the file cannot be read */
+function opened<T>(file: string, migrated: () => T): T {
   try {
-    return migrateIdent(file, fs);
+    return migrated();
   } catch (error) {
-    if (!isNamed && error instanceof Error && 'code' in error && error.code === 'ENOENT') return none;
-    throw error;
+    if (errnoOf(error) === null) throw error;
+    const message = `could not open file "${file}": ${systemErrorText(error)}`;
+    throw new LoadError([{ file, line: null, message }]);
   }
 }
 
@@ -128,7 +151,7 @@ async function assertMayWrite(directory: string, isSerious: boolean): Promise<vo
     );
   }
   const names = await readdir(directory).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT') return [];
     throw error;
   });
   if (names.length > 0)

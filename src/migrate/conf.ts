@@ -3,7 +3,7 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { LoadError } from '../base/problems.ts';
+import { LoadError, type Problem } from '../base/problems.ts';
 import { errnoOf, systemMessage } from '../base/system-error.ts';
 
 /** One setting as written. */
@@ -29,17 +29,17 @@ const LINE = /^[ \t]*([A-Za-z_][A-Za-z0-9_.$]*)(?:[ \t]*=[ \t]*|[ \t]+)(?:'((?:[
 /**
  * The settings by name, in lower case. Lines that set nothing are passed over: the server has judged them.
  *
- * @throws LoadError where an included file cannot be read; the system's error where the first one cannot
+ * @throws LoadError where a file cannot be read
  */
 export async function readConf(file: string): Promise<ReadonlyMap<string, ConfSetting>> {
   const settings = new Map<string, ConfSetting>();
   const take = async (lines: AsyncIterable<ConfLine>): Promise<void> => {
     for await (const { name, ...setting } of lines) settings.set(name, setting);
   };
-  await take(linesOf(file, await readFile(file, 'latin1'), 0));
+  await take(linesOf(file, await reading(file, async () => await readFile(file, 'latin1')), 0));
   const directory = resolve(dirname(file), settings.get('data_directory')?.value ?? '.');
   const auto = join(directory, AUTO_CONF);
-  const text = await readIfThere(auto);
+  const text = await reading(auto, async () => await readIfThere(auto));
   if (text !== null) await take(linesOf(auto, text, 0));
   return settings;
 }
@@ -100,8 +100,17 @@ async function readIfThere(file: string): Promise<string | null> {
   }
 }
 
+/** A file that no line names is itself the place of what is wrong with it. */
+async function reading<T>(file: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw problemAt({ file, line: null }, file, 'file', systemMessage(error));
+  }
+}
+
 function problemAt(
-  { file, line }: ConfSetting,
+  { file, line }: Pick<Problem, 'file' | 'line'>,
   target: string,
   what: 'file' | 'directory',
   why: string,

@@ -11,7 +11,6 @@ import {
   type Socket,
 } from 'node:net';
 import type { Settings } from '../config/schema.ts';
-import { messageOf } from '../base/errors.ts';
 import { systemMessage } from '../base/system-error.ts';
 import { LoadError } from '../base/problems.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -167,7 +166,7 @@ async function expand(names: readonly string[], reasons: string[]): Promise<read
     try {
       for (const { address } of await lookup(name, { all: true })) found.add(address);
     } catch (error) {
-      reasons.push(`could not translate host name "${name}" to address: ${messageOf(error)}`);
+      reasons.push(`could not translate host name "${name}" to address: ${systemMessage(error)}`);
     }
   }
   return [...found];

@@ -2,8 +2,8 @@
 
 import type { Settings } from '../config/schema.ts';
 import { fixedAnswer } from '../base/codes.ts';
-import { GatehouseError, messageOf } from '../base/errors.ts';
-import { errnoOf } from '../base/system-error.ts';
+import { GatehouseError } from '../base/errors.ts';
+import { errnoOf, systemMessage } from '../base/system-error.ts';
 import { socketPath } from './upstream-address.ts';
 
 const COULD_NOT_CONNECT = fixedAnswer('upstream-unreachable').message;
@@ -45,10 +45,21 @@ function unreachable(cause: unknown, settings: Settings['upstream']): GatehouseE
   const causes: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   const hint = causes.map((each) => hintFor(errnoOf(each) ?? '', settings)).find((text) => text !== null);
   return new GatehouseError('upstream-unreachable', {
-    message: `${COULD_NOT_CONNECT}: ${causes.map(messageOf).join(', ')}`,
+    message: `${COULD_NOT_CONNECT}: ${causes.map((each) => wordsOf(each, settings)).join(', ')}`,
     ...(hint === undefined ? {} : { hint }),
     cause,
   });
+}
+
+/** As libpq words what has failed, and where. */
+function wordsOf(cause: unknown, { host }: Settings['upstream']): string {
+  const words = systemMessage(cause);
+  if (!(cause instanceof Error) || !('syscall' in cause)) return words;
+  if (cause.syscall === 'getaddrinfo') return `could not translate host name "${host}" to address: ${words}`;
+  if (cause.syscall !== 'connect' || !('address' in cause)) return words;
+  return 'port' in cause
+    ? `connection to server at "${String(cause.address)}", port ${String(cause.port)} failed: ${words}`
+    : `connection to server on socket "${String(cause.address)}" failed: ${words}`;
 }
 
 /** Known mistakes and shortages by the system's name for them; libpq's words where it has some. */

@@ -4,7 +4,7 @@
 import { ADDRCONFIG, V4MAPPED } from 'node:dns';
 import { lookup, lookupService } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { messageOf } from '../base/errors.ts';
+import { systemMessage } from '../base/system-error.ts';
 import { parseNumericAddress } from '../rules/address.ts';
 import type { Facts, HostName, InterfaceAddress, IpAddress } from '../rules/types.ts';
 import { LookUps } from './look-ups.ts';
@@ -27,14 +27,14 @@ export async function lookUpHostName(
   const zone = zoneOf(facts.address);
   if (want === 'reverse') {
     const found = await lookUps.get(`name of ${addressText}`, zone, () => reverse(addressText), signal);
-    if (!found.ok) return { state: 'unresolvable', reason: resolverError(found.error) };
+    if (!found.ok) return { state: 'unresolvable', reason: systemMessage(found.error) };
     const [name = ''] = found.value;
     return { state: 'resolved', name, forward: { state: 'unknown' } };
   }
   if (hostName.state !== 'resolved') return hostName;
   const { name } = hostName;
   const found = await lookUps.get(`addresses of ${name}`, zone, () => forward(name), signal);
-  if (!found.ok) return { ...hostName, forward: { state: 'failed', reason: resolverError(found.error) } };
+  if (!found.ok) return { ...hostName, forward: { state: 'failed', reason: systemMessage(found.error) } };
   const addresses = found.value.map(parseNumericAddress).filter((address) => address !== null);
   return { ...hostName, forward: { state: 'resolved', addresses } };
 }
@@ -68,18 +68,4 @@ export function interfaceAddresses(): readonly InterfaceAddress[] {
     }
   }
   return found;
-}
-
-/** As gai_strerror words the usual outcomes, since that is what PostgreSQL's DETAIL quotes. */
-function resolverError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  switch (code) {
-    case 'ENOTFOUND':
-    case 'EAI_NONAME':
-      return 'Name or service not known';
-    case 'EAI_AGAIN':
-      return 'Temporary failure in name resolution';
-    default:
-      return messageOf(error);
-  }
 }

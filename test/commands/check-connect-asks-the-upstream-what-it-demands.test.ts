@@ -133,7 +133,7 @@ await test('no server, and something else than a server', async (t) => {
   const port = await freePort();
   const down = await check({ hba: 'hostssl all all all cert\n', upstream: { host: '127.0.0.1', port } });
   t.equal(down.code, 1);
-  t.match(down.text, /^gatehouse\.yaml:\d+: the upstream server does not answer: .*ECONNREFUSED/m);
+  t.match(down.text, /^gatehouse\.yaml:\d+: the upstream server does not answer: .*Connection refused$/m);
   t.match(down.text, /HINT: Is the server running/);
   const upstream = await scriptedUpstream(t, async (connection) => {
     await connection.send(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
