@@ -24,10 +24,10 @@ export function upstreamHba(kept: readonly KeptLine[]): {
     const who = `host\t${written(fields[1])}\t${written(fields[2])}\t${GATE}`;
     const method = upstreamMethod(record, fields);
     const earlier = lines.get(who);
-    if (earlier === undefined) {
-      lines.set(who, { method, line: record.line });
-      texts.push(`${who}\t${method}`);
-    } else if (earlier.method !== method) {
+    // A later line with the same names stays in the file, so that the two files can be read side by side.
+    texts.push(`${who}\t${method}`);
+    if (earlier === undefined) lines.set(who, { method, line: record.line });
+    else if (earlier.method !== method) {
       const reason = `at the server line ${earlier.line} comes first for the same database and user, with ${toText(earlier.method)}`;
       notes.push({ file: record.file, line: record.line, reason, serious: false });
     }

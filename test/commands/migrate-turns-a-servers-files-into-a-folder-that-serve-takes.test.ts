@@ -268,3 +268,33 @@ await test('a folder that is not empty, ports, and wrong usage', async (t) => {
   t.equal((await runProgram(['migrate', '--out', join(directory, 'out')], { via: 'dist' })).code, 2);
   t.equal((await run('--upstream-port', 'x')).code, 2);
 });
+
+await test('the server gets a line for each kept one, also where an earlier one leaves it nothing', async (t) => {
+  const { code, said, read } = await migrate(t, {
+    'pg_hba.conf':
+      'hostssl all all 10.0.0.0/8 cert\nhostssl all all 10.1.0.0/16 cert\nhost all all 192.168.0.0/16 scram-sha-256\n',
+  });
+  t.equal(code, 0);
+  t.strictSame(
+    read('upstream-pg_hba.conf').filter((line) => !line.startsWith('#')),
+    [
+      'host\tall\tall\t127.0.0.1/32\ttrust',
+      'host\tall\tall\t127.0.0.1/32\ttrust',
+      'host\tall\tall\t127.0.0.1/32\tscram-sha-256',
+    ],
+  );
+  t.strictSame(said, [
+    'pg_hba.conf:3: at the server line 1 comes first for the same database and user, with trust',
+  ]);
+});
+
+await test('a server on the last port has no next one', async (t) => {
+  const files = {
+    'pg_hba.conf': 'hostssl all all all cert\n',
+    'postgresql.conf': 'port = 65535\nssl = on\n',
+  };
+  const { code, stderr, run } = await migrate(t, files);
+  t.equal(code, 2);
+  t.match(stderr, /no port comes after 65535: say with --upstream-port where the server is to listen/);
+  t.equal((await run('--upstream-port', '5432')).code, 0);
+});
