@@ -5,11 +5,14 @@ import { test } from 'tap';
 import { connectionsThatFit } from '../../src/server/open-file-limit.ts';
 import { startGate } from '../support/run/gate.ts';
 import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import { msBetween } from '../session/clients.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 
 const LIMIT = 64;
 const FIT = connectionsThatFit(LIMIT);
 const HBA = 'host all all all trust\n';
+/** There is one line for all whom the gate sheds in ten seconds; two clocks may differ by some milliseconds. */
+const ONE_LINE_IN_MS = 9_950;
 const prelude = `ulimit -n ${LIMIT}`;
 
 await test('a limit is divided between connections and the rest', async (t) => {
@@ -43,7 +46,10 @@ await test('sessions fill it, and the next clients are shed until one ends', asy
   const metrics = await gate.metrics();
   t.equal(metrics.value('connections_total', { outcome: 'too-many-open-files' }), 50);
   t.equal(metrics.value('sessions'), FIT, 'the sessions stay');
-  t.equal(gate.log.filter(({ msg }) => msg.startsWith('could not accept')).length, 1, 'one line for all');
+  const lines = gate.log.filter(({ msg }) => msg.startsWith('could not accept'));
+  // A machine so busy that they came over more than that time sees another line.
+  const areApart = lines.slice(1).every((line, at) => msBetween(lines[at] ?? line, line) > ONE_LINE_IN_MS);
+  t.ok(areApart, `one line for all: ${lines.length}`);
 
   const from = gate.logLength();
   sessions[0]?.destroy();
