@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { freePort, portOf } from '../support/run/free-port.ts';
+import { portOf } from '../support/run/free-port.ts';
 import { startGate } from '../support/run/gate.ts';
 import { runToEnd } from '../support/run/program.ts';
 
@@ -27,7 +27,8 @@ await test('ready, not ready, gone, and by the second port', async (t) => {
   });
   const { url } = await gate.waitForLog({ msg: /^status listener on / });
   const [status, admin] = [new URL(String(url)).port, new URL(gate.adminUrl).port];
-  const nobody = await freePort();
+  // Nobody listens there. A port that was free a moment ago may be somebody else's by now.
+  const nobody = 1;
   t.equal(await check('/healthz', status), 0);
   t.equal(await check('/readyz', status), 1, 'the upstream is down');
   t.equal(await check('/healthz', admin), 0, 'the admin listener answers too');

@@ -15,7 +15,7 @@ import { cleanEnvironment, programCommand } from '../support/run/program.ts';
 import { atEnd } from '../support/run/scope.ts';
 import { leftOutForWantOf, requireTools, toolPath } from '../support/run/tools.ts';
 import { until } from '../session/clients.ts';
-import { within } from '../support/run/waiting.ts';
+import { PATIENCE_MS, within } from '../support/run/waiting.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -56,7 +56,7 @@ await test('an orphan of the passphrase command', async (t) => {
       if (line.includes('ready to accept connections')) resolve();
     });
   });
-  await within(ready, 'the gate to be ready');
+  await within(ready, 'the gate to be ready', 4 * PATIENCE_MS);
   const [first = 0] = childrenOf(runtime.pid ?? 0);
   await until('the orphan has ended', async () => existsSync(join(directory, 'ended')));
   await until('no zombie is left', async () => !childrenOf(first).some((pid) => isZombie(pid)));
