@@ -121,6 +121,11 @@ const ADDRESS_LENGTHS: Readonly<Record<number, number>> = {
   0x32: 216,
 };
 
+/** The family of a sender that says no address. */
+const UNSPECIFIED = 0x00;
+
+const NO_ADDRESS = { state: 'unsupported', reason: 'no address' } as const;
+
 const TLV_CRC32C = 0x03;
 const TLV_HEADER_LENGTH = 3;
 
@@ -152,11 +157,10 @@ function parseVersion2(header: Buffer, isLocal: boolean, family: number): ProxyH
   const at = V2_FIXED_LENGTH;
   const tlvsAt = at + (ADDRESS_LENGTHS[family] ?? Infinity);
   const fault = checkTlvs(header, tlvsAt);
-  if (isLocal) {
-    // LOCAL's addresses and TLVs mean nothing, but a checksum that is there must match.
-    return fault === 'checksum'
-      ? invalid(FAULTS[fault])
-      : { state: 'read', header: { kind: 'local', length } };
+  if (isLocal || family === UNSPECIFIED) {
+    // What follows means nothing, since a sender may leave addresses there. But a checksum that is there must match.
+    if (fault === 'checksum') return invalid(FAULTS[fault]);
+    return isLocal ? { state: 'read', header: { kind: 'local', length } } : NO_ADDRESS;
   }
   if (fault !== null) return invalid(FAULTS[fault]);
   switch (family) {
@@ -164,8 +168,6 @@ function parseVersion2(header: Buffer, isLocal: boolean, family: number): ProxyH
       return proxied(ipv4Text(header.subarray(at, at + 4)), header.readUInt16BE(at + 8), length);
     case 0x21:
       return proxied(ipv6Text(header.subarray(at, at + 16)), header.readUInt16BE(at + 32), length);
-    case 0x00:
-      return { state: 'unsupported', reason: 'no address' };
     case 0x31:
     case 0x32:
       return { state: 'unsupported', reason: 'a Unix-domain socket' };

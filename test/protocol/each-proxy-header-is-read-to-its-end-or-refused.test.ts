@@ -166,6 +166,7 @@ await test('clients without an address that a rule knows', async (t) => {
   const pair = ipv4Pair('1.2.3.4', 5);
   for (const [bytes, reason] of [
     [proxyHeader({ family: 0x00, addresses: none }), 'no address'],
+    [proxyHeader({ family: 0x00, addresses: pair }), 'no address'],
     [proxyHeader({ family: 0x12, addresses: pair }), 'a datagram'],
     [proxyHeader({ family: 0x22, addresses: ipv6Pair(IPV6, 1) }), 'a datagram'],
     [proxyHeader({ family: 0x31, addresses: Buffer.alloc(216) }), 'a Unix-domain socket'],
