@@ -45,6 +45,13 @@ export type EngineResponse =
 /** Functions that change something: the engine asks for them, and the console carries them out. */
 export const ACTIONS = ['pg_reload_conf', 'pg_terminate_backend', 'pg_cancel_backend'] as const;
 
+/** How many arguments each takes. */
+export const ARGUMENTS: Readonly<Record<(typeof ACTIONS)[number], readonly [least: number, most: number]>> = {
+  pg_reload_conf: [0, 0],
+  pg_terminate_backend: [1, 2],
+  pg_cancel_backend: [1, 1],
+};
+
 /** Most rows and bytes of one result. */
 export const MAX_RESULT_ROWS = 100_000;
 export const MAX_RESULT_BYTES = 16 * 1024 * 1024;

@@ -8,11 +8,13 @@ import { compilePattern, type Pattern } from '../regex/pattern.ts';
 import { fromText } from '../base/bytestring.ts';
 import {
   ACTIONS,
+  ARGUMENTS,
   MAX_RESULT_BYTES,
   MAX_RESULT_ROWS,
   type EngineRequest,
   type EngineResponse,
 } from './engine-messages.ts';
+import { isLike, LikePatternError } from './like.ts';
 import { catalogTables } from './catalog.ts';
 import { normalTimestamp, typeName, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
 
@@ -152,14 +154,47 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
   database.function('regexp', (pattern, subject) =>
     subject === null || pattern === null ? null : Number(matches(patterns, String(pattern), String(subject))),
   );
+  defineLike(database, 'like', (text) => text);
+  defineLike(database, 'match', (text) => text.toLowerCase());
   for (const name of ACTIONS) {
     database.function(name, { varargs: true }, (...args) => {
-      const call = `${name}(${args.map(String).join(',')})`;
+      const [least, most] = ARGUMENTS[name];
+      if (args.length < least || args.length > most) throw unknownFunction(name);
+      if (args.includes(null)) return null;
+      const call = `${name}(${args.map(integerOf).join(',')})`;
       const result = request.done[call];
       if (result === undefined) calls.add(call);
       return result ?? 0;
     });
   }
+}
+
+/** What the engine hands to a function. */
+type EngineValue = SqlValue | Uint8Array;
+
+/** The engine's operators LIKE and MATCH; ILIKE comes as the second. */
+function defineLike(database: DatabaseSync, name: 'like' | 'match', fold: (text: string) => string): void {
+  const like = (pattern: EngineValue, subject: EngineValue, escape: EngineValue): number | null =>
+    pattern === null || subject === null || escape === null
+      ? null
+      : Number(isLike(fold(String(subject)), fold(String(pattern)), fold(String(escape))));
+  // The engine has its own for each number of arguments, and only the same number takes their place.
+  database.function(name, (pattern, subject) => like(pattern, subject, '\\'));
+  database.function(name, (pattern, subject, escape) => like(pattern, subject, escape));
+}
+
+function unknownFunction(name: string): Failure {
+  return new Failure('42883', `function ${name} does not exist`);
+}
+
+/** An argument that is an integer to PostgreSQL, as its digits; the second is a time to wait, and not below 0. */
+function integerOf(value: EngineValue, index: number): string {
+  const text = String(value).trim();
+  if (!/^-?\d+$/.test(text)) {
+    throw new Failure('22P02', `invalid input syntax for type integer: "${String(value)}"`);
+  }
+  if (index === 1 && text.startsWith('-')) throw new Failure('22003', '"timeout" must not be negative');
+  return text;
 }
 
 /** An error with an SQLSTATE of its own, thrown through SQLite. */
@@ -218,7 +253,9 @@ function describeError(error: unknown): { readonly sqlstate: string; readonly me
       message: `the result is larger than ${MAX_RESULT_ROWS} rows or ${MAX_RESULT_BYTES} bytes`,
     };
   }
-  if (error instanceof Failure) return { sqlstate: error.sqlstate, message: error.message };
+  if (error instanceof Failure || error instanceof LikePatternError) {
+    return { sqlstate: error.sqlstate, message: error.message };
+  }
   const text = error instanceof Error ? error.message : String(error);
   for (const [pattern, sqlstate, message] of MESSAGES) {
     const match = pattern.exec(text);

@@ -94,6 +94,9 @@ export class Executor {
           ...tagOnly('SHUTDOWN'),
           afterwards: () => void this.#context.view.drain().catch(() => undefined),
         };
+      case 'refused':
+        this.#demandAdmin(statement.what);
+        throw statement.error;
       default:
         return statement satisfies never;
     }
@@ -196,7 +199,9 @@ export class Executor {
       return true;
     }
     const { view, onAction } = this.#context;
-    const session = /^-?\d+$/.test(argument) ? await this.#sessionOf(Number(argument)) : undefined;
+    // A second argument is how long to wait for the end: a session is gone as soon as it is told.
+    const pid = Number(argument.split(',')[0]);
+    const session = await this.#sessionOf(pid);
     const isDone =
       session !== undefined &&
       (action === 'pg_terminate_backend' ? await view.terminate(session.id) : await view.cancel(session.id));
@@ -205,7 +210,7 @@ export class Executor {
       notices.push({
         severity: 'WARNING',
         sqlstate: '01000',
-        message: `PID ${argument} is not a PostgreSQL backend process`,
+        message: `PID ${pid} is not a PostgreSQL backend process`,
       });
     }
     return isDone;

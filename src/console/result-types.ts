@@ -27,7 +27,7 @@ const RETURN_TYPES: Readonly<Record<string, PgType>> = {
 };
 
 /** Columns of a parameter's other side, for the type that it is given. */
-const COLUMN_TYPES: Readonly<Record<string, PgType>> = {
+export const COLUMN_TYPES: Readonly<Record<string, PgType>> = {
   pid: 'int4',
   upstream_pid: 'int4',
   line: 'int4',

@@ -18,6 +18,7 @@ export const REPORTED_SETTINGS: readonly (readonly [name: string, value: string]
 /** By their names in lower case, as SHOW and current_setting take them. */
 export const SERVER_SETTINGS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(REPORTED_SETTINGS.map(([name, value]) => [name.toLowerCase(), value])),
+  server_version_num: '180000',
   transaction_isolation: 'read committed',
   transaction_read_only: 'on',
   default_transaction_isolation: 'read committed',

@@ -2,7 +2,9 @@
 // expressions, intervals and the catalogue's schema.
 
 import { withNamedValues } from './named-values.ts';
-import { normalTimestamp } from './pg-types.ts';
+import { ConsoleError } from './console-error.ts';
+import { normalTimestamp, type PgType } from './pg-types.ts';
+import { COLUMN_TYPES } from './result-types.ts';
 import { valueOf, type SqlToken } from './sql-tokens.ts';
 
 const COMPARISON = /^(?:=|<>|!=|<|>|<=|>=|between|and)$/i;
@@ -66,23 +68,58 @@ function translate(tokens: readonly SqlToken[], index: number, out: string[]): n
     out.push(REGULAR_EXPRESSIONS[word]);
     return index + 1;
   }
+  if (word === '-') demandNoMoment(tokens, index);
   if (/^[+-]$/.test(word) && next?.word === 'interval' && tokens[index + 2]?.kind === 'string') {
     const operand = takeOperand(out);
     out.push(`add_interval(${operand}, '${word}', ${tokens[index + 2]?.text ?? "''"})`);
     return index + 3;
   }
+  if (/^[+-]$/.test(word) && isCastToInterval(tokens, index + 1)) {
+    const operand = takeOperand(out);
+    out.push(`add_interval(${operand}, '${word}', ${next?.text ?? "''"})`);
+    return index + 4;
+  }
   if (token.kind === 'string' && COMPARISON.test(tokens[index - 1]?.text ?? '')) {
     // The engine compares moments as texts, so all of them have to have one form.
     const moment = normalTimestamp(valueOf(token));
-    out.push(moment === null ? token.text : `'${moment}'`);
+    const truth = isColumnOf(tokens[index - 2], 'bool') ? truthOf(valueOf(token)) : null;
+    out.push(truth ?? (moment === null ? token.text : `'${moment}'`));
     return index + 1;
   }
   if (WORD_FUNCTIONS.has(word) && token.kind === 'word' && next?.text !== '(') {
     out.push(`${word}()`);
     return index + 1;
   }
-  out.push(word === 'ilike' ? 'LIKE' : token.text);
+  out.push(word === 'ilike' ? 'MATCH' : token.text);
   return index + 1;
+}
+
+/** `'1 hour'::interval` or `$1::interval`. */
+function isCastToInterval(tokens: readonly SqlToken[], at: number): boolean {
+  const isText = tokens[at]?.kind === 'string' || tokens[at]?.kind === 'parameter';
+  return isText && tokens[at + 1]?.text === '::' && tokens[at + 2]?.word === 'interval';
+}
+
+function isColumnOf(token: SqlToken | undefined, type: PgType): boolean {
+  return token !== undefined && COLUMN_TYPES[token.word.replaceAll('"', '')] === type;
+}
+
+/** A boolean as PostgreSQL reads it, as the engine has it: `ssl = 't'` would be true of no row otherwise. */
+function truthOf(text: string): '0' | '1' | null {
+  const word = text.trim().toLowerCase();
+  if (/^(?:t|tr|tru|true|y|ye|yes|on|1)$/.test(word)) return '1';
+  return /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/.test(word) ? '0' : null;
+}
+
+/** Refuses `now() - backend_start`: the engine would take the first number out of either text, and say 0. */
+function demandNoMoment(tokens: readonly SqlToken[], minus: number): void {
+  let at = minus + 1;
+  while (tokens[at + 1]?.text === '.') at += 2;
+  const isNow = tokens[at]?.word === 'now' || tokens[at]?.word === 'current_timestamp';
+  if (!isNow && !isColumnOf(tokens[at], 'timestamptz')) return;
+  throw new ConsoleError('0A000', 'the console does not subtract one moment from another', {
+    hint: "Compare them: backend_start < now() - interval '1 hour'.",
+  });
 }
 
 /** `OPERATOR(pg_catalog.~)`. */
@@ -112,6 +149,10 @@ function translateCast(tokens: readonly SqlToken[], index: number, out: string[]
     return at;
   }
   const affinity = AFFINITIES[type];
+  if (affinity === 'TEXT' && isColumnOf(tokens[index - 1], 'bool')) {
+    out.push(`CASE ${operand} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END`);
+    return at;
+  }
   out.push(affinity === undefined ? operand : `CAST(${operand} AS ${affinity})`);
   return at;
 }

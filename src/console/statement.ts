@@ -15,7 +15,9 @@ export type Statement =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'reload' }
   | { readonly kind: 'kill-client'; readonly id: string }
-  | { readonly kind: 'shutdown' };
+  | { readonly kind: 'shutdown' }
+  /** Nobody gets it done: whoever may only look is told so first. */
+  | { readonly kind: 'refused'; readonly what: string; readonly error: ConsoleError };
 
 /** How COPY … TO STDOUT writes a row. */
 export interface CopyFormat {
@@ -48,12 +50,28 @@ const POOLER_COMMANDS: ReadonlySet<string> = new Set([
   'wait_close',
 ]);
 
+/** What PostgreSQL refuses in a transaction that only reads, by its first word. */
+const WRITES: ReadonlySet<string> = new Set([
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'truncate',
+  'create',
+  'alter',
+  'drop',
+  'grant',
+  'revoke',
+  'comment',
+]);
+
 /** @throws ConsoleError for what the console does not do */
 export function classify(tokens: readonly SqlToken[]): Statement {
   const [first = '', second = ''] = tokens.map((token) => token.word);
   const tag = TAGS[first];
   if (tag !== undefined) return { kind: 'tag', tag };
-  if (POOLER_COMMANDS.has(first)) throw poolersOnly(first);
+  if (POOLER_COMMANDS.has(first)) return poolersOnly(first);
+  if (WRITES.has(first)) return readOnly(first, second);
   switch (first) {
     case 'select':
     case 'with':
@@ -79,14 +97,12 @@ export function classify(tokens: readonly SqlToken[]): Statement {
     case 'discard':
       return { kind: 'tag', tag: `DISCARD ${second.toUpperCase() || 'ALL'}` };
     case 'reload':
+      demandEnd(tokens, 1);
       return { kind: 'reload' };
     case 'kill_client':
       return { kind: 'kill-client', id: clientId(tokens) };
     case 'shutdown':
-      if (second === 'wait_for_clients') return { kind: 'shutdown' };
-      throw new ConsoleError('0A000', 'only SHUTDOWN WAIT_FOR_CLIENTS is supported', {
-        hint: 'It tells new clients 57P03 and ends when the last session has.',
-      });
+      return shutdown(tokens, second);
     default:
       throw new ConsoleError(
         '42601',
@@ -98,10 +114,38 @@ export function classify(tokens: readonly SqlToken[]): Statement {
   }
 }
 
-function poolersOnly(command: string): ConsoleError {
-  return new ConsoleError('0A000', `${command.toUpperCase()} is not supported: the gate has no pool`, {
+function poolersOnly(command: string): Statement {
+  const what = command.toUpperCase();
+  const error = new ConsoleError('0A000', `${what} is not supported: the gate has no pool`, {
     hint: 'KILL_CLIENT id ends one session, SHUTDOWN WAIT_FOR_CLIENTS drains.',
   });
+  return { kind: 'refused', what, error };
+}
+
+function readOnly(first: string, second: string): Statement {
+  const what = /^(?:create|alter|drop)$/.test(first) ? `${first} ${second}` : first;
+  const tag = first === 'truncate' ? 'TRUNCATE TABLE' : what.trim().toUpperCase();
+  const error = new ConsoleError('25006', `cannot execute ${tag} in a read-only transaction`, {
+    hint: 'SHOW HELP lists what changes the gate.',
+  });
+  return { kind: 'refused', what: tag, error };
+}
+
+function shutdown(tokens: readonly SqlToken[], how: string): Statement {
+  if (how === 'wait_for_clients') {
+    demandEnd(tokens, 2);
+    return { kind: 'shutdown' };
+  }
+  const error = new ConsoleError('0A000', 'only SHUTDOWN WAIT_FOR_CLIENTS is supported', {
+    hint: 'It tells new clients 57P03 and ends when the last session has.',
+  });
+  return { kind: 'refused', what: 'SHUTDOWN', error };
+}
+
+/** Refuses what follows a whole command: whoever writes RELOAD and a name would think that this alone is reloaded. */
+function demandEnd(tokens: readonly SqlToken[], length: number): void {
+  const next = tokens[length];
+  if (next !== undefined) throw new ConsoleError('42601', `syntax error at or near "${next.text}"`);
 }
 
 function word(text: string): SqlToken {

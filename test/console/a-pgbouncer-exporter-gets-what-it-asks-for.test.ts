@@ -58,15 +58,10 @@ const WHOLE: readonly (readonly [statement: string, columns: string])[] = [
   ],
 ];
 
-const REFUSED = [
-  'SHOW MEM',
-  'SHOW USERS',
-  'SHOW SOCKETS',
-  'SHOW DNS_HOSTS',
-  'PAUSE',
-  'RESUME app',
-  'KILL app',
-];
+const REFUSED = ['SHOW MEM', 'SHOW USERS', 'SHOW SOCKETS', 'SHOW DNS_HOSTS'];
+
+/** What a pooler's administrator may do: an exporter is told that it may not, as before PgBouncer. */
+const FORBIDDEN = ['PAUSE', 'RESUME app', 'KILL app'];
 
 await test('an exporter', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);
@@ -135,6 +130,13 @@ await test('an exporter', async (t) => {
       code: '0A000',
       message: /is not supported: the gate has no pool/,
     });
+  }
+  for (const statement of FORBIDDEN) {
+    await t.rejects(
+      client.query(statement),
+      { code: '42501', message: /^permission denied for / },
+      statement,
+    );
   }
   t.match(
     (await client.query('SHOW STATE')).rows,
