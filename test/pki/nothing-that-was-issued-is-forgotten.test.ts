@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { runProgram, type Finished } from '../support/run/program.ts';
 import type { Scope } from '../support/run/scope.ts';
+import { locked } from '../../src/pki/lock-file.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
 
 /** A folder with an authority, and the command on it. */
@@ -95,4 +96,17 @@ void test('a lock that was left behind is named, and not waited for', async (t) 
     code: 1,
     stderr: new RegExp(`ca\\.lock was left behind by process ${dead.trim()}; remove it`),
   });
+});
+
+void test('a command that has ended just when its lock was read has left nothing behind', async (t) => {
+  const lock = join(temporaryDirectory(t), 'ca.lock');
+  const dead = execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' });
+  writeFileSync(lock, dead);
+  // It ends between the look at its lock and the one at whether it is alive.
+  const asked = t.capture(process, 'kill', (): true => {
+    rmSync(lock);
+    throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH' });
+  });
+  t.equal(await locked(lock, async () => 'done'), 'done');
+  t.match(asked(), [{ args: [Number(dead), 0] }]);
 });
