@@ -63,7 +63,7 @@ const cases: readonly Case[] = [
     key: 'ssl_key_file',
     settings: (authority) => ({ ssl_key_file: authority.write('open.key', 'no key either') }),
     message: 'private key file "DIR/open.key" has group or world access',
-    hint: `The gate runs as user "${userInfo().username}" (uid ${process.geteuid?.()}): let the file belong to it, with mode 0600 (chown ${userInfo().username} "DIR/open.key").`,
+    hint: `The gate runs as user "${userInfo().username}" (uid ${process.geteuid?.()}): let the file belong to it, with mode 0600 (chmod 0600 "DIR/open.key").`,
     detail:
       'File must have permissions u=rw (0600) or less if owned by the database user, or permissions u=rw,g=r (0640) or less if owned by root.',
   },

@@ -91,5 +91,7 @@ export function assertPrivate(path: string, status: KeyFileStatus, refuse: Refus
   if (objection === null) return;
   const { message, ...extra } = objection;
   const isFile = (status.mode & FILE_TYPE) === REGULAR_FILE;
-  throw refuse(message, { ...extra, ...(isFile ? userHint(path) : {}) });
+  const chmod = (status.mode & GROUP_AND_OTHERS) !== 0;
+  const verbs = { chown: status.uid !== effectiveUid, chmod };
+  throw refuse(message, { ...extra, ...(isFile ? userHint(path, verbs) : {}) });
 }

@@ -95,13 +95,24 @@ export function keyHint(
   return place === 0 ? {} : { hint: `The key belongs to none of the certificates in ${names.certificate}.` };
 }
 
-/** Who would have to be allowed to read a file. */
-export function userHint(path: string): Hint {
+/**
+ * Who would have to be allowed to read a file, and what to type.
+ *
+ * @param verbs chown alone where nothing is known of the file
+ */
+export function userHint(
+  path: string,
+  verbs: { chown: boolean; chmod: boolean } = { chown: true, chmod: false },
+): Hint {
   const uid = process.geteuid?.() ?? -1;
   const name = userName();
   const who = name === null ? `uid ${uid}` : `user "${name}" (uid ${uid})`;
+  const commands = [
+    ...(verbs.chown ? [`chown ${name ?? uid} "${path}"`] : []),
+    ...(verbs.chmod ? [`chmod 0600 "${path}"`] : []),
+  ];
   return {
-    hint: `The gate runs as ${who}: let the file belong to it, with mode 0600 (chown ${name ?? uid} "${path}").`,
+    hint: `The gate runs as ${who}: let the file belong to it, with mode 0600 (${commands.join(' && ')}).`,
   };
 }
 
