@@ -197,12 +197,15 @@ async function cancelled(around: Surroundings): Promise<void> {
     const wrong = Buffer.from(secret.map((byte) => byte ^ 0xff));
     await sendAndForget(around, cancelRequest(pid, wrong));
     await pause(300);
-    await sendAndForget(around, cancelRequest(pid, secret));
+    const request = around.world.visit('alice');
+    request.port = await sendAndForget(around, cancelRequest(pid, secret));
+    const closedAt = Date.now();
     const outcome = await sleeping;
     const isCancelled = outcome instanceof Error && 'code' in outcome && outcome.code === '57014';
     if (!isCancelled && outcome instanceof Error) throw outcome;
-    expectEqual(isCancelled, true, 'a cancel request');
-    around.world.count('queries cancelled');
+    // A worker that hangs or is killed takes the requests in its queue along, and nobody answers a cancel request.
+    if (isCancelled) around.world.count('queries cancelled');
+    else around.world.cancelLost(request, closedAt);
     await query(around, client);
   });
 }
@@ -214,13 +217,17 @@ function keyOf(client: Client): { readonly pid: number; readonly secret: Buffer 
   return { pid: Number(Reflect.get(client, 'processID')), secret };
 }
 
-async function sendAndForget({ port }: Surroundings, bytes: Uint8Array): Promise<void> {
+/** Resolves at the end of the connection with the port that it came from; 0 where there was none. */
+async function sendAndForget({ port }: Surroundings, bytes: Uint8Array): Promise<number> {
   const socket = connect({ host: '127.0.0.1', port: port() });
+  let from = 0;
+  socket.once('connect', () => void (from = socket.localPort ?? 0));
   socket.on('error', () => {});
   socket.on('data', () => {});
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.end(bytes);
   await closed;
+  return from;
 }
 
 async function copyOut(around: Surroundings): Promise<void> {
@@ -419,7 +426,10 @@ async function stranger(around: Surroundings): Promise<void> {
     Buffer.concat([sslRequest(), noise]),
   ]);
   around.world.count('strangers');
-  if (around.random() < 0.7) return await sendAndForget(around, said);
+  if (around.random() < 0.7) {
+    await sendAndForget(around, said);
+    return;
+  }
   const socket = connectTls({
     host: '127.0.0.1',
     port: around.port(),

@@ -135,6 +135,13 @@ export class World {
     this.violate(`${visit.user} lost a session (port ${visit.port}): ${String(error)}`);
   }
 
+  /** A cancel request with the right key has ended no query. Its connection closed at `closedAt`. */
+  cancelLost(request: Visit, closedAt: number): void {
+    const excuse = this.#excuse(request, closedAt);
+    if (excuse !== null) return this.count(`cancel requests lost to ${excuse}`);
+    this.violate(`${request.user}: a cancel request ended no query (port ${request.port})`);
+  }
+
   #hasChanged(visit: Visit): boolean {
     const now = this.standing(visit.user);
     return visit.standing === 'changing' || now.standing === 'changing' || now.changes !== visit.changes;
@@ -145,8 +152,8 @@ export class World {
     return this.#outages.some((outage) => outage.from <= at && outage.to + ECHO_MS >= at);
   }
 
-  #excuse({ from, port }: Visit): string | null {
-    const now: Interval = { from, to: Date.now() };
+  #excuse({ from, port }: Visit, to = Date.now()): string | null {
+    const now: Interval = { from, to };
     if (this.wasOut(now.to)) return 'an upstream restart';
     const worker = this.#workerOf(port, from);
     if (worker !== null && this.killedWorkers.has(worker)) return 'a killed worker';
