@@ -2,6 +2,7 @@
 
 import type { ByteString } from '../base/bytestring.ts';
 import { fieldsOf } from '../rules/scan.ts';
+import { methodColumn } from './columns.ts';
 
 /** `clientcert` as a number, which PostgreSQL 12 to 14 read too. */
 const CLIENT_CERT = /(?<=[ \t,])clientcert=(0|1|no-verify)(?=[ \t,\r]|$)/;
@@ -10,7 +11,9 @@ const CLIENT_CERT = /(?<=[ \t,])clientcert=(0|1|no-verify)(?=[ \t,\r]|$)/;
 export function repaired(line: ByteString): { readonly line: ByteString; readonly reason: string } | null {
   const value = CLIENT_CERT.exec(line)?.[1];
   if (value === undefined) return null;
-  const isCert = fieldsOf(line).some((field) => field.length === 1 && field[0]?.text === 'cert');
+  const fields = fieldsOf(line);
+  // SECURITY: only the method counts. A user of the name cert would take the demand for a certificate away.
+  const isCert = fields[methodColumn(fields)]?.[0]?.text === 'cert';
   if (value === '1' && !isCert) {
     return {
       line: line.replace(CLIENT_CERT, 'clientcert=verify-ca'),

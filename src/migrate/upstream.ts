@@ -4,6 +4,7 @@
 import { toText, type ByteString } from '../base/bytestring.ts';
 import { fieldsOf } from '../rules/scan.ts';
 import type { HbaRecord, Token } from '../rules/types.ts';
+import { methodColumn } from './columns.ts';
 import type { KeptLine, Note } from './hba.ts';
 
 /** Where the gate of the migrated configuration dials from. */
@@ -43,9 +44,8 @@ export function upstreamHba(kept: readonly KeptLine[]): {
 /** `cert` and `trust` have been decided by the gate; a password is asked for as before. */
 function upstreamMethod(record: HbaRecord, fields: readonly (readonly Token[])[]): ByteString {
   if (record.method === 'cert' || record.method === 'trust') return 'trust';
-  const isNumeric = record.address?.kind === 'mask' && !(fields[3]?.[0]?.text ?? '').includes('/');
   const options = fields
-    .slice(isNumeric ? 6 : 5)
+    .slice(methodColumn(fields) + 1)
     .flat()
     .filter(({ text }) => !/^(?:clientcert|clientname)=/.test(text));
   return [record.method, ...options.map(quoted)].join(' ');
