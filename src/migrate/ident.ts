@@ -3,9 +3,9 @@
 import type { ByteString } from '../base/bytestring.ts';
 import { LoadError } from '../base/problems.ts';
 import { loadIdent } from '../rules/ident.ts';
-import { fieldsOf, logicalLines } from '../rules/scan.ts';
 import type { FileSystem } from '../rules/types.ts';
 import type { Note } from './hba.ts';
+import { commentOf, holdingOnly, linesOf, textOf, withAbsoluteNames, type PlacedLine } from './included.ts';
 
 /** The gate's file, and a note for each line that could not stay. */
 export function migrateIdent(
@@ -14,21 +14,25 @@ export function migrateIdent(
 ): { readonly text: ByteString; readonly notes: readonly Note[] } {
   const lines: ByteString[] = [];
   const notes: Note[] = [];
-  for (const { raw, line } of logicalLines(fs.readFile(file))) {
-    const reason = fieldsOf(raw).length === 0 ? null : objection(file, raw, fs);
-    if (reason === null) {
-      lines.push(raw);
+  for (const found of linesOf(file, fs)) {
+    if (found.kind === 'text') {
+      lines.push(found.raw);
       continue;
     }
-    lines.push(`# pg-gatehouse: ${raw.trim()}  (${reason})`);
-    notes.push({ file, line, reason, serious: false });
+    const reason = found.kind === 'unreadable' ? found.reason : objectionTo(found, fs);
+    if (reason === null) {
+      lines.push(withAbsoluteNames(found, fs));
+      continue;
+    }
+    lines.push(commentOf(found.raw, reason));
+    notes.push({ file: found.file, line: found.line, reason, serious: false });
   }
-  return { text: `${lines.join('\n')}\n`, notes };
+  return { text: textOf(lines), notes };
 }
 
-function objection(file: string, raw: ByteString, fs: FileSystem): string | null {
+function objectionTo(line: PlacedLine, fs: FileSystem): string | null {
   try {
-    loadIdent(file, { ...fs, readFile: (path) => (path === file ? `${raw}\n` : fs.readFile(path)) });
+    loadIdent(line.file, holdingOnly(line, fs));
     return null;
   } catch (error) {
     if (error instanceof LoadError) return error.problems[0]?.message ?? error.message;

@@ -4,13 +4,19 @@
 import type { AddressSpec, DatabaseSpec, HbaRecord, UserSpec } from '../rules/types.ts';
 
 /** True unless it is certain that no connection matches both. */
-export function overlaps(one: HbaRecord, other: HbaRecord): boolean {
+function overlaps(one: HbaRecord, other: HbaRecord): boolean {
   return (
     typesMeet(one.type, other.type) &&
     addressesMeet(one.address, other.address) &&
     databasesMeet(one.databases, other.databases) &&
     namesMeet(one.users, other.users)
   );
+}
+
+/** The first of the later records, null where a line does not stay, that admits some client of this one. */
+export function admittedBy(record: HbaRecord, later: readonly (HbaRecord | null)[]): HbaRecord | null {
+  const taker = later.find((other) => other !== null && other.method !== 'reject' && overlaps(record, other));
+  return taker ?? null;
 }
 
 function typesMeet(one: HbaRecord['type'], other: HbaRecord['type']): boolean {

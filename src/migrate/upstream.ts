@@ -55,10 +55,13 @@ function written(tokens: readonly Token[] | undefined): ByteString {
   return (tokens ?? []).map(quoted).join(',');
 }
 
-/** A token as a line writes it, with quotes where they were or are needed. */
+/**
+ * A token as a line writes it, with quotes where they were or are needed. `@` and `+` stand before them, where they keep
+ * their meaning. A backslash stands within them, where it cannot join the next line to this one.
+ */
 function quoted({ text, quoted: wasQuoted }: Token): ByteString {
-  const needsQuotes = /[\s,#"]/.test(text);
-  if (!wasQuoted && text.startsWith('@') && text.length > 1)
-    return `@"${text.slice(1).replaceAll('"', '""')}"`;
+  const needsQuotes = /[ \t\r,#"\\]/.test(text);
+  if (!wasQuoted && (/^@[^]/.test(text) || (text.startsWith('+') && needsQuotes)))
+    return `${text.slice(0, 1)}"${text.slice(1).replaceAll('"', '""')}"`;
   return wasQuoted || needsQuotes || text === '' ? `"${text.replaceAll('"', '""')}"` : text;
 }

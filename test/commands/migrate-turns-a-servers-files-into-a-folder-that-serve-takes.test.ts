@@ -1,35 +1,11 @@
 // `pg-gatehouse migrate` as it is typed: what it writes, what it says, and when it writes nothing.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
+import { migrate } from '../support/run/migrate.ts';
 import { runProgram } from '../support/run/program.ts';
-import type { Scope } from '../support/run/scope.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
-
-async function migrate(t: Scope, files: Readonly<Record<string, string>>, ...args: string[]) {
-  const directory = temporaryDirectory(t);
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), content);
-  }
-  const given = Object.entries({
-    '--hba': 'pg_hba.conf',
-    '--ident': 'pg_ident.conf',
-    '--conf': 'postgresql.conf',
-  });
-  const named = given.flatMap(([flag, name]) => (name in files ? [flag, join(directory, name)] : []));
-  const out = join(directory, 'out');
-  const run = async (...more: string[]) =>
-    await runProgram(['migrate', ...named, '--out', out, ...args, ...more], { via: 'dist' });
-  const found = await run();
-  const read = (name: string): string[] => readFileSync(join(out, name), 'utf8').trimEnd().split('\n');
-  const said = found.stdout
-    .split('\n')
-    .filter((line) => line.startsWith(directory))
-    .map((line) => line.replaceAll(`${directory}/`, ''));
-  return { ...found, said, read, out, run, directory };
-}
 
 await test('lines stay in their order, and what cannot work is a comment with its reason', async (t) => {
   const { code, said, read } = await migrate(t, {
@@ -134,6 +110,10 @@ await test('what could change who gets in exits with 1 and writes nothing withou
       /^pg_hba\.conf:1: line 2 would now admit its clients$/,
     ],
     [
+      'hostssl all +ops all md5 clientcert=1\nhost all all all trust\n',
+      /^pg_hba\.conf:1: line 2 would now admit its clients$/,
+    ],
+    [
       'host all all all krb5\nhost all all all reject\n',
       /^pg_hba\.conf:1: invalid authentication method "krb5"$/,
     ],
@@ -141,9 +121,13 @@ await test('what could change who gets in exits with 1 and writes nothing withou
       'include nowhere\nhost all all all reject\n',
       /^pg_hba\.conf:1: what it names could not be read: No such file or directory$/,
     ],
+    [
+      'include_if_exists directory\nhost all all all reject\n',
+      /^pg_hba\.conf:1: what it names could not be read: Is a directory$/,
+    ],
   ];
   for (const [hba, reason] of table) {
-    const { code, said, out, run } = await migrate(t, { 'pg_hba.conf': hba });
+    const { code, said, out, run } = await migrate(t, { 'pg_hba.conf': hba, 'directory/file': '' });
     t.equal(code, 1, hba);
     t.ok(
       said.some((line) => reason.test(line)),
