@@ -8,9 +8,10 @@ import { LoadError } from '../base/problems.ts';
 import { errnoOf } from '../base/system-error.ts';
 import { RecordingFileSystem } from '../config/files.ts';
 import { readConf, type ConfSetting } from '../migrate/conf.ts';
-import { migrateHba, type MigratedHba, type Note } from '../migrate/hba.ts';
+import { migrateHba, type Note } from '../migrate/hba.ts';
 import { migrateIdent } from '../migrate/ident.ts';
 import { migrateSettings, type MigratedSettings } from '../migrate/settings.ts';
+import { sslOffNotes } from '../migrate/ssl-off.ts';
 import { upstreamHba } from '../migrate/upstream.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
@@ -61,7 +62,8 @@ async function migrate(options: MigrateOptions): Promise<number> {
     options.ident !== undefined,
   );
   const upstream = upstreamHba(hba.kept);
-  const notes = [...yaml.notes, ...tlsNotes(yaml, hba), ...hba.notes, ...ident.notes, ...upstream.notes];
+  const tlsNotes = yaml.sslOff ? sslOffNotes(hba.kept) : [];
+  const notes = [...yaml.notes, ...tlsNotes, ...hba.notes, ...ident.notes, ...upstream.notes];
   for (const { file, line, reason } of notes)
     process.stdout.write(`${line === null ? file : `${file}:${line}`}: ${reason}\n`);
   const isSerious = notes.some(({ serious }) => serious);
@@ -129,19 +131,6 @@ function opened<T>(file: string, migrated: () => T): T {
     const message = `could not open file "${file}": ${systemErrorText(error)}`;
     throw new LoadError([{ file, line: null, message }]);
   }
-}
-
-/** Lines that the server never came to while its TLS was off match from now on. */
-function tlsNotes({ sslOff }: MigratedSettings, { kept }: MigratedHba): Note[] {
-  if (!sslOff) return [];
-  return kept
-    .filter(({ record }) => record.type === 'hostssl' && record.method !== 'reject')
-    .map(({ record: { file, line } }) => ({
-      file,
-      line,
-      reason: 'the server has ssl = off, so this line has never matched; from now on it does',
-      serious: true,
-    }));
 }
 
 async function assertMayWrite(directory: string, isSerious: boolean): Promise<void> {

@@ -154,6 +154,29 @@ await test('ssl = off is not taken over, and hostssl lines would match from now 
   t.equal((await migrate(t, { ...off, 'pg_hba.conf': 'hostssl all all all md5\n' })).code, 1);
 });
 
+await test('with ssl = off a hostnossl line has met the clients that use TLS from now on', async (t) => {
+  const table: [hba: string, code: number][] = [
+    ['hostnossl all bob all reject\nhost all all all md5\n', 1],
+    ['hostnossl all bob all md5\nhostnogssenc all bob all trust\n', 1],
+    ['hostnossl all bob all reject\nhost all alice all md5\n', 0],
+    ['hostnossl all bob all reject\nhostnossl all all all md5\n', 0],
+    ['hostnossl all bob all reject\nhost all all all reject\n', 0],
+  ];
+  for (const [hba, expected] of table) {
+    const { code, said } = await migrate(t, { 'postgresql.conf': 'ssl = off\n', 'pg_hba.conf': hba });
+    t.equal(code, expected, hba);
+    t.equal(
+      said.includes(
+        'pg_hba.conf:1: the server has ssl = off, so this line has matched every client; line 2 would now admit those that use TLS',
+      ),
+      expected === 1,
+      said.join('\n'),
+    );
+  }
+  const on = await migrate(t, { 'postgresql.conf': 'ssl = on\n', 'pg_hba.conf': table[0]?.[0] ?? '' });
+  t.equal(on.code, 0, 'with TLS on it means the same at the server');
+});
+
 await test('a missing ssl is off, as in PostgreSQL, and is listed', async (t) => {
   const hostssl = { 'pg_hba.conf': 'hostssl all all all md5\n' };
   const missing = await migrate(t, { ...hostssl, 'postgresql.conf': '#ssl = on\nport = 5432\n' });
