@@ -3,7 +3,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { ByteString } from '../base/bytestring.ts';
+import { toText, type ByteString } from '../base/bytestring.ts';
 import { LoadError } from '../base/problems.ts';
 import { errnoOf } from '../base/system-error.ts';
 import { RecordingFileSystem } from '../config/files.ts';
@@ -39,7 +39,7 @@ export function registerMigrate(program: Command): void {
   required(command, '--out <directory>', 'the folder to write, new or empty')
     .option(
       '--upstream-port <number>',
-      "where the server is to listen from now on; default: the gate's port and one",
+      "where the server is to listen from now on; default: the port after the gate's",
     )
     .option('--force', 'write although a line could change who gets in, or over what is there', false)
     .action(action(migrate));
@@ -54,6 +54,10 @@ async function migrate(options: MigrateOptions): Promise<number> {
   if (yaml.upstreamPort > MAX_PORT)
     throw new UsageError(
       `no port comes after ${yaml.port}: say with --upstream-port where the server is to listen`,
+    );
+  if (yaml.isOwnUpstream)
+    throw new UsageError(
+      `the gate itself listens on port ${yaml.port}: say with --upstream-port on which other port the server is to listen`,
     );
   const hbaFiles = await filesFrom(hbaFile);
   const hba = opened(hbaFile, () => migrateHba(hbaFile, hbaFiles));
@@ -86,7 +90,7 @@ function fileOf(
   settings: ReadonlyMap<string, ConfSetting>,
 ): string | null {
   if (given !== undefined) return resolve(given);
-  return conf === null ? null : resolve(dirname(conf), settings.get(setting)?.value ?? name);
+  return conf === null ? null : resolve(dirname(conf), toText(settings.get(setting)?.value ?? name));
 }
 
 function portOf(text: string | undefined): number | null {

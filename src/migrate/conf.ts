@@ -3,12 +3,14 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { toText, type ByteString } from '../base/bytestring.ts';
 import { LoadError, type Problem } from '../base/problems.ts';
 import { errnoOf, systemMessage } from '../base/system-error.ts';
+import { olderNames } from '../config/schema.ts';
 
 /** One setting as written. */
 export interface ConfSetting {
-  readonly value: string;
+  readonly value: ByteString;
   readonly file: string;
   readonly line: number;
 }
@@ -24,20 +26,24 @@ const AUTO_CONF = 'postgresql.auto.conf';
 /** CONF_FILE_MAX_DEPTH of PostgreSQL. */
 const MAX_DEPTH = 10;
 
-const LINE = /^[ \t]*([A-Za-z_][A-Za-z0-9_.$]*)(?:[ \t]*=[ \t]*|[ \t]+)(?:'((?:[^'\\]|''|\\.)*)'|([^\s#']+))/;
+const LINE =
+  /^[ \t]*([A-Za-z_][A-Za-z0-9_.$]*)(?:[ \t]*=[ \t]*|[ \t]+)(?:'((?:[^'\\]|''|\\.)*)'|([^ \t\r#']+))/;
 
 /**
- * The settings by name, in lower case. Lines that set nothing are passed over: the server has judged them.
+ * The settings by name, in lower case, and by today's name where it has another: of two names for one setting, too, the
+ * last value wins. Lines that set nothing are passed over: the server has judged them.
  *
  * @throws LoadError where a file cannot be read
  */
 export async function readConf(file: string): Promise<ReadonlyMap<string, ConfSetting>> {
   const settings = new Map<string, ConfSetting>();
   const take = async (lines: AsyncIterable<ConfLine>): Promise<void> => {
-    for await (const { name, ...setting } of lines) settings.set(name, setting);
+    for await (const { name, ...setting } of lines) {
+      settings.set(olderNames.get(name) ?? name, setting);
+    }
   };
   await take(linesOf(file, await reading(file, async () => await readFile(file, 'latin1')), 0));
-  const directory = resolve(dirname(file), settings.get('data_directory')?.value ?? '.');
+  const directory = resolve(dirname(file), toText(settings.get('data_directory')?.value ?? '.'));
   const auto = join(directory, AUTO_CONF);
   const text = await reading(auto, async () => await readIfThere(auto));
   if (text !== null) await take(linesOf(auto, text, 0));
@@ -62,7 +68,7 @@ async function* included(
   from: ConfSetting,
   depth: number,
 ): AsyncGenerator<ConfLine> {
-  const target = resolve(dirname(from.file), from.value);
+  const target = resolve(dirname(from.file), toText(from.value));
   if (depth > MAX_DEPTH) throw problemAt(from, target, 'file', 'maximum nesting depth exceeded');
   try {
     if (how === 'include_dir') {

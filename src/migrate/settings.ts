@@ -1,24 +1,30 @@
 // gatehouse.yaml from postgresql.conf: the settings that the two have in common, unchanged (contract §8).
 
-import { fromText } from '../base/bytestring.ts';
-import { readSettings } from '../config/load.ts';
-import { isSettingName, olderNames } from '../config/schema.ts';
+import { fromText, toText, type ByteString } from '../base/bytestring.ts';
+import { isOwnListener } from '../config/hosts.ts';
+import { readSettings, type ReadSettings } from '../config/load.ts';
+import { isSettingName, schema } from '../config/schema.ts';
 import type { ConfSetting } from './conf.ts';
 import type { Note } from './hba.ts';
 
 /** What the migrated configuration is made by. */
 export interface MigratedSettings {
   /** gatehouse.yaml. */
-  readonly text: string;
+  readonly text: ByteString;
   readonly notes: readonly Note[];
   /** The gate's port, which was the server's. */
   readonly port: number;
   readonly upstreamPort: number;
+  /** The gate would dial itself there. */
+  readonly isOwnUpstream: boolean;
   /** The server has TLS off; false where nobody knows, without its postgresql.conf. */
   readonly sslOff: boolean;
-  /** Names of the files of ssl_* settings, as written. */
+  /** Names of the files and directories of ssl_* settings, as written, and those that PostgreSQL takes unasked. */
   readonly files: readonly string[];
 }
+
+/** Settings by name, as readConf has them. */
+type Conf = ReadonlyMap<string, ConfSetting>;
 
 const DEFAULT_PORT = 5432;
 /** Written by us, or of another meaning in a file of the gate's. */
@@ -30,53 +36,89 @@ const NOT_TAKEN = new Set(['ssl', 'port', 'hba_file', 'ident_file', 'hosts_file'
  * @param upstreamPort null = the port after the gate's
  */
 export function migrateSettings(
-  conf: ReadonlyMap<string, ConfSetting>,
+  conf: Conf,
   file: string | null,
   upstreamPort: number | null,
 ): MigratedSettings {
-  const notes: Note[] = [];
-  const note = (at: { readonly file: string; readonly line: number | null }, reason: string): void =>
-    void notes.push({ file: at.file, line: at.line, reason, serious: false });
   const port = Number(conf.get('port')?.value ?? DEFAULT_PORT);
   const after = upstreamPort ?? port + 1;
-  const lines = [`port: ${port}`];
-  const files: string[] = [];
-  const ssl = conf.get('ssl');
-  const sslOff = file !== null && (ssl === undefined || isOff(ssl.value));
-  if (file !== null && ssl === undefined)
-    note(
-      { file, line: null },
-      'ssl is not set, so the server has it off, which is not taken over: the gate is there for TLS',
-    );
-  else if (ssl !== undefined && sslOff) note(ssl, 'ssl = off is not taken over: the gate is there for TLS');
-  else if (ssl !== undefined) lines.push('ssl: on');
-  for (const [name, { value, file: source, line }] of conf) {
-    if (NOT_TAKEN.has(name) || !isTaken(name)) continue;
-    const written = `${name}: '${value.replaceAll("'", "''")}'`;
-    const objection = objectionTo(written, olderNames.get(name) ?? name);
-    if (objection !== null) {
-      note({ file: source, line }, `${name} is not taken over: ${objection}`);
-      continue;
-    }
-    lines.push(written);
-    if (name === 'ssl_sni' && !isOff(value)) {
-      const hosts = conf.get('hosts_file')?.value ?? 'pg_hosts.conf';
-      note({ file: source, line }, `copy ${hosts} here as pg_hosts.conf: its paths count from there`);
-    }
-    if (/^ssl_.*_file$/.test(name) && value !== '') files.push(value);
-  }
-  lines.push(
+  const ssl = serverSsl(conf, file);
+  const taken = takenOver(conf);
+  const lines = [
+    `port: ${port}`,
+    ...(ssl.state === 'on' ? ['ssl: on'] : []),
+    ...taken.lines,
     'hba_file: pg_hba.conf',
     'ident_file: pg_ident.conf',
     'upstream:',
     '  host: 127.0.0.1',
     `  port: ${after}`,
-  );
-  return { text: `${lines.join('\n')}\n`, notes, port, upstreamPort: after, sslOff, files };
+  ];
+  const text = `${lines.join('\n')}\n`;
+  return {
+    text,
+    notes: [...ssl.notes, ...taken.notes],
+    port,
+    upstreamPort: after,
+    isOwnUpstream: isOwnListener(readBack(text).settings),
+    sslOff: ssl.state === 'off',
+    files: [...(ssl.state === 'on' ? unnamedFiles(conf) : []), ...taken.files],
+  };
 }
 
-function isTaken(name: string): boolean {
-  return isSettingName(name) || olderNames.has(name);
+function serverSsl(
+  conf: Conf,
+  file: string | null,
+): { readonly state: 'on' | 'off' | 'unknown'; readonly notes: readonly Note[] } {
+  if (file === null) return { state: 'unknown', notes: [] };
+  const ssl = conf.get('ssl');
+  if (ssl === undefined) {
+    const reason =
+      'ssl is not set, so the server has it off, which is not taken over: the gate is there for TLS';
+    return { state: 'off', notes: [{ file, line: null, reason, serious: false }] };
+  }
+  if (!isOff(ssl.value)) return { state: 'on', notes: [] };
+  return {
+    state: 'off',
+    notes: [noteOn(ssl, 'ssl = off is not taken over: the gate is there for TLS')],
+  };
+}
+
+function takenOver(conf: Conf): {
+  readonly lines: readonly ByteString[];
+  readonly notes: readonly Note[];
+  readonly files: readonly string[];
+} {
+  const lines: ByteString[] = [];
+  const notes: Note[] = [];
+  const files: string[] = [];
+  for (const [name, setting] of conf) {
+    if (NOT_TAKEN.has(name) || !isSettingName(name)) continue;
+    const { value } = setting;
+    const line = `${name}: '${value.replaceAll("'", "''")}'`;
+    const objection = objectionTo(name, value, line);
+    if (objection !== null) {
+      notes.push(noteOn(setting, `${name} is not taken over: ${objection}`));
+      continue;
+    }
+    lines.push(line);
+    if (name === 'ssl_sni' && !isOff(value)) {
+      const hosts = toText(conf.get('hosts_file')?.value ?? 'pg_hosts.conf');
+      notes.push(noteOn(setting, `copy ${hosts} here as pg_hosts.conf: its paths count from there`));
+    }
+    if (/^ssl_.*_(?:file|dir)$/.test(name) && value !== '') files.push(toText(value));
+  }
+  return { lines, notes, files };
+}
+
+/** The files of a server that speaks TLS and does not say by which. */
+function unnamedFiles(conf: Conf): string[] {
+  const names = ['ssl_cert_file', 'ssl_key_file'] as const;
+  return names.filter((name) => !conf.has(name)).map((name) => schema[name].initial);
+}
+
+function noteOn({ file, line }: ConfSetting, reason: string): Note {
+  return { file, line, reason, serious: false };
 }
 
 /** `off`, and every other spelling that PostgreSQL takes for it. */
@@ -85,12 +127,18 @@ function isOff(value: string): boolean {
 }
 
 /** Why the gate would refuse a setting; null = it takes it. */
-function objectionTo(line: string, name: string): string | null {
-  const fs = {
-    readFile: () => fromText(`${line}\n`),
-    listFiles: () => [],
-    resolve: (_: string, relative: string) => relative,
-  };
-  const { isWrong, problems } = readSettings('/gatehouse.yaml', fs);
+function objectionTo(name: string, value: ByteString, line: ByteString): string | null {
+  // A single such byte would have the gate refuse the whole file.
+  if (fromText(toText(value)) !== value) return 'its value is not UTF-8';
+  const { isWrong, problems } = readBack(`${line}\n`);
   return isWrong(name) ? (problems[0]?.message ?? 'the gate does not take its value') : null;
+}
+
+/** What the gate reads in a gatehouse.yaml. */
+function readBack(text: ByteString): ReadSettings {
+  return readSettings('/gatehouse.yaml', {
+    readFile: () => text,
+    listFiles: () => [],
+    resolve: (_, relative) => relative,
+  });
 }

@@ -1,5 +1,5 @@
-// Where a line of the server's file would read differently in the gate's: through a backslash at its end, or through
-// a character of a reason that is no byte.
+// Where a line of the server's file would read differently in the gate's: through a backslash at its end, through a
+// character of a reason that is no byte, or through a value that is not UTF-8.
 
 import { test } from 'tap';
 import { migrateHba } from '../../src/migrate/hba.ts';
@@ -25,6 +25,20 @@ await test('a reason with a character whose last byte ends a line stays in its c
     '# pg-gatehouse: host all all all "Ċhost all all all trust"  (invalid authentication method "Ċhost all all all trust")',
     'host all all all reject',
   ]);
+});
+
+await test('a value that is not UTF-8 is left out, and the gate takes the rest', async (t) => {
+  const { code, said, read, check } = await migrate(t, {
+    'pg_hba.conf': 'host all all all md5\n',
+    'postgresql.conf': Buffer.from("ssl_passphrase_command = 'echo \xfc'\nssl_ciphers = 'HIGH'\n", 'latin1'),
+  });
+  t.equal(code, 0);
+  t.match(said, [
+    /^postgresql\.conf: ssl is not set/,
+    /^postgresql\.conf:1: ssl_passphrase_command is not taken over: its value is not UTF-8$/,
+  ]);
+  t.ok(read('gatehouse.yaml').includes("ssl_ciphers: 'HIGH'"));
+  t.match(await check(), { code: 0 });
 });
 
 await test("the server's line means what the gate's means", (t) => {

@@ -286,6 +286,45 @@ await test('a folder that is not empty, ports, and wrong usage', async (t) => {
   t.equal((await run('--upstream-port', 'x')).code, 2);
 });
 
+await test('the server cannot move to where the gate listens', async (t) => {
+  const hba = { 'pg_hba.conf': 'host all all all md5\n' };
+  const { code, stderr, out, run } = await migrate(t, hba, '--upstream-port', '5432');
+  t.equal(code, 2);
+  t.match(stderr, /the gate itself listens on port 5432: say with --upstream-port on which other port/);
+  t.notOk(existsSync(out));
+  t.equal((await run('--upstream-port', '5433')).code, 0);
+  const elsewhere = { ...hba, 'postgresql.conf': "listen_addresses = '192.0.2.1'\n" };
+  const beside = await migrate(t, elsewhere, '--upstream-port', '5432');
+  t.equal(beside.code, 0, 'on another address it can');
+  t.equal((await beside.check()).code, 0);
+});
+
+await test('of the two names of one setting the last one counts', async (t) => {
+  const { read, check } = await migrate(t, {
+    'pg_hba.conf': 'host all all all md5\n',
+    'postgresql.conf': "ssl_ecdh_curve = 'prime256v1'\n",
+    'postgresql.auto.conf': "ssl_groups = 'X25519'\nssl_ecdh_curve = 'secp384r1'\n",
+  });
+  t.ok(read('gatehouse.yaml').includes("ssl_groups: 'secp384r1'"));
+  t.notOk(read('gatehouse.yaml').some((line) => line.startsWith('ssl_ecdh_curve')));
+  t.equal((await check()).code, 0);
+});
+
+await test('what is to be copied is named, also where the server takes it unasked', async (t) => {
+  const hba = { 'pg_hba.conf': 'host all all all md5\n' };
+  const table: [conf: string, copied: string | undefined][] = [
+    ['ssl = on\n', 'server.crt, server.key'],
+    ["ssl = on\nssl_cert_file = '/etc/a.crt'\nssl_crl_dir = 'lists'\n", 'server.key, lists'],
+    ["ssl = on\nssl_cert_file = 'a.crt'\nssl_key_file = 'a.key'\n", 'a.crt, a.key'],
+    ['ssl = off\n', undefined],
+  ];
+  for (const [conf, copied] of table) {
+    const { stdout, out } = await migrate(t, { ...hba, 'postgresql.conf': conf });
+    const lines = stdout.split('\n').filter((line) => line.startsWith('Copy to'));
+    t.strictSame(lines, copied === undefined ? [] : [`Copy to ${out}: ${copied}`], conf);
+  }
+});
+
 await test('the server gets a line for each kept one, also where an earlier one leaves it nothing', async (t) => {
   const { code, said, read } = await migrate(t, {
     'pg_hba.conf':

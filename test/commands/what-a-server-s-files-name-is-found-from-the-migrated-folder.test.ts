@@ -55,3 +55,33 @@ await test('of pg_ident.conf', async (t) => {
   t.strictSame(said, ['pg_ident.conf:3: what it names could not be read: No such file or directory']);
   t.match(await check(), { code: 0 });
 });
+
+await test('by names beyond ASCII', async (t) => {
+  const { code, read, stdout, check } = await migrate(t, {
+    'postgresql.conf': [
+      'ssl = on',
+      "data_directory = 'größe'",
+      "hba_file = 'größe/pg_hba.conf'",
+      "ident_file = 'größe/pg_ident.conf'",
+      'include voilà.conf',
+      '',
+    ].join('\n'),
+    'voilà.conf': "ssl_ca_file = 'wurzel-ö.crt'\n",
+    'größe/postgresql.auto.conf': 'port = 5444\n',
+    'größe/pg_hba.conf': 'include voilà/more.conf\nhostssl all @große all cert\n',
+    'größe/große': 'alice\n',
+    'größe/voilà/more.conf': 'hostssl all @große all cert\n',
+    'größe/voilà/große': 'bob\n',
+    'größe/pg_ident.conf': 'm @große alice\n',
+  });
+  t.equal(code, 0);
+  t.strictSame(read('gatehouse.yaml').slice(0, 3), ['port: 5444', 'ssl: on', "ssl_ca_file: 'wurzel-ö.crt'"]);
+  t.match(stdout, /^Copy to .*, wurzel-ö\.crt$/m);
+  t.strictSame(read('pg_hba.conf'), [
+    '# pg-gatehouse: include voilà/more.conf  (what it names follows)',
+    'hostssl all @"größe/voilà/große" all cert',
+    'hostssl all @"größe/große" all cert',
+  ]);
+  t.strictSame(read('pg_ident.conf'), ['m @"größe/große" alice']);
+  t.match(await check(), { code: 0 });
+});
