@@ -3,7 +3,7 @@
 /** What a figure came to. */
 export interface Summary {
   readonly median: number;
-  /** Half the distance between the quartiles, as a share of the median; null for a single sample. */
+  /** Half the distance between the quartiles, as a share of the median; null for a single sample, and for a median of 0. */
   readonly spread: number | null;
 }
 
@@ -11,7 +11,7 @@ export interface Summary {
 export function summarize(samples: readonly number[]): Summary {
   const median = quantile(samples, 0.5);
   const quartiles = quantile(samples, 0.75) - quantile(samples, 0.25);
-  return { median, spread: samples.length < 2 ? null : quartiles / 2 / Math.abs(median) };
+  return { median, spread: samples.length < 2 || median === 0 ? null : quartiles / 2 / Math.abs(median) };
 }
 
 /**

@@ -20,6 +20,7 @@ await test('medians and quartiles', async (t) => {
   t.throws(() => quantile([], 0.5), RangeError);
   t.strictSame(summarize([1, 2, 3, 4, 5]), { median: 3, spread: 1 / 3 });
   t.strictSame(summarize([5]), { median: 5, spread: null }, 'one sample has no spread');
+  t.strictSame(summarize([0, 0, 0]), { median: 0, spread: null }, 'nothing is no share of 0');
   t.equal(summarizeRatio([1, 4, 30], [2, 4, 10]).median, 1, 'ratios are taken round by round');
 });
 
@@ -64,6 +65,12 @@ const cases: readonly Case[] = [
     goals: [{ ratioTo: 'stunnel', limit: 0.5 }, { limit: 45 }],
     samples: { gate: [45] },
     cells: ['45.0', '', '', '', '≤ 0.50 of stunnel; ≤ 45 kB: 45.0 met'],
+  },
+  {
+    better: 'less',
+    goals: [],
+    samples: { gate: [1, 1], stunnel: [0, 0], pgbouncer: [0, 2] },
+    cells: ['1.00 ±0%', '0.00', '1.00 ±50%', '', ''],
   },
 ];
 
