@@ -2,10 +2,11 @@
 // that any machine makes the same bytes.
 
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { ar, tar, type Entry } from './archive.ts';
+import { packagedPages } from './pages.ts';
 
 /** What goes into the package besides what the checkout holds. */
 export interface DebParts {
@@ -26,6 +27,13 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 
 /** Files in /etc that an upgrade leaves as the administrator has changed them. */
 const CONFIGURATION = ['gatehouse.yaml', 'pg_hba.conf', 'pg_ident.conf'];
+
+/** Files to copy from, by their path in the checkout, with their path beside the pages. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  'config/gatehouse.yaml': 'examples/gatehouse.yaml',
+  'config/prometheus/alerts.yml': 'examples/alerts.yml',
+  'config/grafana/dashboard.json': 'examples/dashboard.json',
+};
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
@@ -69,12 +77,8 @@ function contents(parts: DebParts): Entry[] {
     file(`${doc}/copyright`, copyright),
     file(`${doc}/changelog.gz`, gzipped(read('CHANGELOG.md'))),
     file(`${doc}/sbom.cdx.json.gz`, gzipped(sbom)),
-    file(`${doc}/examples/gatehouse.yaml`, read('config/gatehouse.yaml')),
-    file(`${doc}/examples/alerts.yml`, read('config/prometheus/alerts.yml')),
-    file(`${doc}/examples/dashboard.json`, read('config/grafana/dashboard.json')),
-    ...readdirSync(join(root, 'docs'))
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => file(`${doc}/${name}`, read(`docs/${name}`))),
+    ...Object.entries(EXAMPLES).map(([from, to]) => file(`${doc}/${to}`, read(from))),
+    ...packagedPages(root, EXAMPLES).map(({ path, data }) => file(`${doc}/${path}`, data)),
   ];
 }
 
