@@ -15,7 +15,7 @@ export function configurationDocs(): string {
     '# Configuration',
     '<!-- Made by tools/configuration-docs.ts from src/config/schema.ts. -->',
     'One YAML file holds every setting; [config/gatehouse.yaml](../config/gatehouse.yaml) is a copy of all of them with their defaults, and [config/gatehouse.schema.json](../config/gatehouse.schema.json), which its first line names, tells an editor what each may be. Where PostgreSQL has a setting of the same name, it means the same here, and lines of a `postgresql.conf` move over as they stand, with `:` in place of `=`.',
-    'The file is that of `--config`; else that of the environment variable `PG_GATEHOUSE_CONFIG`; else `./gatehouse.yaml`; else `/etc/pg-gatehouse/gatehouse.yaml`. One setting can be given beside it: `--set NAME=VALUE` (`serve`, `check` and `explain` take it several times) goes over the environment, and that over the file. The variable of a setting is `PG_GATEHOUSE__NAME`, with two underscores there and for each dot: `PG_GATEHOUSE__PORT`, `PG_GATEHOUSE__UPSTREAM__PORT`. One underscore is what Kubernetes sets for a Service of this name, and is none of ours. An empty variable is none; one that names no setting is an error. A list is written with commas, `roles` as in YAML: `{readers: [alice]}`. A reload reads the file again, and these values stay over it. The table `settings` of the console says where each value came from. Every user of the machine can read the arguments of a process: a passphrase in the text of `ssl_passphrase_command` belongs in the file.',
+    'The file is that of `--config`; else that of the environment variable `PG_GATEHOUSE_CONFIG`; else `./gatehouse.yaml`; else `/etc/pg-gatehouse/gatehouse.yaml`. One setting can be given beside it: `--set NAME=VALUE` (`serve`, `check` and `explain` take it several times) goes over the environment, and that over the file. The variable of a setting is `PG_GATEHOUSE__NAME`, with two underscores there and for each dot: `PG_GATEHOUSE__PORT`, `PG_GATEHOUSE__UPSTREAM__PORT`. Kubernetes sets variables with one underscore for a Service of this name; the gate ignores them. It ignores an empty variable too, and refuses one that names no setting. A list is written with commas, `roles` as in YAML: `{readers: [alice]}`. A reload reads the file again, and these values stay over it. The table `settings` of the console says where each value came from. Every user of the machine can read the arguments of a process: a passphrase in the text of `ssl_passphrase_command` belongs in the file.',
     'Relative paths are relative to the YAML file, those given beside it too. A boolean is any unique prefix of `on`, `off`, `true`, `false`, `yes`, `no`, or `1` or `0`. A duration is a number with one of the units `us`, `ms`, `s`, `min`, `h` and `d`, or a bare number in the unit that the setting names. A name with a dot is a key beneath a group: `upstream.host` is `host` beneath `upstream:`. An unknown key, a wrong value or a key set twice is an error with its file, line and column, and nothing is loaded.',
     'A reload (SIGHUP, `POST /reload`, or changed content while `reload.watch` is on) reads the file again. Four parts reload independently, each whole or not at all: the settings, the TLS material, the rules and the maps. A part with an error keeps its old state. Settings marked _restart_ keep their old value until the gate is started again, with a warning in the log.',
     ...sections.flatMap(({ title, settings }) => [
@@ -54,7 +54,7 @@ export function sampleConfiguration(): string {
       lines.push('');
       if (group !== open && groups.has(group)) lines.push(`${group}:`);
       open = group;
-      lines.push(...comment(`${doc}${restart ? ' A change needs a restart.' : ''}`, indent));
+      lines.push(...comment(outsideThePages(doc, restart), indent));
       lines.push(`${indent}${name.slice(dot + 1)}: ${written}`);
     }
   }
@@ -94,7 +94,13 @@ function editorSchema(): string {
 function editorSetting({ doc, restart, written, json }: Setting<unknown>): object {
   const initial: unknown = written === '{}' ? {} : written.replace(/^'(.*)'$/, '$1');
   const value = typeof initial === 'string' && /^\d+$/.test(initial) ? Number(initial) : initial;
-  return { description: `${doc}${restart ? ' A change needs a restart.' : ''}`, default: value, ...json };
+  return { description: outsideThePages(doc, restart), default: value, ...json };
+}
+
+/** What a setting's comment or tooltip says: nobody can follow a link there, so a page is named from the repository's root. */
+function outsideThePages(doc: string, restart: boolean): string {
+  const named = doc.replaceAll(/\[([^\]]+)\]\(([^)#]+)#[^)]*\)/g, 'docs/$2 ($1)');
+  return `${named}${restart ? ' A change of the setting needs a restart.' : ''}`;
 }
 
 /** Text as comment lines of at most WIDTH characters. */

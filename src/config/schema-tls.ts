@@ -68,12 +68,12 @@ export const tls = {
   }),
   ssl_sni: boolean({
     default: 'off',
-    doc: 'Whether the certificate is chosen by the host that the client names in its TLS handshake (SNI), as with PostgreSQL 19. `hosts_file` then says which. A line of it stands for everything: `ssl_cert_file`, `ssl_key_file`, `ssl_ca_file` and the passphrase command do not count once the file has one. When off, the file is not read.',
+    doc: 'Whether the certificate is chosen by the host that the client names in its TLS handshake (SNI), as with PostgreSQL 19. `hosts_file` then says which. As soon as that file has a line, `ssl_cert_file`, `ssl_key_file`, `ssl_ca_file` and `ssl_passphrase_command` do not count. When off, the file is not read.',
   }),
   hosts_file: path({
     default: 'pg_hosts.conf',
     required: true,
     restart: true,
-    doc: "The hosts and their certificates, as PostgreSQL 19's pg_hosts.conf: `hostname certificate key [CA [passphrase_command [reload]]]`. Paths in it are relative to it. A missing file is an empty one: everyone is then shown `ssl_cert_file`. A change of the name needs a restart; a change of the content is reloaded.",
+    doc: "The hosts and their certificates, as PostgreSQL 19's pg_hosts.conf: `hostname certificate key [CA [passphrase_command [reload]]]`. Paths in it are relative to it. A missing file is an empty one: everyone is then shown `ssl_cert_file`. What the file holds is read again at a reload.",
   }),
 };

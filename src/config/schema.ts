@@ -90,7 +90,7 @@ const connections = {
     unit: 's',
     min: 1,
     max: MAX_BAN_S,
-    doc: 'How long an address is refused after `max_authentication_failures_per_address` failures. `DELETE /bans/ADDRESS` lets it in before.',
+    doc: 'How long an address is refused after `max_authentication_failures_per_address` failures. `DELETE /bans/ADDRESS` lets it in earlier.',
   }),
   authentication_timeout: duration({
     default: '60s',

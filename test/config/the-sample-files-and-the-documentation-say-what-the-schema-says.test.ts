@@ -20,6 +20,18 @@ for (const [path, make] of Object.entries(made)) {
   );
 }
 
+// Neither file is a page: a link in it leads nowhere. What is said of a restart is said of the setting alone.
+for (const path of ['config/gatehouse.yaml', 'config/gatehouse.schema.json']) {
+  const text = readFileSync(root + path, 'utf8').replaceAll(/\n *# /g, ' ');
+  t.notMatch(text, /\]\([\w/]+\.md/, `${path} has no link`);
+  t.match(text, 'docs/operations.md (Who is it?) has the function', path);
+  t.match(
+    text,
+    'What the file holds is read again at a reload. A change of the setting needs a restart.',
+    path,
+  );
+}
+
 // The sample: every key, and nothing but defaults.
 // Of this run alone: tap's own directory has the same name in every run of a file.
 const directory = mkdtempSync(join(tmpdir(), 'gate-'));
@@ -61,6 +73,14 @@ t.strictSame(
   ],
   'the settings that contract §2 fixes until a restart',
 );
+
+// The contract's list of settings (§2) is the schema's, each with its default.
+const contract = readFileSync(join(root, 'docs/contract.md'), 'utf8');
+writeFileSync(file, /^```yaml\n([^]*?)^```$/m.exec(contract)?.[1] ?? '');
+const { placeOf: placeInContract, ...contracted } = loadSettings(file, diskFiles);
+for (const name of Object.keys(schema))
+  t.type(placeInContract(name).line, 'number', `contract §2 names ${name}`);
+t.strictSame(contracted, defaults, "the contract's values are the defaults");
 
 // The sample rules refuse everybody; the sample maps are empty; neither warns.
 const fs = diskFiles;
