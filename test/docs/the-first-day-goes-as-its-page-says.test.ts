@@ -1,11 +1,13 @@
 // docs/first-day.md, carried out as its reader would: every block of commands in its order in one shell, before PostgreSQL
-// 10, each step, its way back, and the step again. What a block prints has the lines that the page shows after it.
+// 10, each step, its way back, and the step again. What a block prints has the lines that the page shows after it. The
+// gate's folder begins as the Debian package leaves it, and the gate runs as a user of its own, as its unit says.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
   chownSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -56,11 +58,15 @@ const steps: readonly Step[] = page.split(/^## /m).map((text) => ({
 /** The machine's own commands as far as the page uses them. What they start ends with the shell. */
 const MACHINE = String.raw`
 shopt -s expand_aliases
+chgrp() { local group="$1"; shift; [ "$group" != pg-gatehouse ] || group="$GATE_ACCOUNT"; command chgrp "$group" "$@"; }
+as_gate="setpriv --reuid $GATE_ACCOUNT --regid $GATE_ACCOUNT --clear-groups"
 await() { while read -r -u "$1" line; do echo "$line" >> "$RUN/log"; case "$line" in *"$2"*) return 0;; esac; done; }
 systemctl() {
   case "$1 $2" in
+    'enable pg-gatehouse') ;;
     'start pg-gatehouse')
-      setpriv --pdeathsig KILL pg-gatehouse serve --config "$GATE/gatehouse.yaml" > "$RUN/8" 2>&1 & gate=$!
+      $as_gate pg-gatehouse check --config "$GATE/gatehouse.yaml" > "$RUN/check" 2>&1 || { cat "$RUN/check"; return 1; }
+      $as_gate --pdeathsig KILL pg-gatehouse serve --config "$GATE/gatehouse.yaml" > "$RUN/8" 2>&1 & gate=$!
       await 8 'ready to accept connections' ;;
     'stop pg-gatehouse') kill -INT $gate; wait $gate ;;
     'start postgresql')
@@ -120,6 +126,26 @@ systemctl restart postgresql`);
   scope.equal(status, 0, lines.join('\n'));
 }
 
+/** Neither root nor the server: the account of the gate's own user and group. */
+const GATE_ACCOUNT = 65_533;
+
+/** The folder as the package leaves it; the account that the gate runs as, root's where no other may enter the checkout. */
+function makeGateFolder(folder: string): number {
+  const program = join(repository, 'bin/pg-gatehouse.js');
+  const other = { uid: GATE_ACCOUNT, gid: GATE_ACCOUNT, cwd: '/' };
+  const account = spawnSync(process.execPath, [program, '--version'], other).status === 0 ? GATE_ACCOUNT : 0;
+  mkdirSync(folder);
+  chownSync(folder, 0, account);
+  chmodSync(folder, 0o750);
+  for (const [from, name] of [
+    ['packaging/debian', 'gatehouse.yaml'],
+    ['config', 'pg_hba.conf'],
+    ['config', 'pg_ident.conf'],
+  ] as const)
+    copyFileSync(join(repository, from, name), join(folder, name));
+  return account;
+}
+
 root.setTimeout(240_000);
 await root.test('the page', { timeout: 240_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'first-day-'));
@@ -129,6 +155,10 @@ await root.test('the page', { timeout: 240_000 }, async (t) => {
   chmodSync(directory, 0o755);
   const bin = join(directory, 'bin');
   mkdirSync(bin);
+  const gateFolder = join(directory, 'gate');
+  const gateAccount = makeGateFolder(gateFolder);
+  const keep = join(directory, 'keep');
+  mkdirSync(keep);
   const command = `#!/bin/sh\nexec '${process.execPath}' '${repository}bin/pg-gatehouse.js' "$@"\n`;
   writeFileSync(join(bin, 'pg-gatehouse'), command, { mode: 0o755 });
   const shell = new Shell(t, {
@@ -139,6 +169,8 @@ await root.test('the page', { timeout: 240_000 }, async (t) => {
     RUN: directory,
     SERVER_UID: String(uid),
     SERVER_GID: String(gid),
+    PGDATA: join(directory, 'data'),
+    GATE_ACCOUNT: String(gateAccount),
     LC_ALL: 'C',
   });
   await shell.run(`mkfifo "$RUN/8" "$RUN/9"; exec 8<>"$RUN/8" 9<>"$RUN/9"\n${MACHINE}`);
@@ -167,12 +199,13 @@ await root.test('the page', { timeout: 240_000 }, async (t) => {
   const settings = beginning?.blocks.find(({ kind }) => kind === 'sh')?.body ?? '';
   t.match(
     settings,
-    /^export DB=db\.example\.com .*\nexport PGDATA=\S+ .*\nexport GATE=\S+ .*\nexport PGUSER=app/,
+    /^export DB=db\.example\.com .*\nexport PGCONF=\S+ .*\nexport GATE=\S+ .*\nexport KEEP=\S+ .*\nexport PGUSER=app/,
   );
   await shell.run(
     settings
-      .replace(/PGDATA=\S+/, `PGDATA=${join(directory, 'data')}`)
-      .replace(/GATE=\S+/, `GATE=${join(directory, 'gate')}`),
+      .replace(/PGCONF=\S+/, `PGCONF=${join(directory, 'data')}`)
+      .replace(/GATE=\S+/, `GATE=${gateFolder}`)
+      .replace(/KEEP=\S+/, `KEEP=${keep}`),
   );
   await prepare(t, shell, directory, beginning?.blocks.find(({ kind }) => kind === 'pg_hba')?.body ?? '');
   await carryOut({ title: 'before', blocks: beginning?.blocks.slice(2) ?? [] }, 'sh');
