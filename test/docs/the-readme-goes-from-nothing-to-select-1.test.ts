@@ -1,4 +1,5 @@
-// README.md's own way from nothing to `select 1`, carried out as it is printed, before a real server. Only the ports differ.
+// README.md's own way from nothing to `select 1`, carried out as it is printed, before a real server, and then its line
+// that revokes a client. Only the ports differ.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -53,14 +54,25 @@ await test('from nothing to select 1', needs('psql'), async (t) => {
     env: cleanEnvironment(),
   });
   atEnd(t, async () => await gate.stop());
-  const ready = new Promise<void>((resolve) => {
-    createInterface({ input: gate.stdout }).on('line', (line) => {
-      if (line.includes('ready to accept connections')) resolve();
+  const lines = createInterface({ input: gate.stdout });
+  const logged = async (text: string): Promise<void> => {
+    const line = new Promise<void>((resolve) => {
+      lines.on('line', (each) => {
+        if (each.includes(text)) resolve();
+      });
     });
-  });
-  await within(ready, 'the gate to be ready', 2 * PATIENCE_MS);
-  const proven = await shell(proof.replace('port=6432', `port=${port}`));
+    await within(line, `the gate to log "${text}"`, 2 * PATIENCE_MS);
+  };
+  await logged('ready to accept connections');
+  const prove = async () => await shell(proof.replace('port=6432', `port=${port}`));
+  const proven = await prove();
   t.match(proven.stdout, /^\s+1\n\(1 row\)$/m, proven.stderr);
+
+  const [, revoke = ''] = /^\| revoke a client \| `([^`]+)`/m.exec(readme) ?? [];
+  const reloaded = logged('reloaded: ');
+  t.match(await shell(revoke), { code: 0, stdout: 'alice is revoked' }, revoke);
+  await reloaded;
+  t.match((await prove()).stderr, 'client certificate verification failed: certificate revoked');
 });
 
 await test('each way to install is of this version, and every picture is there', async (t) => {
