@@ -136,9 +136,9 @@ await page.row(
   {
     client: CLIENT,
     server: SERVER,
-    ran: 'channel_binding=require',
+    ran: 'channel_binding=require, without auth_file',
     because:
-      'It binds the password to the TLS connection’s other end, which is the gate, while the upstream checks the password and has no TLS. The certificates prove both ends here.',
+      'It binds the password to the TLS connection’s other end, which is the gate, while the upstream checks the password and has no TLS. The certificates prove both ends here. With `auth_file` the gate checks the password itself, and it works.',
   },
   needs('psql'),
   async (t) => {
