@@ -89,7 +89,7 @@ async function configuredTarget({ config }: Pick<RemoteOptions, 'config'>): Prom
   return { url, tls, socket: { host, port: place.port } };
 }
 
-/** Who listens on every address is reached on this machine's own. */
+/** Where the listener takes every address, commands connect to this machine's loopback address. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = {
   '*': '127.0.0.1',
   '0.0.0.0': '127.0.0.1',

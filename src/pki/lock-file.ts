@@ -26,7 +26,7 @@ export async function locked<T>(file: string, work: () => Promise<T>): Promise<T
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await tryLock(file))) {
     const holder = await holderOf(file);
-    // Read again once it is known to be dead: who has ended well has removed its lock before.
+    // Read the lock again after its holder is found dead: a process that ended normally removed its lock first.
     if (holder !== null && !isAlive(holder) && (await holderOf(file)) === holder)
       throw new LockedError(
         `${file} was left behind by process ${holder}; remove it when no other pki command runs`,

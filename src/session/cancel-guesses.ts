@@ -3,13 +3,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** So many unknown keys may come from an address at once. */
+/** The most unknown keys that an address may send at once. */
 const UNKNOWN_AT_ONCE = 50;
 
-/** So many of them are forgotten in a second. */
+/** How many of them are forgotten in a second. */
 const FORGOTTEN_PER_SECOND = 10;
 
-/** Beyond that, so many requests of an address wait for their turn. The others are closed unseen. */
+/** The most requests of an address beyond that which wait for their turn. The others are closed, and their keys are not looked up. */
 const MAX_WAITING = 5;
 
 /** SECURITY: the most addresses that are remembered. One more makes the gate forget the one that guessed longest ago. */
