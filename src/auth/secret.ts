@@ -7,7 +7,7 @@ import { decodeBase64 } from './base64.ts';
 export const SCRAM_KEY_LENGTH = 32;
 
 /** More iterations than anybody sets; a larger number in a file would let one login hold a core for minutes. */
-const MAX_STORED_ITERATIONS = 10_000_000;
+export const MAX_STORED_ITERATIONS = 10_000_000;
 
 /** What PostgreSQL stores for SCRAM-SHA-256: enough to check a proof, not enough to make one. */
 export interface ScramSecret {

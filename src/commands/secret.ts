@@ -1,13 +1,12 @@
 // `pg-gatehouse secret USER`: one line for auth_file (contract §1). The password is read from the terminal, twice and
 // without echo, or as one line of standard input; it is never an argument, which every user of the machine could read.
 
-import { createInterface } from 'node:readline';
 import { Option, type Command } from 'commander';
 import { md5Hash } from '../auth/md5.ts';
 import { makeScramSecret } from '../auth/scram-keys.ts';
-import { formatScramSecret, parseSecret } from '../auth/secret.ts';
+import { formatScramSecret, MAX_STORED_ITERATIONS, parseSecret } from '../auth/secret.ts';
 import { userlistLine } from '../auth/userlist.ts';
-import { fromText, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/bytestring.ts';
+import { fromBytes, fromText, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/bytestring.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
 
 interface SecretOptions {
@@ -19,7 +18,6 @@ interface SecretOptions {
 
 /** PostgreSQL's default for scram_iterations. */
 const DEFAULT_ITERATIONS = 4_096;
-const MAX_ITERATIONS = 2_147_483_647;
 
 /** Longest password that is read. */
 const MAX_PASSWORD_BYTES = 65_530;
@@ -51,10 +49,12 @@ async function printSecret(user: string, options: SecretOptions): Promise<number
   if (name === '' || name.length > MAX_NAME_BYTES)
     throw new UsageError(`a user name has 1 to ${MAX_NAME_BYTES} bytes`);
   const iterations = iterationsOf(options);
-  const password = fromText(await readPassword(user));
+  const password = await readPassword(user);
   if (password === '') throw new CommandError('the password is empty');
   if (password.length > MAX_PASSWORD_BYTES)
     throw new CommandError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes`);
+  // No client can send such a password, and no auth_file may hold one.
+  if (password.includes('\0')) throw new CommandError('the password contains a NUL byte');
   process.stdout.write(
     toBytes(`${userlistLine(name, await secretOf(name, password, iterations, options))}\n`),
   );
@@ -65,8 +65,11 @@ function iterationsOf({ iterations, md5, plain }: SecretOptions): number {
   if (iterations === undefined) return DEFAULT_ITERATIONS;
   if (md5 === true || plain === true) throw new UsageError('--iterations is for SCRAM only');
   const number = /^\d{1,10}$/.test(iterations) ? Number(iterations) : 0;
-  if (number < 1 || number > MAX_ITERATIONS)
-    throw new UsageError(`--iterations takes a number from 1 to ${MAX_ITERATIONS}, not "${iterations}"`);
+  // A secret of more would be read from auth_file as a plain password, and nobody could log in with it.
+  if (number < 1 || number > MAX_STORED_ITERATIONS)
+    throw new UsageError(
+      `--iterations takes a number from 1 to ${MAX_STORED_ITERATIONS}, not "${iterations}"`,
+    );
   return number;
 }
 
@@ -84,7 +87,8 @@ async function secretOf(
   return password;
 }
 
-async function readPassword(user: string): Promise<string> {
+/** As the bytes that were typed: a password need not be UTF-8, and then counts as it is (login.md §6). */
+async function readPassword(user: string): Promise<ByteString> {
   const { stdin } = process;
   if (!stdin.isTTY) return await readLine();
   const password = await ask(`Password for ${user}: `);
@@ -94,22 +98,22 @@ async function readPassword(user: string): Promise<string> {
 }
 
 /** The first line of standard input, without its end. */
-async function readLine(): Promise<string> {
-  const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
-  try {
-    for await (const line of lines) return line;
-    return '';
-  } finally {
-    lines.close();
-    process.stdin.destroy();
+async function readLine(): Promise<ByteString> {
+  const input: AsyncIterable<Buffer> = process.stdin;
+  let text = '';
+  for await (const chunk of input) {
+    text += fromBytes(chunk);
+    if (text.includes('\n') || text.length > MAX_PASSWORD_BYTES) break;
   }
+  const [line = ''] = text.split('\n', 1);
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
 }
 
 /** SECURITY: nothing of the answer is shown; the question goes to stderr, so that stdout can be added to a file. */
-async function ask(question: string): Promise<string> {
+async function ask(question: string): Promise<ByteString> {
   const { stdin, stderr } = process;
   // Before the question: an answer that comes at once must not be echoed.
-  stdin.setRawMode(true).setEncoding('utf8').resume();
+  stdin.setRawMode(true).resume();
   stderr.write(question);
   try {
     return await typed(stdin);
@@ -119,15 +123,18 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-async function typed(stdin: NodeJS.ReadStream): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+/** A character of UTF-8 that has several bytes, or any byte. */
+const LAST_CHARACTER = /(?:[\xc2-\xf4][\x80-\xbf]{1,3}|[^])$/;
+
+async function typed(stdin: NodeJS.ReadStream): Promise<ByteString> {
+  const { promise, resolve, reject } = Promise.withResolvers<ByteString>();
   let text = '';
-  const onData = (chunk: string): void => {
-    for (const character of chunk) {
+  const onData = (chunk: Buffer): void => {
+    for (const character of fromBytes(chunk)) {
       if (character === '\r' || character === '\n') resolve(text);
       else if (character === '\x03' || character === '\x04')
         reject(new CommandError('no password was given'));
-      else if (character === '\x7f' || character === '\b') text = text.replace(/.$/su, '');
+      else if (character === '\x7f' || character === '\b') text = text.replace(LAST_CHARACTER, '');
       else text += character;
     }
   };

@@ -1,6 +1,7 @@
 // `pg-gatehouse secret` and PostgreSQL 18 make the same of a password: the server lets in with the gate's secret, and the
 // gate with the server's.
 
+import { createHash } from 'node:crypto';
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
@@ -71,9 +72,26 @@ await test('md5, plain and what is refused', async (t) => {
   t.match(await runSecret('x', 'al', '--md5', '--plain'), { code: 2, stdout: '' });
   t.match(await runSecret('x', 'al', '--scram', '--md5'), { code: 2, stdout: '' });
   t.match(await runSecret('x', 'al', '--iterations', '0'), { code: 2, stdout: '' });
+  const tooMany = await runSecret('x', 'al', '--iterations', '10000001');
+  t.match(
+    tooMany,
+    { code: 2, stdout: '', stderr: /a number from 1 to 10000000, / },
+    'auth_file takes no more',
+  );
   t.match(await runSecret('x', 'al', '--md5', '--iterations', '5000'), { code: 2, stdout: '' });
   t.match(await runSecret('x', 'a'.repeat(64)), { code: 2, stdout: '' });
   t.match(await runSecret(`md5${'0'.repeat(32)}`, 'al', '--plain'), { code: 1, stdout: '' });
+});
+
+await test('bytes that are no UTF-8 stay what they are', async (t) => {
+  const bytes = Buffer.from('p\xe4ss', 'latin1');
+  const hash = createHash('md5').update(bytes).update('al').digest('hex');
+  for (const end of ['', '\n', '\r\n', '\nsecond line\n'])
+    t.match(await runSecret(Buffer.concat([bytes, Buffer.from(end)]), 'al', '--md5'), {
+      code: 0,
+      stdout: `"al" "md5${hash}"\n`,
+    });
+  t.match(await runSecret('a\0b\n', 'al'), { code: 1, stdout: '', stderr: /contains a NUL byte/ });
 });
 
 await test('a terminal is asked twice and shows nothing', needs('python3'), async (t) => {
@@ -96,20 +114,22 @@ def run(answers):
             seen += piece
     except OSError:
         pass
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), repr(seen.decode()))
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), repr(seen.decode('latin-1')))
 run([b'pasz\\x7fs\\r', b'pass\\r'])
 run([b'pass\\r', b'other\\r'])
 run([b'\\x03'])
+run([b'p\\xc3\\xa4\\x7f\\xe4s\\x7fs\\r', b'p\\xe4s\\r'])
 `;
   const program = [...programCommand(), 'secret', 'al', '--plain'];
   const { stdout } = await runToEnd(toolPath('python3'), ['-c', script, ...program]);
-  const [same, different, stopped] = stdout.split('\n');
+  const [same, different, stopped, latin] = stdout.split('\n');
   t.equal(same, String.raw`0 'Password for al: |\r\nAgain: |\r\n"al" "pass"\r\n'`);
   t.match(different, /^1 .*the two passwords are not the same/);
   t.notMatch(different, /other/);
   t.match(stopped, /^1 .*no password was given/);
+  t.match(latin, /^0 .*"al" "päs"/, 'a character of two bytes is taken back whole, a byte stays a byte');
 });
 
-async function runSecret(input: string, ...args: string[]): Promise<Finished> {
+async function runSecret(input: string | Uint8Array, ...args: string[]): Promise<Finished> {
   return await runProgram(['secret', ...args], { input });
 }
