@@ -122,13 +122,14 @@ export function createAuthority(request: AuthorityRequest): Authority {
 
 /**
  * The authority of a certificate and key that were written earlier.
- * Throws Error when either is not PEM or when they do not belong together.
+ * Throws Error when either is not PEM, when they do not belong together, or when nothing can be signed with such a key.
  */
 export function loadAuthority(certificatePem: string, keyPem: string): Authority {
   const certificate = new X509Certificate(certificatePem);
   const key = createPrivateKey(keyPem);
   if (!certificate.checkPrivateKey(key))
     throw new Error('the private key does not belong to the certificate');
+  signatureAlgorithm(key);
   const serial = BigInt(`0x${certificate.serialNumber}`);
   return authorityOf({ certificate: certificatePem, key: keyPem, der: certificate.raw, serial }, key);
 }

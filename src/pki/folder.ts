@@ -1,10 +1,11 @@
 // A development authority's folder: ca.crt, ca.key, ca.crl, ca.index, and NAME.crt with NAME.key for each certificate
 // that it issued. Keys are readable by their owner alone, as PostgreSQL and libpq demand; nothing is overwritten unasked.
 
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../base/errors.ts';
 import { readRevocationList } from '../x509/crl.ts';
 import type { Revocation } from '../x509/crl.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
@@ -127,7 +128,19 @@ export class PkiFolder {
 
   async #authority(): Promise<Authority> {
     const { certificate, key } = this.authorityFiles;
-    return loadAuthority(await readOr(certificate, NO_AUTHORITY), await readOr(key, NO_AUTHORITY));
+    const [certificatePem, keyPem] = [
+      await readOr(certificate, NO_AUTHORITY),
+      await readOr(key, NO_AUTHORITY),
+    ];
+    if (parseCertificate(certificatePem) === null)
+      throw new FolderError(`${certificate}: there is no certificate in it that can be read`);
+    if (!isPrivateKey(keyPem))
+      throw new FolderError(`${key}: there is no private key in it that can be read without a passphrase`);
+    try {
+      return loadAuthority(certificatePem, keyPem);
+    } catch (error) {
+      throw new FolderError(`${certificate} and ${key}: ${messageOf(error)}`);
+    }
   }
 
   /**
@@ -140,7 +153,7 @@ export class PkiFolder {
     try {
       entries = parseIndex(await readFile(file, 'utf8').catch(emptyWhereMissing));
     } catch (error) {
-      throw new FolderError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new FolderError(`${file}: ${messageOf(error)}`);
     }
     const known = new Set(entries.map(({ serial }) => serial));
     const found = await this.#certificatesOf(authority);
@@ -176,10 +189,13 @@ export class PkiFolder {
   }
 
   async #revocations(): Promise<readonly Revocation[]> {
-    const text = await readOr(this.authorityFiles.crl, 'there is no revocation list');
-    return [...readPem(Buffer.from(text))].flatMap(({ label, der }) =>
-      label === 'X509 CRL' ? [...readRevocationList(der).revoked.entries()] : [],
-    );
+    const { crl } = this.authorityFiles;
+    const text = await readOr(crl, 'there is no revocation list');
+    try {
+      return revocationsIn(text);
+    } catch (error) {
+      throw new FolderError(`${crl}: ${messageOf(error)}`);
+    }
   }
 }
 
@@ -191,6 +207,23 @@ function parseCertificate(pem: string): X509Certificate | null {
   } catch {
     return null; // another file of that name
   }
+}
+
+function isPrivateKey(pem: string): boolean {
+  try {
+    createPrivateKey(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Throws Error where there is no list, or one that cannot be read. */
+function revocationsIn(text: string): readonly Revocation[] {
+  const lists = [...readPem(Buffer.from(text, 'latin1'))].filter(({ label }) => label === 'X509 CRL');
+  // SECURITY: read as an empty list, it would be written anew, and all that it had revoked would be good again.
+  if (lists.length === 0) throw new Error('there is no revocation list in it that can be read');
+  return lists.flatMap(({ der }) => [...readRevocationList(der).revoked.entries()]);
 }
 
 function isMissing(error: unknown): boolean {

@@ -1,6 +1,6 @@
 // The pki command as it is typed: the files, their permissions, what it refuses, and a revocation.
 
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +149,41 @@ void t.test('what cannot be done is said', async (test) => {
   const { certificate } = stranger.issue({ subject: 'eve', purposes: ['clientAuth'] });
   writeFileSync(join(dir, 'eve.crt'), certificate);
   test.match(await pki(test, 'revoke', 'eve', '--dir', dir), { status: 1, stderr: 'was not issued by' });
+});
+
+void t.test('a damaged file is named', async (test) => {
+  const dir = temporary(test);
+  await pki(test, 'init', '--dir', dir);
+  await pki(test, 'client', 'bob', '--dir', dir);
+  await pki(test, 'client', 'eve', '--dir', dir);
+  await pki(test, 'revoke', 'eve', '--dir', dir);
+  const stranger = createAuthority({ subject: 'pg-gatehouse development CA' });
+  const encrypted = createPrivateKey(stranger.key).export({
+    type: 'pkcs8',
+    format: 'pem',
+    cipher: 'aes-256-cbc',
+    passphrase: 'x',
+  });
+  const broken = stranger.crl().replace(/\n.{8}/, '\nAAAAAAAA');
+  const table: readonly (readonly [file: string, content: string, complaint: string])[] = [
+    ['ca.key', 'x\n', 'ca.key: there is no private key in it'],
+    ['ca.key', encrypted, 'ca.key: there is no private key in it that can be read without a passphrase'],
+    ['ca.key', stranger.key, 'ca.key: the private key does not belong to the certificate'],
+    ['ca.crt', 'x\n', 'ca.crt: there is no certificate in it'],
+    ['ca.crl', 'x\n', 'ca.crl: there is no revocation list in it'],
+    ['ca.crl', broken, 'ca.crl: '],
+  ];
+  for (const [name, content, complaint] of table) {
+    const file = join(dir, name);
+    const before = readFileSync(file);
+    writeFileSync(file, content);
+    const { status, stderr } = await pki(test, 'revoke', 'bob', '--dir', dir);
+    test.equal(status, 1, complaint);
+    test.ok(stderr.startsWith('pg-gatehouse: ') && stderr.includes(join(dir, complaint)), stderr);
+    test.equal(readFileSync(file, 'latin1'), content, 'nothing was written');
+    writeFileSync(file, before);
+  }
+  test.match(await pki(test, 'revoke', 'bob', '--dir', dir), { status: 0, stdout: 'bob is revoked' });
 });
 
 void t.test('names and numbers that are typed wrongly', async (test) => {
