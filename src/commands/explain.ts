@@ -58,7 +58,7 @@ interface Answer {
   };
   /** Whose roles the decision has gone by. */
   readonly memberships?: Memberships;
-  /** Why memberships that the decision needs could not be had. */
+  /** Why something that the decision needs could not be had. */
   readonly unavailable?: string;
   /** The client is refused without an error, because this line would admit it without TLS. */
   readonly untold?: HbaRecord;
@@ -70,8 +70,11 @@ interface Memberships {
   readonly roles: readonly ByteString[];
 }
 
-/** A look-up of the client's host name or memberships may take this long, in milliseconds. */
-const LOOK_UP_MS = 15_000;
+/**
+ * The look-ups of one decision may take this long together, in milliseconds. Each of them ends with a reason in words at a
+ * limit of its own, 30 s for a host name. This limit has no words, so it must not be reached before those.
+ */
+const LOOK_UPS_MS = 120_000;
 
 /** Adds the `explain` command to the program. */
 export function registerExplain(program: Command): void {
@@ -190,7 +193,7 @@ async function ask(snapshot: Snapshot, certificate: ReadCertificate | null, aske
   if (certificate?.outcome.kind === 'not-judged')
     return { certificate, verdict: null, considered: [], reply: null };
   return await withCatalog(snapshot, async (catalog) => {
-    const options = { catalog, signal: AbortSignal.timeout(LOOK_UP_MS) };
+    const options = { catalog, signal: AbortSignal.timeout(LOOK_UPS_MS) };
     return certificate?.outcome.kind === 'refused'
       ? await askForRefused(snapshot, { ...certificate, outcome: certificate.outcome }, asked, options)
       : await askRules(snapshot, certificate, asked, options);
@@ -212,7 +215,7 @@ async function askForRefused(
     return verdict.kind === 'admit' ? { ...refused, reply: null, untold: verdict.record } : refused;
   } catch (error) {
     // A decision that cannot be made admits nobody.
-    if (error instanceof GatehouseError && error.code === 'roles-unavailable') return refused;
+    if (isUndecided(error)) return refused;
     throw error;
   }
 }
@@ -227,13 +230,9 @@ async function askRules(
   try {
     judged = await judge(snapshot, asked, options);
   } catch (error) {
-    if (!(error instanceof GatehouseError) || error.code !== 'roles-unavailable') throw error;
+    if (!isUndecided(error)) throw error;
     const { considered } = explain(ruleBook(snapshot, null), asked);
-    return {
-      ...refusedUnasked(certificate, fixedAnswer(error.code)),
-      considered,
-      unavailable: error.message,
-    };
+    return { certificate, verdict: null, considered, ...unavailable(error) };
   }
   const { verdict, facts, catalog } = judged;
   const { considered, memberships: known } = explain(ruleBook(snapshot, catalog), facts);
@@ -262,6 +261,20 @@ async function askRules(
   }
   const login = { forecast: forecastLogin(verdict, user, passwords), user, usesSecrets: passwords !== null };
   return { certificate, verdict, considered, reply: null, login, memberships };
+}
+
+/** Whether the gate refuses a client for this: something that decides about it cannot be had. */
+function isUndecided(error: unknown): error is GatehouseError {
+  return (
+    error instanceof GatehouseError &&
+    (error.code === 'roles-unavailable' || error.code === 'host-name-timeout')
+  );
+}
+
+/** What the client is told then, which may be nothing, and why. */
+function unavailable({ sqlstate, reply, message }: GatehouseError): Pick<Answer, 'reply' | 'unavailable'> {
+  const told = sqlstate === null || reply === null ? null : { sqlstate, message: toText(reply) };
+  return { reply: told, unavailable: message };
 }
 
 function asJson(answer: Answer): string {
@@ -311,6 +324,7 @@ function asText(answer: Answer): string {
   else lines.push(...(verdict?.notes ?? []).map(toText));
   if (untold !== undefined)
     lines.push(`rejected without a word: ${untold.file}:${untold.line} would admit the client without TLS`);
+  else if (answer.unavailable !== undefined && reply === null) lines.push('rejected without a word');
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
   return lines.map((line) => `${line}\n`).join('');
 }
