@@ -77,10 +77,10 @@ export const mutations: readonly Mutation[] = [
     tests: ['console/a-stats-user-looks-and-changes-nothing.test.ts'],
   },
   {
-    file: 'session/console-step.ts',
+    file: 'session/console-access.ts',
     removes: 'the lists of the users of the console',
-    from: "if (roleOf(gate, startup.user) === 'none') throw",
-    to: "if (startup.user === '') throw",
+    from: "consoleRole(settings, user) === 'none' ?",
+    to: "user === '' ?",
     tests: ['console/a-stats-user-looks-and-changes-nothing.test.ts'],
   },
   {

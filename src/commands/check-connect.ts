@@ -1,5 +1,6 @@
 // `pg-gatehouse check --connect`: asks the upstream whether it answers, what it asks a user for, and whether that satisfies
-// the lines that may decide about this user (contract §17). With auth_user it asks the catalogue as well.
+// the lines that may decide about this user (contract §17). With auth_user it asks the catalogue as well. The console's
+// database is none of the upstream's: there the console decides.
 
 import { SaltedPasswords } from '../auth/scram-keys.ts';
 import type { Secret } from '../auth/secret.ts';
@@ -12,14 +13,15 @@ import type { Snapshot } from '../config/snapshot.ts';
 import type { AuthenticationMessage } from '../protocol/authentication.ts';
 import { encodeMessage } from '../protocol/message.ts';
 import { linesFor } from '../rules/lines-for.ts';
-import type { CatalogRoles } from '../rules/types.ts';
+import type { CatalogRoles, HbaRecord } from '../rules/types.ts';
+import { isForConsole } from '../session/console-access.ts';
 import { Dialer } from '../session/dial.ts';
 import { logInAsGate } from '../session/own-login.ts';
 import { upstreamAnswers } from '../session/probe.ts';
 import { ruleBook } from '../session/rules-step.ts';
 import { UpstreamAnswers } from '../session/upstream-answers.ts';
 import type { UpstreamCatalog } from '../session/upstream-catalog.ts';
-import { judgeLogin, nameOf, type LoginFinding } from './check-login.ts';
+import { judgeAtConsole, judgeLogin, nameOf, type LoginFinding } from './check-login.ts';
 import { passwordsFor, withCatalog } from './with-catalog.ts';
 
 /** Whose login is tried. */
@@ -41,7 +43,7 @@ interface UpstreamJson {
   readonly answers: boolean;
   /** Null = no login was possible. */
   readonly version: string | null;
-  /** What it asks the user for; null = nobody was named, or it refused the login. */
+  /** What it asks the user for; null = nobody was named, it refused the login, or the console answers. */
   readonly asks: string | null;
   readonly logins: readonly LoginFinding[];
 }
@@ -134,7 +136,7 @@ class Questions {
 
   /** What the upstream asks a user for, and what each line makes of it that may decide about the user. */
   async #askFor(user: ByteString, database: ByteString, roles: CatalogRoles | null): Promise<void> {
-    const { rules } = this.#snapshot;
+    const { rules, settings } = this.#snapshot;
     let passwords: Passwords | null = null;
     try {
       passwords = await passwordsFor(this.#snapshot, user, this.#catalog, AbortSignal.timeout(CATALOG_MS));
@@ -142,14 +144,20 @@ class Questions {
       this.#fail('auth_query', wordsOf(error), hintOf(error));
       return;
     }
-    const secret = passwords?.secrets.get(user) ?? null;
-    const login = await this.#logIn(user, database, secret);
-    if (login === null) return;
     const whose = `user "${toText(user)}" in database "${toText(database)}"`;
-    this.#lines.push(`the upstream server asks ${whose} for ${login.asks}`);
+    let judge: (record: HbaRecord) => LoginFinding;
+    if (isForConsole(settings, { database, replication: 'none' })) {
+      this.#lines.push(`the console answers ${whose}`);
+      judge = (record) => judgeAtConsole(record, user, { settings, passwords });
+    } else {
+      const login = await this.#logIn(user, database, passwords?.secrets.get(user) ?? null);
+      if (login === null) return;
+      this.#lines.push(`the upstream server asks ${whose} for ${login.asks}`);
+      judge = (record) => judgeLogin(record, { user, passwords, ...login });
+    }
     const lines = linesFor(ruleBook(this.#snapshot, roles), { user, database });
     if (lines.length === 0) this.#failAt(rules.file, null, `no line of pg_hba.conf can admit ${whose}`);
-    this.#logins = lines.map((record) => judgeLogin(record, { user, passwords, ...login }));
+    this.#logins = lines.map(judge);
     for (const { file, line, method, words, satisfied } of this.#logins) {
       if (satisfied) this.#lines.push(`${file}:${line}: ${method}: ${words}`);
       else this.#failAt(file, line, `${method}: ${words}`);

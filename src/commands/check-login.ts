@@ -1,14 +1,16 @@
 // What a line makes of what the upstream asks a user for: which of the three logins it will be (contract §17), and whether it
-// can be.
+// can be. At the console the gate itself answers, and the line leads to no upstream.
 
 import { canAnswer } from '../auth/upstream-proof.ts';
 import { toText, type ByteString } from '../base/bytestring.ts';
+import { fixedAnswer } from '../base/codes.ts';
 import type { Passwords } from '../config/secrets.ts';
+import type { Snapshot } from '../config/snapshot.ts';
 import { authentication, type AuthenticationMessage } from '../protocol/authentication.ts';
 import { demandOf } from '../rules/authenticate.ts';
-import type { HbaRecord } from '../rules/types.ts';
+import type { Admission, HbaRecord } from '../rules/types.ts';
 import { STRENGTH } from '../session/login-guard.ts';
-import { forecastLogin } from './explain-login.ts';
+import { consoleList, forecastConsole, forecastLogin, type ConsoleForecast } from './explain-login.ts';
 
 /** What one line makes of it. */
 export interface LoginFinding {
@@ -17,10 +19,11 @@ export interface LoginFinding {
   readonly method: string;
   /**
    * `secret` = decided by the gate, which logs in with a secret; `nothing` = decided by the gate, and the upstream asks
-   * nothing; `relayed` = the upstream's question goes to the client; `refused` = nobody gets in by this line.
+   * nothing; `relayed` = the upstream's question goes to the client; `console` = the gate answers the client itself;
+   * `refused` = the user does not get in by this line.
    */
-  readonly login: 'secret' | 'nothing' | 'relayed' | 'refused';
-  /** What the upstream asks for is what the line demands, and can be answered. */
+  readonly login: 'secret' | 'nothing' | 'relayed' | 'console' | 'refused';
+  /** What the upstream asks for is what the line demands, and can be answered; or the console lets the user in. */
   readonly satisfied: boolean;
   /** The same for people. */
   readonly words: string;
@@ -62,22 +65,55 @@ export function judgeLogin(record: HbaRecord, tried: TriedLogin): LoginFinding {
   return { file, line, method, ...outcomeOf(record, tried) };
 }
 
+/** Judges one line that admits to the console. */
+export function judgeAtConsole(
+  record: HbaRecord,
+  user: ByteString,
+  state: Pick<Snapshot, 'settings' | 'passwords'>,
+): LoginFinding {
+  const { file, line, method } = record;
+  return { file, line, method, ...consoleOutcome(forecastConsole(admissionBy(record), user, state), user) };
+}
+
+function consoleOutcome(forecast: ConsoleForecast, user: ByteString): Outcome {
+  switch (forecast.kind) {
+    case 'console':
+      return {
+        login: 'console',
+        satisfied: true,
+        words: `decided here, and the console lets in "${toText(user)}", who is in ${consoleList(forecast.role)}`,
+      };
+    case 'denied':
+      return { login: 'refused', satisfied: false, words: toText(fixedAnswer(forecast.code).message) };
+    case 'refused':
+      return noSecretFits(user);
+    default:
+      return forecast satisfies never;
+  }
+}
+
+/** The admission of a client that such a line lets in. */
+function admissionBy(record: HbaRecord): Admission {
+  const demand = demandOf(record.method) ?? 'none';
+  return { kind: 'admit', record, demand, identity: null, mapRecord: null };
+}
+
+function noSecretFits(user: ByteString): Outcome {
+  const words = `decided here, and no secret of "${toText(user)}" fits`;
+  return { login: 'refused', satisfied: false, words };
+}
+
 type Outcome = Pick<LoginFinding, 'login' | 'satisfied' | 'words'>;
 
 function outcomeOf(record: HbaRecord, tried: TriedLogin): Outcome {
   const { user, passwords, asks } = tried;
-  const demand = demandOf(record.method) ?? 'none';
-  const admission = { kind: 'admit', record, demand, identity: null, mapRecord: null } as const;
+  const admission = admissionBy(record);
   const forecast = forecastLogin(admission, user, passwords);
   switch (forecast.kind) {
     case 'refused':
-      return {
-        login: 'refused',
-        satisfied: false,
-        words: `decided here, and no secret of "${toText(user)}" fits`,
-      };
+      return noSecretFits(user);
     case 'relayed':
-      return relayed(demand, asks);
+      return relayed(admission.demand, asks);
     case 'secret':
       return asks === 'nothing' ? NOTHING_ASKED : answered(record, tried);
     default:

@@ -3,7 +3,6 @@
 
 import { Option, type Command } from 'commander';
 import { toText, type ByteString } from '../base/bytestring.ts';
-import type { Passwords } from '../config/secrets.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError } from '../base/errors.ts';
@@ -11,6 +10,7 @@ import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
+import { isForConsole } from '../session/console-access.ts';
 import { methodDecidedHere } from '../session/password-step.ts';
 import { judge, ruleBook, type Judged, type JudgeOptions } from '../session/rules-step.ts';
 import { interfaceAddresses } from '../session/host-names.ts';
@@ -24,7 +24,7 @@ import {
   type ReadCertificate,
 } from './explain-certificate.ts';
 import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explain-host.ts';
-import { forecastLogin, loginLine, type LoginForecast } from './explain-login.ts';
+import { forecastConsole, forecastLogin, loginLine, type AdmittedForecast } from './explain-login.ts';
 import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
 import { required } from './required.ts';
 import { passwordsFor, withCatalog } from './with-catalog.ts';
@@ -51,7 +51,7 @@ interface Answer {
   readonly reply: { readonly sqlstate: string; readonly message: string } | null;
   /** What comes after an admission. */
   readonly login?: {
-    readonly forecast: LoginForecast;
+    readonly forecast: AdmittedForecast;
     readonly user: ByteString;
     /** auth_file is set. */
     readonly usesSecrets: boolean;
@@ -244,23 +244,43 @@ async function askRules(
     const reply = { sqlstate: verdict.sqlstate, message: toText(verdict.message) };
     return { certificate, verdict, considered, reply, memberships };
   }
-  const { user } = facts;
-  let passwords: Passwords | null;
+  const outcome = await afterAdmission(snapshot, verdict, facts, options);
+  return { certificate, considered, memberships, ...outcome };
+}
+
+/** What comes after a line has admitted the client: the console's lists, or the login at the upstream. */
+async function afterAdmission(
+  snapshot: Snapshot,
+  admission: Admission,
+  { user, database, replication }: Facts,
+  { catalog, signal }: JudgeOptions,
+): Promise<Pick<Answer, 'verdict' | 'reply' | 'login' | 'unavailable'>> {
+  const { settings } = snapshot;
+  const isConsole = isForConsole(settings, { database, replication });
+  const isDecidedHere = methodDecidedHere(admission, snapshot.passwords) !== null;
+  let { passwords } = snapshot;
   try {
-    passwords = await passwordsFor(snapshot, user, options.catalog, options.signal);
+    // At the console nobody asks for a password but the gate.
+    if (isDecidedHere || !isConsole) passwords = await passwordsFor(snapshot, user, catalog, signal);
   } catch (error) {
     if (!(error instanceof GatehouseError) || error.code !== 'secrets-unavailable') throw error;
     // Behind a line without a password the upstream may still let the client in without asking.
-    if (methodDecidedHere(verdict, snapshot.passwords) === null) passwords = snapshot.passwords;
-    else
-      return {
-        ...refusedUnasked(certificate, fixedAnswer(error.code)),
-        considered,
-        unavailable: error.message,
-      };
+    if (isDecidedHere) return { verdict: null, ...unavailable(error) };
   }
-  const login = { forecast: forecastLogin(verdict, user, passwords), user, usesSecrets: passwords !== null };
-  return { certificate, verdict, considered, reply: null, login, memberships };
+  const forecast = isConsole
+    ? forecastConsole(admission, user, { settings, passwords })
+    : forecastLogin(admission, user, passwords);
+  if (forecast.kind === 'denied') return refusedByConsole(admission, forecast.code);
+  return { verdict: admission, reply: null, login: { forecast, user, usesSecrets: passwords !== null } };
+}
+
+/** The line has admitted the client, and the console does not. */
+function refusedByConsole(
+  { record, identity }: Admission,
+  code: 'console-denied' | 'console-password-impossible',
+): Pick<Answer, 'verdict' | 'reply'> {
+  const reply = fixedAnswer(code);
+  return { verdict: { kind: 'refuse', code, record, ...reply, detail: null, notes: [], identity }, reply };
 }
 
 /** Whether the gate refuses a client for this: something that decides about it cannot be had. */
@@ -292,10 +312,17 @@ function asJson(answer: Answer): string {
     map: map === null ? null : { file: map.file, line: map.line },
     certificate: certificate === null ? null : describeCertificate(certificate),
     ...(answer.host === undefined ? {} : hostJson(answer.host)),
-    ...(answer.login?.usesSecrets === true ? { login: answer.login.forecast } : {}),
+    ...loginJson(answer.login),
     ...(certificate?.outcome.kind === 'not-judged' ? { not_judged: certificate.outcome.reason } : {}),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/** Without auth_file there is one thing to say: that the client comes to the console. */
+function loginJson(login: Answer['login']): { readonly login?: AdmittedForecast } {
+  if (login === undefined) return {};
+  const { forecast, usesSecrets } = login;
+  return usesSecrets || forecast.kind === 'console' ? { login: forecast } : {};
 }
 
 function membershipsRow({ source, roles }: Memberships = { source: null, roles: [] }): unknown {

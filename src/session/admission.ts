@@ -2,16 +2,16 @@
 // in force at that moment. The half of connection.ts that composes the steps which decide.
 
 import type { Secret } from '../auth/secret.ts';
-import { fromText, toText, type ByteString } from '../base/bytestring.ts';
+import { toText, type ByteString } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { logsConnections } from '../config/log-connections.ts';
-import type { Settings } from '../config/schema.ts';
 import type { Passwords } from '../config/secrets.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission, Facts, HbaRecord, Refusal } from '../rules/types.ts';
 import { beforeEachAnswer, endTurn, refuseBanned } from './ban-step.ts';
 import type { Connection } from './connection.ts';
+import { isForConsole } from './console-access.ts';
 import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
 import { interfaceAddresses } from './host-names.ts';
@@ -191,12 +191,6 @@ export function stepBack(connection: Connection): void {
 export function delist(connection: Connection): void {
   const { gate, log, session } = connection;
   if (session !== null && gate.sessions.remove(session)) quotaOf(connection).release(log.host);
-}
-
-/** Whether the gate itself answers: the console has users, and it is their database (contract §14). */
-function isForConsole(settings: Settings, { database, replication }: StartupRequest): boolean {
-  const hasUsers = settings.admin_users.length > 0 || settings.stats_users.length > 0;
-  return hasUsers && replication === 'none' && database === fromText(settings.console_database);
 }
 
 /** A console takes no session's place: it is needed most where there is none left. */

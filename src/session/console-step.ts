@@ -1,7 +1,7 @@
 // The step of a connection that the gate itself answers: it has been admitted by a rule, and now has to be in one of
 // the console's lists (contract §14).
 
-import { toText, type ByteString } from '../base/bytestring.ts';
+import { toText } from '../base/bytestring.ts';
 import { GatehouseError } from '../base/errors.ts';
 import { logsConnections } from '../config/log-connections.ts';
 import { cancelKeyLength } from '../protocol/backend-key-data.ts';
@@ -10,8 +10,9 @@ import type { StartupRequest } from '../protocol/startup-message.ts';
 import type { Admission } from '../rules/types.ts';
 import { authenticated } from './ban-step.ts';
 import type { Connection } from './connection.ts';
+import { consoleRefusal, consoleRole } from './console-access.ts';
 import { withSignal } from './end-signal.ts';
-import type { ConsoleRole, ConsoleVisitor, ProcessState } from './process-state.ts';
+import type { ConsoleVisitor } from './process-state.ts';
 import { tooMany } from './quota.ts';
 import { logAuthorized, logReady, logConsoleAction } from './report.ts';
 
@@ -33,10 +34,9 @@ export async function serveConsole(
   admission: Admission,
 ): Promise<'console'> {
   const { gate, settings, life, log, client, session } = connection;
-  if (admission.demand !== 'none' || session === null || session.console === null)
-    throw new GatehouseError('console-password-impossible');
-  // SECURITY: a rule that admits is not enough: `all` in its database field means every database of the upstream.
-  if (roleOf(gate, startup.user) === 'none') throw new GatehouseError('console-denied');
+  const refusal = consoleRefusal(gate.snapshot().settings, startup.user, admission.demand);
+  if (refusal !== null) throw new GatehouseError(refusal);
+  if (session === null || session.console === null) throw new GatehouseError('console-password-impossible');
   if (gate.sessions.consoles > MAX_CONSOLES) throw tooMany('too-many-connections');
   const { console: served } = session;
   const [serve, pid] = await withSignal(
@@ -73,18 +73,12 @@ function visitorOf(
     database: toText(database),
     pid,
     key,
-    role: () => roleOf(gate, user),
+    // By the lists in force now: a reload takes a right away from a console that is open, too.
+    role: () => consoleRole(gate.snapshot().settings, user),
     idleTimeoutMs: settings.idle_session_timeout,
     onIdle: () => life.end(new GatehouseError('idle-session-timeout')),
     onAction: (what) => logConsoleAction(gate, log, what),
   };
-}
-
-/** By the lists in force now: a reload takes a right away from a console that is open, too. */
-function roleOf(gate: ProcessState, user: ByteString): ConsoleRole {
-  const { admin_users: adminUsers, stats_users: statsUsers } = gate.snapshot().settings;
-  if (adminUsers.includes(user)) return 'admin';
-  return statsUsers.includes(user) ? 'stats' : 'none';
 }
 
 function violation({ message }: MessageFormatError): GatehouseError {

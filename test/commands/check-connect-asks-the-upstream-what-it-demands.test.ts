@@ -6,7 +6,7 @@ import { test, type Test } from 'tap';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles, type GateFiles } from '../support/run/gate-files.ts';
 import { runProgram } from '../support/run/program.ts';
-import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 
 /** One authority and certificate for all of them: each run is a program of its own, and dear enough. */
@@ -141,6 +141,45 @@ await test('no server, and something else than a server', async (t) => {
   const other = await check({ hba: 'hostssl all all all cert\n', upstream });
   t.equal(other.code, 1);
   t.match(other.text, /is not a PostgreSQL server/);
+});
+
+await test("the console's database is none of the upstream's", async (t) => {
+  const { write, run } = checker(t);
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  write({
+    hba: 'hostssl gatehouse typing all scram-sha-256\nhostssl all all all cert\n',
+    upstream,
+    config: { admin_users: 'dba,typing', stats_users: 'looker' },
+  });
+  const as = async (user: string, ...more: readonly string[]): Promise<Checked> =>
+    await run('--user', user, '--database', 'gatehouse', ...more);
+  const [dba, looker, mallory, typing] = await Promise.all([
+    as('dba'),
+    as('looker', '--json'),
+    as('mallory'),
+    as('typing'),
+  ]);
+  t.equal(dba.code, 0, dba.text);
+  t.match(dba.text, /^the console answers user "dba" in database "gatehouse"$/m);
+  t.match(
+    dba.text,
+    /^pg_hba\.conf:2: cert: decided here, and the console lets in "dba", who is in admin_users$/m,
+  );
+  t.match(JSON.parse(looker.text), {
+    ok: true,
+    upstream: {
+      answers: true,
+      asks: null,
+      logins: { length: 1, 0: { line: 2, login: 'console', satisfied: true, words: /stats_users/ } },
+    },
+  });
+  t.equal(mallory.code, 1);
+  t.match(mallory.text, /^pg_hba\.conf:2: cert: permission denied for the console$/m);
+  t.equal(typing.code, 1);
+  t.match(
+    typing.text,
+    /^pg_hba\.conf:1: scram-sha-256: the console cannot check passwords without auth_file$/m,
+  );
 });
 
 await test('flags that need each other', async (t) => {
