@@ -1,7 +1,7 @@
 // What a column of pg_hba.conf says in form and not in fact: a keyword in capitals, an address where a user belongs, an
 // address that is read as another one. PostgreSQL takes each of these lines.
 
-import { toText } from '../base/bytestring.ts';
+import { MAX_NAME_BYTES, toText, type ByteString } from '../base/bytestring.ts';
 import type { Problem } from '../base/problems.ts';
 import { nearest } from '../base/nearest.ts';
 import { formatAddress, formatAddressSpec, parseNumericAddress } from '../rules/address.ts';
@@ -9,16 +9,54 @@ import { problemAt } from '../rules/bad-line.ts';
 import { fieldsOf } from '../rules/scan.ts';
 import type { AddressSpec, DatabaseSpec, HbaRecord, Token, UserSpec } from '../rules/types.ts';
 
-const ADDRESS_KEYWORDS = ['all', 'samehost', 'samenet'];
-const DATABASE_KEYWORDS = ['all', 'sameuser', 'samerole', 'replication'];
+type Column = 'database' | 'user';
 
-/** Warnings about the columns of one line. Such a line does not admit the clients that its author meant. */
-export function columnWarnings(record: HbaRecord): Problem[] {
-  return [
-    ...record.databases.flatMap((spec) => nameWarnings(record, spec, 'database', DATABASE_KEYWORDS)),
-    ...record.users.flatMap((spec) => nameWarnings(record, spec, 'user', ['all'])),
-    ...(record.address === null ? [] : addressNameWarnings(record, record.address)),
-  ];
+const ADDRESS_KEYWORDS = ['all', 'samehost', 'samenet'];
+const KEYWORDS: Readonly<Record<Column, readonly string[]>> = {
+  database: ['all', 'sameuser', 'samerole', 'replication'],
+  user: ['all'],
+};
+
+/** What the columns of one line say in form and not in fact. */
+export interface ColumnAdvice {
+  /** What they name does not admit the clients that its author meant. */
+  readonly warnings: readonly Problem[];
+  /** Each column has something that admits clients: of a list one good name is enough. */
+  readonly admits: boolean;
+}
+
+export function adviseOnColumns(record: HbaRecord): ColumnAdvice {
+  const fields = fieldsOf(record.raw);
+  const databases = adviseOnNames(record, record.databases, 'database', fields[1]);
+  const users = adviseOnNames(record, record.users, 'user', fields[2]);
+  const address = record.address === null ? [] : addressNameWarnings(record, record.address);
+  return {
+    warnings: [...databases.warnings, ...users.warnings, ...address],
+    admits: databases.admits && users.admits && address.length === 0,
+  };
+}
+
+/** @param written the column as it stands in the line, where names of an `@file` are not */
+function adviseOnNames(
+  record: HbaRecord,
+  specs: readonly (DatabaseSpec | UserSpec)[],
+  column: Column,
+  written: readonly Token[] = [],
+): ColumnAdvice {
+  const quoted = new Set(written.flatMap((token) => (token.quoted ? [token.text] : [])));
+  const warnings: Problem[] = [];
+  let admits = false;
+  for (const spec of specs) {
+    const warning = spec.kind === 'name' ? nameWarning(record, spec.name, column, quoted) : null;
+    if (warning !== null) warnings.push(warning);
+    else if (!isTooLong(spec)) admits = true;
+  }
+  return { warnings, admits };
+}
+
+/** Whether no connection can have this name. */
+export function isTooLong(spec: DatabaseSpec | UserSpec): boolean {
+  return spec.kind === 'name' && spec.name.length > MAX_NAME_BYTES;
 }
 
 /** Warnings of an address that is read otherwise than it looks. */
@@ -51,43 +89,29 @@ export function addressWarnings(record: HbaRecord): Problem[] {
   return warnings;
 }
 
-function nameWarnings(
+function nameWarning(
   record: HbaRecord,
-  spec: DatabaseSpec | UserSpec,
-  column: 'database' | 'user',
-  keywords: readonly string[],
-): Problem[] {
-  if (spec.kind !== 'name') return [];
-  const name = toText(spec.name);
+  bytes: ByteString,
+  column: Column,
+  quoted: ReadonlySet<ByteString>,
+): Problem | null {
+  const name = toText(bytes);
   if (looksLikeAddress(name)) {
-    return [
-      problemAt(
-        record,
-        `"${name}" in the ${column} column looks like an address`,
-        'The columns are: TYPE DATABASE USER ADDRESS METHOD.',
-      ),
-    ];
-  }
-  return keywordWarnings(record, name, column, keywords);
-}
-
-function keywordWarnings(
-  record: HbaRecord,
-  name: string,
-  column: 'database' | 'user',
-  keywords: readonly string[],
-): Problem[] {
-  // A keyword in quotes is a name on purpose, as PostgreSQL's manual says of "replication".
-  const keyword =
-    name === '*' ? 'all' : keywords.find((each) => each === name.toLowerCase() && each !== name);
-  if (keyword === undefined) return [];
-  return [
-    problemAt(
+    return problemAt(
       record,
-      `"${name}" in the ${column} column means a ${column} of that name`,
-      `Perhaps you meant ${keyword}.`,
-    ),
-  ];
+      `"${name}" in the ${column} column looks like an address`,
+      'The columns are: TYPE DATABASE USER ADDRESS METHOD.',
+    );
+  }
+  const keyword =
+    name === '*' ? 'all' : KEYWORDS[column].find((each) => each === name.toLowerCase() && each !== name);
+  // A keyword in quotes is a name on purpose, as PostgreSQL's manual says of "replication".
+  if (keyword === undefined || quoted.has(bytes)) return null;
+  return problemAt(
+    record,
+    `"${name}" in the ${column} column means a ${column} of that name`,
+    `Perhaps you meant ${keyword}.`,
+  );
 }
 
 function addressNameWarnings(record: HbaRecord, address: AddressSpec): Problem[] {

@@ -1,15 +1,15 @@
 // What a line of pg_hba.conf does that its author may not know: it admits nobody, or everybody, or anyone as any user.
 
-import { MAX_NAME_BYTES, toText } from '../base/bytestring.ts';
+import { toText } from '../base/bytestring.ts';
 import type { Problem } from '../base/problems.ts';
 import { nearest } from '../base/nearest.ts';
 import { isInRange } from '../rules/address.ts';
 import { problemAt } from '../rules/bad-line.ts';
 import { Shadows } from '../rules/shadows.ts';
-import type { AddressSpec, DatabaseSpec, HbaRecord, RuleBook, UserSpec } from '../rules/types.ts';
+import type { AddressSpec, HbaRecord, RuleBook } from '../rules/types.ts';
 import { linesOfMap } from '../rules/usermap.ts';
 import { summedUp } from '../rules/warnings.ts';
-import { addressWarnings, columnWarnings } from './columns.ts';
+import { addressWarnings, adviseOnColumns, isTooLong } from './columns.ts';
 
 /** What the lines are judged beside. */
 export interface Surroundings extends RuleBook {
@@ -35,11 +35,13 @@ export function adviseOnLines(book: Surroundings): LineAdvice {
   const warnings: Problem[] = [];
   let admitting = 0;
   for (const record of records) {
-    const reached = isReached(record, book) && shadows.add(record) === null;
-    const obstacles = reached && admits(record) ? obstaclesOf(record, book) : [];
-    const opens = reached && admits(record) && obstacles.length === 0;
+    const isDoor = isReached(record, book) && shadows.add(record) === null && admits(record);
+    const columns = isDoor ? adviseOnColumns(record) : null;
+    const obstacles = isDoor ? obstaclesOf(record, book) : [];
+    const opens = columns !== null && columns.admits && obstacles.length === 0;
     if (opens) admitting += 1;
-    warnings.push(...obstacles, ...addressWarnings(record), ...(opens ? doorWarnings(record) : []));
+    warnings.push(...(columns?.warnings ?? []), ...obstacles, ...addressWarnings(record));
+    if (opens) warnings.push(...doorWarnings(record));
   }
   if (admitting === 0) warnings.unshift(nobody(file, book));
   return { warnings: summedUp(warnings), admitting, lines: records.length };
@@ -59,7 +61,6 @@ function admits({ method }: HbaRecord): boolean {
 /** Why a line with such a method admits nobody all the same. */
 function obstaclesOf(record: HbaRecord, book: Surroundings): Problem[] {
   return [
-    ...columnWarnings(record),
     ...(record.clientCert === 'off' || book.hasRootCertificates ? [] : [noRoots(record, book.hasHosts)]),
     ...mapWarnings(record, book),
     ...(matchesNobody(record)
@@ -100,10 +101,6 @@ function mapWarnings(record: HbaRecord, { ident }: Surroundings): Problem[] {
 /** The loader has said why of each name; here it counts only that nothing is left. */
 function matchesNobody({ databases, users }: HbaRecord): boolean {
   return users.every(isTooLong) || databases.every(isTooLong);
-}
-
-function isTooLong(spec: DatabaseSpec | UserSpec): boolean {
-  return spec.kind === 'name' && spec.name.length > MAX_NAME_BYTES;
 }
 
 /** What a line opens that does admit clients. */

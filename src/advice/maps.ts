@@ -32,12 +32,14 @@ function warningsOf(record: IdentRecord): Problem[] {
   }
   const [further] = /\\[2-9]/.exec(wanted) ?? [];
   if (further !== undefined) warnings.push(literal(record, further, 'Only \\1 is replaced.'));
-  if (!source.startsWith('^') || !/(?:^|[^\\])(?:\\\\)*\$$/.test(source)) {
+  if (!systemUser.pattern.isAnchored) {
     warnings.push(
       problemAt(
         record,
         `"/${source}" matches anywhere in a name, so longer names match too`,
-        'Begin it with ^ and end it with $ to match whole names only.',
+        /^\^.*\|.*\$$/s.test(source)
+          ? 'Write ^(?:…)$ around the alternatives to match whole names only.'
+          : 'Begin it with ^ and end it with $ to match whole names only.',
       ),
     );
   }

@@ -2,6 +2,7 @@
 // subject. What PostgreSQL would match here matches, with its captures; what cannot be is refused by name.
 
 import type { ByteString } from '../base/bytestring.ts';
+import { isAnchored } from './anchors.ts';
 import { Dissector } from './dissect.ts';
 import { literalPrefix } from './literal.ts';
 import { Matcher } from './matcher.ts';
@@ -15,6 +16,8 @@ export interface Pattern {
   readonly source: ByteString;
   /** Number of capturing parentheses. */
   readonly groupCount: number;
+  /** Its anchors let it match whole subjects only. */
+  readonly isAnchored: boolean;
   /** Whether the expression matches anywhere in the subject. */
   test(subject: ByteString): boolean;
   /**
@@ -39,6 +42,7 @@ export function compilePattern(source: ByteString): Pattern {
   return Object.freeze({
     source,
     groupCount: syntax.groupCount,
+    isAnchored: isAnchored(syntax),
     test: (subject: ByteString) => subject.startsWith(prefix) && matcher.test(subject),
     exec: (subject: ByteString) => {
       const groups = subject.startsWith(prefix) ? dissector.captures(subject) : null;

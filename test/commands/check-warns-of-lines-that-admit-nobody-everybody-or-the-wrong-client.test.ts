@@ -25,6 +25,7 @@ await test('no line can admit anybody', async (t) => {
     [rules(['hostssl all 10.0.0.0/8 all cert']), null],
     [rules(['hostssl ALL ALL ALL cert']), null],
     [rules(['hostssl * * * cert']), null],
+    [rules([`hostssl all ALL,${'x'.repeat(64)} all cert`]), null],
     [{ ...rules(['hostssl all all all cert']), config: { ssl_ca_file: null } }, null],
   ];
   const found = await Promise.all(table.map(async ([given]) => await check(t, given)));
@@ -74,6 +75,7 @@ await test('columns that say something else than they look', async (t) => {
     ['hostssl app joe 127.0.0.1/0 cert', '"127.0.0.1/0" matches every IPv4 address'],
     ['hostssl app joe ::1/0 cert', '"::1/0" matches every IPv6 address'],
     ['hostssl "replication" "all" 10.9.0.0/16 cert'],
+    ['hostssl "ALL" "*" 10.10.0.0/16 cert'],
     ['hostssl app bob db.example.com cert'],
     ['hostssl app bob localhost cert'],
     ['hostssl app zoe 10.0.0.5 255.255.255.255 cert'],
@@ -83,6 +85,34 @@ await test('columns that say something else than they look', async (t) => {
   t.strictSame(warningsIn(lines), due);
   t.ok(lines.includes('  HINT: Perhaps you meant samenet.'));
   t.ok(lines.includes('  HINT: Write 127.0.0.1/32 for that one address, or 0.0.0.0/0 for all.'));
+});
+
+const ofThatName = (column: string, name: string): string =>
+  `"${name}" in the ${column} column means a ${column} of that name`;
+
+await test('of a list one good name admits', async (t) => {
+  const clear = 'host record admits clients without TLS';
+  const table: [line: string, ...said: string[]][] = [
+    ['hostssl all ALL,bob all cert', ofThatName('user', 'ALL')],
+    ['hostssl app,ALL all all cert', ofThatName('database', 'ALL')],
+    [
+      'host all,REPLICATION all all trust',
+      ofThatName('database', 'REPLICATION'),
+      'trust record admits everybody as any user, with neither certificate nor password',
+      clear,
+    ],
+    ['host all "ALL" all md5', clear],
+  ];
+  const found = await Promise.all(table.map(async ([line]) => await check(t, rules([line]))));
+  for (const [index, [line, ...due]] of table.entries()) {
+    const { lines } = found[index]!;
+    t.strictSame(
+      warningsIn(lines),
+      due.map((text) => `pg_hba.conf:1 ${text}`),
+      line,
+    );
+    t.equal(lines.at(-1), '1 of 1 line of pg_hba.conf can admit anybody');
+  }
 });
 
 await test('certificates that cannot be checked, and maps that are not there', async (t) => {
@@ -123,13 +153,24 @@ await test('lines of pg_ident.conf', async (t) => {
     ],
     [String.raw`m /(.*)@x$ \1`, String.raw`"/(.*)@x$" matches anywhere in a name, so longer names match too`],
     [String.raw`m /^x\$ bob`, String.raw`"/^x\$" matches anywhere in a name, so longer names match too`],
+    [
+      String.raw`m /^alice|bob$ carol`,
+      '"/^alice|bob$" matches anywhere in a name, so longer names match too',
+    ],
+    ['m /(?n)^eve$ eve', '"/(?n)^eve$" matches anywhere in a name, so longer names match too'],
+    ['m /***=^eve$ eve', '"/***=^eve$" matches anywhere in a name, so longer names match too'],
     [String.raw`m /^(.*)@example\.com$ \1`],
+    [String.raw`m /(?i)^(.*)@example\.com$ \1`],
+    [String.raw`m /***:(?i)^(.*)@example\.com$ \1`],
+    [String.raw`m /\A(.*)@example\.com\Z \1`],
+    ['m /^amy$|^(?:ann|joe)$ eve'],
     ['m carol dave'],
   ];
   const ident = `${table.map(([line]) => line).join('\n')}\n`;
   const { lines } = await check(t, { hba: 'hostssl all all all cert map=m', ident });
   const due = table.flatMap(([, ...said], index) => said.map((text) => `pg_ident.conf:${index + 1} ${text}`));
   t.strictSame(warningsIn(lines), due);
+  t.ok(lines.includes('  HINT: Write ^(?:…)$ around the alternatives to match whole names only.'));
 });
 
 await test('lines that admit everybody, anyone as any user, or clients without TLS', async (t) => {
