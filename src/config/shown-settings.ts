@@ -2,6 +2,7 @@
 
 import { toText } from '../base/bytestring.ts';
 import type { SettingPlace } from '../base/problems.ts';
+import { formatNetwork, type Network } from '../rules/address.ts';
 import { isSettingName, schema, secretSettings, type Settings } from './schema.ts';
 import { valueOf } from './setting-values.ts';
 
@@ -36,12 +37,27 @@ export function shownSettings(settings: Settings): ShownSetting[] {
     });
 }
 
+/** A value as the operator may write it. */
 function textOf(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
-  if (Array.isArray(value)) return value.map((item) => toText(String(item))).join(', ');
+  if (Array.isArray(value)) return value.map(itemOf).join(', ');
   if (value instanceof Map) {
-    const roles = [...value].map(([role, members]) => `${toText(String(role))}: [${textOf(members)}]`);
+    const roles = [...value].map(([role, members]) => `${nameOf(role)}: [${members.map(nameOf).join(', ')}]`);
     return `{${roles.join(', ')}}`;
   }
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+function itemOf(item: unknown): string {
+  return isNetwork(item) ? formatNetwork(item) : toText(String(item));
+}
+
+function isNetwork(value: unknown): value is Network {
+  return typeof value === 'object' && value !== null && 'mask' in value;
+}
+
+/** A name in a map, in quotes where YAML would read it as something else. */
+function nameOf(name: unknown): string {
+  const text = toText(String(name));
+  return /^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text) ? text : JSON.stringify(text);
 }

@@ -166,6 +166,13 @@ export function parseNetwork(text: string): Network | null {
   return mask === undefined ? null : { address, mask };
 }
 
+/** A network as parseNetwork reads it; one address alone has no mask. */
+export function formatNetwork({ address, mask }: Network): string {
+  return mask.every((byte) => byte === 0xff)
+    ? formatAddress(address)
+    : formatAddressSpec({ kind: 'mask', address, mask });
+}
+
 /** A client's address with the text that messages show. */
 export interface ClientAddress {
   readonly address: IpAddress;

@@ -9,6 +9,7 @@ import { loadSettings } from '../../src/config/load.ts';
 import { overridesOf, shownOverrides, type SetOption } from '../../src/config/overrides.ts';
 import { schema, type SettingName } from '../../src/config/schema.ts';
 import { valueOf } from '../../src/config/setting-values.ts';
+import { shownSettings } from '../../src/config/shown-settings.ts';
 import { atConsole } from '../console/at-console.ts';
 import { diskFiles } from '../support/run/disk-files.ts';
 import { runProgram } from '../support/run/program.ts';
@@ -73,6 +74,10 @@ await test('every setting is read from the environment and from --set as from th
     const byOption = load('', {}, [{ name, value }]);
     t.strictSame(valueOf(byOption, name), wanted, `--set ${name}`);
     t.equal(byOption.placeOf(name).source, 'command line');
+    const { setting, unit } = shownSettings(byOption).find((each) => each.name === name)!;
+    if (setting === null) continue;
+    const asShown = load('', {}, [{ name, value: `${setting}${unit ?? ''}` }]);
+    t.strictSame(valueOf(asShown, name), wanted, `${name} is shown as it may be written: ${setting}`);
   }
 
   const over = load('port: 1\n', { PG_GATEHOUSE__PORT: '2' }, [
@@ -90,6 +95,21 @@ await test('every setting is read from the environment and from --set as from th
     "a relative path is relative to the configuration file's folder",
   );
   t.equal(load('', { PG_GATEHOUSE__SSL_ECDH_CURVE: 'X448' }).ssl_groups, 'X448', 'an older name');
+});
+
+await test('a value is shown as it is written', (t) => {
+  const file = join(temporaryDirectory(t), 'gatehouse.yaml');
+  for (const [name, value] of [
+    ['proxy_networks', '10.0.0.7, 10.1.0.0/16, ::1.2.0.0/112, fd00::1'],
+    ['listen_addresses', '127.0.0.1, ::1'],
+    ['admin_users', 'alice, grün'],
+    ['roles', '{readers: [alice, "a, b"], "read: only": []}'],
+  ] as const) {
+    writeFileSync(file, `${name}: ${name === 'roles' ? value : `'${value}'`}\n`);
+    const shown = shownSettings(loadSettings(file, diskFiles)).find((each) => each.name === name);
+    t.equal(shown?.setting, value);
+  }
+  t.end();
 });
 
 await test('what is wrong with one of them names it', (t) => {
