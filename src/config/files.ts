@@ -187,9 +187,12 @@ class Scout implements FileSystem {
   }
 }
 
-/** Whether a rule file can lead to another: most lead to none, and need not be read a second time to see it. */
+/**
+ * Whether a rule file can lead to another: most lead to none, and need not be read a second time to see it. A quote or a
+ * continued line may stand in the middle of `include`.
+ */
 function mayNameFiles(content: ByteString): boolean {
-  return content.includes('@') || content.includes('include');
+  return /[@"]|include|\\[\r\n]/.test(content);
 }
 
 function record<T>(read: Read<T>): Recorded<T> {
