@@ -18,7 +18,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const MIN_FILE_BYTES = 1024;
 /** Tokens of all records together, after expansion. */
 const MAX_TOKENS = 1_000_000;
-/** Reading stops after this many lines whose `include` or `@file` fails: a file that includes itself has millions. */
+/** Reading stops after this many failed includes and `@file`s: a file that includes itself has millions. */
 const MAX_UNREADABLE = 1_000;
 /** A line may hold a million tokens: after this many of them the reading may be interrupted. */
 const TOKENS_A_STEP = 256;
@@ -127,6 +127,8 @@ class Reader {
       try {
         content = this.#fs.readFile(file);
       } catch (error) {
+        // A file that cannot be had counts as an empty one: include_if_exists has a warning for each.
+        this.#countBytes(0);
         const verb = ['EISDIR', 'ETIMEDOUT'].includes(errnoOf(error) ?? '') ? 'read' : 'open';
         const failure = new BadLine(`could not ${verb} file "${file}": ${systemErrorText(error)}`);
         failure.cause = error;
@@ -134,9 +136,13 @@ class Reader {
       }
       this.#contents.set(file, content);
     }
-    this.#bytes += Math.max(content.length, MIN_FILE_BYTES);
-    if (this.#bytes > MAX_BYTES) throw new TooLarge(`included files exceed ${MAX_BYTES} bytes`);
+    this.#countBytes(content.length);
     return content;
+  }
+
+  #countBytes(length: number): void {
+    this.#bytes += Math.max(length, MIN_FILE_BYTES);
+    if (this.#bytes > MAX_BYTES) throw new TooLarge(`included files exceed ${MAX_BYTES} bytes`);
   }
 
   /** Appends the records of an opened file, and what is wrong in it, to `entries`. */
@@ -152,10 +158,14 @@ class Reader {
       } catch (error) {
         if (error instanceof TooLarge) error.line = line; // the outermost file's line is set last
         if (!(error instanceof BadLine)) throw error;
-        entries.push({ problem: problemAt(place, error.message, error.hint) });
-        if (++this.#unreadable > MAX_UNREADABLE) throw new TooLarge(tooManyErrors(MAX_UNREADABLE), line);
+        this.#pushProblem(entries, problemAt(place, error.message, error.hint));
       }
     }
+  }
+
+  #pushProblem(entries: Entry[], problem: Problem): void {
+    entries.push({ problem });
+    if (++this.#unreadable > MAX_UNREADABLE) throw new TooLarge(tooManyErrors(MAX_UNREADABLE), problem.line);
   }
 
   /** The fields of one logical line. A field whose `@file` holds no token is not there at all. */
@@ -239,7 +249,7 @@ class Reader {
         yield* this.#includeFile(this.#fs.resolve(place.file, `${toText(name)}/${file}`), depth, entries);
       } catch (error) {
         if (!(error instanceof BadLine)) throw error;
-        entries.push({ problem: problemAt(place, error.message) });
+        this.#pushProblem(entries, problemAt(place, error.message));
       }
     }
   }

@@ -199,6 +199,19 @@ await test('an expansion that explodes is refused in bounded time', (t) => {
     problemsOf(() => loadHba(HBA_FILE, bomb('# nothing at all\n'), options)),
     [{ file: HBA_FILE, line: 2, message: 'included files exceed 67108864 bytes' }],
   );
+  const circle = filesIn({
+    'pg_hba.conf': 'include_dir sub\n',
+    ...Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`sub/file${i}.conf`, 'include_dir .\n'])),
+  });
+  const problems = problemsOf(() => loadHba(HBA_FILE, circle, options));
+  t.equal(problems.length, 1_002);
+  t.match(problems.at(-1), { line: 1, message: 'more than 1000 errors: what follows was not read' });
+  const absent = filesIn({ 'pg_hba.conf': 'include_if_exists absent\n'.repeat(70_000) });
+  t.match(
+    problemsOf(() => loadHba(HBA_FILE, absent, options)),
+    [{ message: 'included files exceed 67108864 bytes' }],
+    'nor do warnings',
+  );
   const continued = 'a\\\n'.repeat(1_000_000);
   t.equal(
     readLines(HBA_FILE, filesIn({ 'pg_hba.conf': continued })).entries.length,
