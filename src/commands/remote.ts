@@ -84,17 +84,17 @@ async function configuredTarget({ config }: Pick<RemoteOptions, 'config'>): Prom
   if (place.port === 0)
     throw new CommandError(`${from} takes any free port: give --admin, with the port that the log names`);
   const tls = admin.ssl_cert_file !== '';
-  const host = ANY_ADDRESS[place.host] ?? place.host;
+  const host = ANY_ADDRESS.get(place.host) ?? place.host;
   const url = `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${place.port} (${from})`;
   return { url, tls, socket: { host, port: place.port } };
 }
 
 /** Where the listener takes every address, commands connect to this machine's loopback address. */
-const ANY_ADDRESS: Readonly<Record<string, string>> = {
-  '*': '127.0.0.1',
-  '0.0.0.0': '127.0.0.1',
-  '::': '::1',
-};
+const ANY_ADDRESS: ReadonlyMap<string, string> = new Map([
+  ['*', '127.0.0.1'],
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
 
 type Listener = Omit<RemoteOptions, 'json'>;
 

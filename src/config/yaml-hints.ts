@@ -22,11 +22,16 @@ export function isPostgresqlConf(text: string): boolean {
  */
 export function yamlHint(text: string, at: Position): string | undefined {
   const line = text.split('\n')[at.line - 1] ?? '';
-  const lookalike = lookalikeHint(line);
+  const lookalike = lookalikeHint(line) === undefined ? undefined : lookalikeHint(bareText(line));
   if (lookalike !== undefined) return lookalike;
   if (/:[ \t]*\*[ \t]*(?:#.*)?\r?$/.test(line)) return "Write the asterisk in quotes: '*'.";
   if (/^[ ]*\t/.test(line)) return 'Indent with spaces.';
   const conf = CONF_LINE.exec(line) ?? CONF_LINE.exec(text);
   if (conf === null) return undefined;
   return `A line of postgresql.conf? Here it is "${conf[1]}: VALUE"; pg-gatehouse migrate --conf turns a whole file.`;
+}
+
+/** A line without its comment and without what is in quotes: there a look-alike is no mistake. */
+function bareText(line: string): string {
+  return line.replace(/"(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*(?:'|$)|(?<=^|[ \t])#.*/g, '');
 }

@@ -143,8 +143,9 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
     throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${String(text)}"`);
   });
   database.function('add_interval', (at, sign, text) => addInterval(String(at), String(sign), String(text)));
+  const settings = new Map(Object.entries(request.settings));
   database.function('current_setting', { varargs: true }, (name, missingOk) => {
-    const value = request.settings[String(name).toLowerCase()];
+    const value = settings.get(String(name).toLowerCase());
     if (value === undefined && !Number(missingOk ?? 0)) {
       throw new Failure('42704', `unrecognized configuration parameter "${String(name)}"`);
     }
@@ -213,16 +214,16 @@ function matches(known: Map<string, Pattern>, pattern: string, subject: string):
   return compiled.test(toBytes(fromText(subject)).toString('latin1'));
 }
 
-const UNITS_MS: Readonly<Record<string, number>> = {
-  millisecond: 1,
-  second: 1_000,
-  sec: 1_000,
-  minute: 60_000,
-  min: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-  week: 604_800_000,
-};
+const UNITS_MS: ReadonlyMap<string, number> = new Map([
+  ['millisecond', 1],
+  ['second', 1_000],
+  ['sec', 1_000],
+  ['minute', 60_000],
+  ['min', 60_000],
+  ['hour', 3_600_000],
+  ['day', 86_400_000],
+  ['week', 604_800_000],
+]);
 
 /** A moment, and so much later or earlier: `1 hour`, `7 days`, `01:30:00`. */
 function addInterval(at: string, sign: string, text: string): string {
@@ -233,7 +234,7 @@ function addInterval(at: string, sign: string, text: string): string {
     return '';
   });
   rest = rest.replace(/(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?(?=\s|$|-?\d)/gi, (all, amount, unit) => {
-    const unitMs = UNITS_MS[String(unit).toLowerCase()];
+    const unitMs = UNITS_MS.get(String(unit).toLowerCase());
     if (unitMs === undefined) return all;
     ms += Number(amount) * unitMs;
     return '';

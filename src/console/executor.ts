@@ -259,7 +259,7 @@ export class Executor {
         hint: 'SHOW HELP lists what there is.',
       });
     }
-    const value = (await this.#settings())[name];
+    const value = new Map(Object.entries(await this.#settings())).get(name);
     if (value === undefined) {
       throw new ConsoleError('42704', `unrecognized configuration parameter "${name}"`, {
         hint: 'SHOW CONFIG lists the settings.',

@@ -12,66 +12,66 @@ export interface ResultColumn {
 }
 
 /** What PostgreSQL's functions return. */
-const RETURN_TYPES: Readonly<Record<string, PgType>> = {
-  pg_reload_conf: 'bool',
-  pg_terminate_backend: 'bool',
-  pg_cancel_backend: 'bool',
-  pg_backend_pid: 'int4',
-  pg_is_in_recovery: 'bool',
-  txid_current: 'int8',
-  count: 'int8',
-  sum: 'numeric',
-  now: 'timestamptz',
-  version: 'text',
-  current_setting: 'text',
-};
+const RETURN_TYPES: ReadonlyMap<string, PgType> = new Map<string, PgType>([
+  ['pg_reload_conf', 'bool'],
+  ['pg_terminate_backend', 'bool'],
+  ['pg_cancel_backend', 'bool'],
+  ['pg_backend_pid', 'int4'],
+  ['pg_is_in_recovery', 'bool'],
+  ['txid_current', 'int8'],
+  ['count', 'int8'],
+  ['sum', 'numeric'],
+  ['now', 'timestamptz'],
+  ['version', 'text'],
+  ['current_setting', 'text'],
+]);
 
 /** Columns of a parameter's other side, for the type that it is given. */
-export const COLUMN_TYPES: Readonly<Record<string, PgType>> = {
-  pid: 'int4',
-  upstream_pid: 'int4',
-  line: 'int4',
-  rule_line: 'int4',
-  client_port: 'int4',
-  proxy_port: 'int4',
-  bits: 'int4',
-  hits: 'int8',
-  bytes_in: 'int8',
-  bytes_out: 'int8',
-  failures: 'int4',
-  refused: 'int8',
-  value: 'float8',
-  ssl: 'bool',
-  restart: 'bool',
-  no_longer_admitted: 'bool',
-  backend_start: 'timestamptz',
-  not_before: 'timestamptz',
-  not_after: 'timestamptz',
-  client_not_after: 'timestamptz',
-  at: 'timestamptz',
-  until: 'timestamptz',
-};
+export const COLUMN_TYPES: ReadonlyMap<string, PgType> = new Map<string, PgType>([
+  ['pid', 'int4'],
+  ['upstream_pid', 'int4'],
+  ['line', 'int4'],
+  ['rule_line', 'int4'],
+  ['client_port', 'int4'],
+  ['proxy_port', 'int4'],
+  ['bits', 'int4'],
+  ['hits', 'int8'],
+  ['bytes_in', 'int8'],
+  ['bytes_out', 'int8'],
+  ['failures', 'int4'],
+  ['refused', 'int8'],
+  ['value', 'float8'],
+  ['ssl', 'bool'],
+  ['restart', 'bool'],
+  ['no_longer_admitted', 'bool'],
+  ['backend_start', 'timestamptz'],
+  ['not_before', 'timestamptz'],
+  ['not_after', 'timestamptz'],
+  ['client_not_after', 'timestamptz'],
+  ['at', 'timestamptz'],
+  ['until', 'timestamptz'],
+]);
 
 /** Types as a cast names them. */
-const CAST_TYPES: Readonly<Record<string, PgType>> = {
-  bool: 'bool',
-  boolean: 'bool',
-  int: 'int4',
-  int4: 'int4',
-  integer: 'int4',
-  int2: 'int4',
-  smallint: 'int4',
-  int8: 'int8',
-  bigint: 'int8',
-  float8: 'float8',
-  float: 'float8',
-  real: 'float8',
-  numeric: 'numeric',
-  timestamptz: 'timestamptz',
-  timestamp: 'timestamptz',
-  text: 'text',
-  varchar: 'text',
-};
+const CAST_TYPES: ReadonlyMap<string, PgType> = new Map<string, PgType>([
+  ['bool', 'bool'],
+  ['boolean', 'bool'],
+  ['int', 'int4'],
+  ['int4', 'int4'],
+  ['integer', 'int4'],
+  ['int2', 'int4'],
+  ['smallint', 'int4'],
+  ['int8', 'int8'],
+  ['bigint', 'int8'],
+  ['float8', 'float8'],
+  ['float', 'float8'],
+  ['real', 'float8'],
+  ['numeric', 'numeric'],
+  ['timestamptz', 'timestamptz'],
+  ['timestamp', 'timestamptz'],
+  ['text', 'text'],
+  ['varchar', 'text'],
+]);
 
 /** The columns of a result; `rows` decide where nothing else does. */
 export function resultColumns(
@@ -131,7 +131,7 @@ function nameOfCast(item: readonly SqlToken[], cast: number): string {
 
 function typeOfItem(item: readonly SqlToken[]): PgType | null {
   const body = item.at(-2)?.word === 'as' ? item.slice(0, -2) : item;
-  const cast = body.at(-2)?.text === '::' ? CAST_TYPES[body.at(-1)?.word ?? ''] : undefined;
+  const cast = body.at(-2)?.text === '::' ? CAST_TYPES.get(body.at(-1)?.word ?? '') : undefined;
   if (cast !== undefined) return cast;
   const [first, second] = body.filter(({ word, text }) => word !== 'pg_catalog' && text !== '.');
   if (first === undefined) return null;
@@ -139,7 +139,7 @@ function typeOfItem(item: readonly SqlToken[]): PgType | null {
   if (body.length === 1 && first.kind === 'string') return 'text';
   if (body.length === 1 && ['true', 'false'].includes(first.word)) return 'bool';
   if (body.every(isOfIntegers)) return 'int4';
-  return second?.text === '(' && body.at(-1)?.text === ')' ? (RETURN_TYPES[first.word] ?? null) : null;
+  return second?.text === '(' && body.at(-1)?.text === ')' ? (RETURN_TYPES.get(first.word) ?? null) : null;
 }
 
 /** What an expression may be made of that is an int4 to PostgreSQL. */
@@ -168,11 +168,11 @@ export function parameterTypes(tokens: readonly SqlToken[], said: readonly (PgTy
 
 function typeOfPlace(tokens: readonly SqlToken[], index: number): PgType | null {
   const [before, after] = [tokens[index - 1], tokens[index + 1]];
-  if (after?.text === '::') return CAST_TYPES[tokens[index + 2]?.word ?? ''] ?? null;
+  if (after?.text === '::') return CAST_TYPES.get(tokens[index + 2]?.word ?? '') ?? null;
   if (before?.word === 'limit' || before?.word === 'offset') return 'int8';
   if (before?.text === '(' && tokens[index - 2]?.word.startsWith('pg_')) return 'int4';
-  if (isComparison(before)) return COLUMN_TYPES[tokens[index - 2]?.word ?? ''] ?? null;
-  if (isComparison(after)) return COLUMN_TYPES[tokens[index + 2]?.word ?? ''] ?? null;
+  if (isComparison(before)) return COLUMN_TYPES.get(tokens[index - 2]?.word ?? '') ?? null;
+  if (isComparison(after)) return COLUMN_TYPES.get(tokens[index + 2]?.word ?? '') ?? null;
   return null;
 }
 

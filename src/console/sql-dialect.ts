@@ -20,31 +20,31 @@ const WORD_FUNCTIONS = new Set([
 ]);
 
 /** How the engine stores what PostgreSQL's type names mean. */
-const AFFINITIES: Readonly<Record<string, string>> = {
-  text: 'TEXT',
-  varchar: 'TEXT',
-  name: 'TEXT',
-  regclass: 'TEXT',
-  int: 'INTEGER',
-  int2: 'INTEGER',
-  int4: 'INTEGER',
-  int8: 'INTEGER',
-  integer: 'INTEGER',
-  bigint: 'INTEGER',
-  smallint: 'INTEGER',
-  oid: 'INTEGER',
-  float8: 'REAL',
-  float: 'REAL',
-  real: 'REAL',
-  numeric: 'NUMERIC',
-};
+const AFFINITIES: ReadonlyMap<string, string> = new Map([
+  ['text', 'TEXT'],
+  ['varchar', 'TEXT'],
+  ['name', 'TEXT'],
+  ['regclass', 'TEXT'],
+  ['int', 'INTEGER'],
+  ['int2', 'INTEGER'],
+  ['int4', 'INTEGER'],
+  ['int8', 'INTEGER'],
+  ['integer', 'INTEGER'],
+  ['bigint', 'INTEGER'],
+  ['smallint', 'INTEGER'],
+  ['oid', 'INTEGER'],
+  ['float8', 'REAL'],
+  ['float', 'REAL'],
+  ['real', 'REAL'],
+  ['numeric', 'NUMERIC'],
+]);
 
-const REGULAR_EXPRESSIONS: Readonly<Record<string, string>> = {
-  '~': 'REGEXP',
-  '!~': 'NOT REGEXP',
-  '~*': "REGEXP '(?i)' ||",
-  '!~*': "NOT REGEXP '(?i)' ||",
-};
+const REGULAR_EXPRESSIONS: ReadonlyMap<string, string> = new Map([
+  ['~', 'REGEXP'],
+  ['!~', 'NOT REGEXP'],
+  ['~*', "REGEXP '(?i)' ||"],
+  ['!~*', "NOT REGEXP '(?i)' ||"],
+]);
 
 /** The statement for the engine. */
 export function toEngineSql(statement: readonly SqlToken[]): string {
@@ -64,8 +64,9 @@ function translate(tokens: readonly SqlToken[], index: number, out: string[]): n
   if (word === 'collate') return index + (tokens[index + 2]?.text === '.' ? 4 : 2);
   if (word === 'operator' && next?.text === '(') return translateNamedOperator(tokens, index, out);
   if (token.text === '::') return translateCast(tokens, index, out);
-  if (token.kind === 'operator' && REGULAR_EXPRESSIONS[word] !== undefined) {
-    out.push(REGULAR_EXPRESSIONS[word]);
+  const matching = token.kind === 'operator' ? REGULAR_EXPRESSIONS.get(word) : undefined;
+  if (matching !== undefined) {
+    out.push(matching);
     return index + 1;
   }
   if (word === '-') demandNoMoment(tokens, index);
@@ -101,7 +102,7 @@ function isCastToInterval(tokens: readonly SqlToken[], at: number): boolean {
 }
 
 function isColumnOf(token: SqlToken | undefined, type: PgType): boolean {
-  return token !== undefined && COLUMN_TYPES[token.word.replaceAll('"', '')] === type;
+  return token !== undefined && COLUMN_TYPES.get(token.word.replaceAll('"', '')) === type;
 }
 
 /** A boolean as PostgreSQL reads it, as the engine has it: `ssl = 't'` would be true of no row otherwise. */
@@ -127,7 +128,7 @@ function translateNamedOperator(tokens: readonly SqlToken[], index: number, out:
   let end = index + 2;
   while (tokens[end] !== undefined && tokens[end]?.text !== ')') end++;
   const operator = tokens[end - 1]?.text ?? '';
-  out.push(REGULAR_EXPRESSIONS[operator] ?? operator);
+  out.push(REGULAR_EXPRESSIONS.get(operator) ?? operator);
   return end + 1;
 }
 
@@ -148,7 +149,7 @@ function translateCast(tokens: readonly SqlToken[], index: number, out: string[]
     out.push(`timestamptz_of(${operand})`);
     return at;
   }
-  const affinity = AFFINITIES[type];
+  const affinity = AFFINITIES.get(type);
   if (affinity === 'TEXT' && isColumnOf(tokens[index - 1], 'bool')) {
     out.push(`CASE ${operand} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END`);
     return at;

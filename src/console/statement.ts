@@ -27,16 +27,16 @@ export interface CopyFormat {
 }
 
 /** Statements without an effect here, by their first word. */
-const TAGS: Readonly<Record<string, string>> = {
-  set: 'SET',
-  reset: 'RESET',
-  savepoint: 'SAVEPOINT',
-  release: 'RELEASE',
-  listen: 'LISTEN',
-  unlisten: 'UNLISTEN',
-  deallocate: 'DEALLOCATE',
-  close: 'CLOSE CURSOR ALL',
-};
+const TAGS: ReadonlyMap<string, string> = new Map([
+  ['set', 'SET'],
+  ['reset', 'RESET'],
+  ['savepoint', 'SAVEPOINT'],
+  ['release', 'RELEASE'],
+  ['listen', 'LISTEN'],
+  ['unlisten', 'UNLISTEN'],
+  ['deallocate', 'DEALLOCATE'],
+  ['close', 'CLOSE CURSOR ALL'],
+]);
 
 /** PgBouncer's commands for what only a pooler has. */
 const POOLER_COMMANDS: ReadonlySet<string> = new Set([
@@ -68,7 +68,7 @@ const WRITES: ReadonlySet<string> = new Set([
 /** @throws ConsoleError for what the console does not do */
 export function classify(tokens: readonly SqlToken[]): Statement {
   const [first = '', second = ''] = tokens.map((token) => token.word);
-  const tag = TAGS[first];
+  const tag = TAGS.get(first);
   if (tag !== undefined) return { kind: 'tag', tag };
   if (POOLER_COMMANDS.has(first)) return poolersOnly(first);
   if (WRITES.has(first)) return readOnly(first, second);

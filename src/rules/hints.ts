@@ -3,6 +3,7 @@
 import { toText } from '../base/bytestring.ts';
 import { nearest } from '../base/nearest.ts';
 import { parseNumericAddress } from './address.ts';
+import { fieldsOf } from './scan.ts';
 import type { Line } from './types.ts';
 
 const TYPES = ['local', 'host', 'hostssl', 'hostnossl', 'hostgssenc', 'hostnogssenc'];
@@ -25,20 +26,39 @@ const METHODS = [
 ];
 const OPTIONS = ['map', 'clientcert', 'clientname'];
 /** Words for a method that are near to none in their letters. */
-const MEANT: Readonly<Record<string, string>> = {
-  allow: 'trust',
-  deny: 'reject',
-  scram: 'scram-sha-256',
-  certificate: 'cert',
-  sha256: 'scram-sha-256',
-};
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['allow', 'trust'],
+  ['deny', 'reject'],
+  ['scram', 'scram-sha-256'],
+  ['certificate', 'cert'],
+  ['sha256', 'scram-sha-256'],
+]);
 
 /** Characters that look like a blank, a quote or nothing, and are none of PostgreSQL's. */
 const LOOKALIKE = /[\u00a0\u00ad\u1680\u2000-\u200f\u2018-\u201f\u2028-\u202f\u205f\u2060\u3000\ufeff]/;
 
 /** What the author of a line that PostgreSQL refuses may have meant; undefined where the mistake is not a known one. */
 export function hintFor(line: Line, message: string): string | undefined {
-  return lookalikeHint(toText(line.raw)) ?? hintForMessage(line, message);
+  const value = valueIn(message);
+  return lookalikeHint(suspectText(line, value)) ?? hintForMessage(line, message, value);
+}
+
+/** What a message says in quotes. */
+function valueIn(message: string): string {
+  const [, value = ''] = /"([^"]*)"(?:: [A-Z][^"]*)?$/.exec(message) ?? [];
+  return value;
+}
+
+/**
+ * Where a look-alike can be the mistake: not in a comment, and in quotes only where the message is about that word. Names
+ * and sentences have apostrophes that look like one of PostgreSQL's quotes and are in their place.
+ */
+function suspectText({ raw }: Line, value: string): string {
+  return fieldsOf(raw)
+    .flat()
+    .filter(({ quoted, text }) => !quoted || toText(text) === value)
+    .map(({ text }) => toText(text))
+    .join(' ');
 }
 
 /** Names the first character of a text that cannot be told from another by looking. */
@@ -51,8 +71,7 @@ export function lookalikeHint(text: string): string | undefined {
   return `There is a ${code} here, which looks like another character: type a space, or a plain quote, in its place.`;
 }
 
-function hintForMessage({ fields }: Line, message: string): string | undefined {
-  const [, value = ''] = /"([^"]*)"(?:: [A-Z][^"]*)?$/.exec(message) ?? [];
+function hintForMessage({ fields }: Line, message: string, value: string): string | undefined {
   if (message.startsWith('invalid connection type')) return typeHint(value);
   if (message.startsWith('invalid authentication method'))
     return methodHint(value, fields[0]?.[0]?.text === 'local');
@@ -86,7 +105,7 @@ function methodHint(value: string, isLocal: boolean): string | undefined {
   if (isLocal && (value === 'all' || parseNumericAddress(host) !== null)) {
     return 'A local line has no address: leave it out, or write host.';
   }
-  return perhaps(MEANT[value.toLowerCase()] ?? nearest(value.toLowerCase(), METHODS));
+  return perhaps(MEANT.get(value.toLowerCase()) ?? nearest(value.toLowerCase(), METHODS));
 }
 
 function clientCertHint(value: string): string {

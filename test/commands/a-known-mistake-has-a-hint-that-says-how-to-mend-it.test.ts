@@ -77,6 +77,21 @@ const tables: Record<string, Table> = {
       /byte order mark \(U\+FEFF\)/,
     ],
     'a typographic quote': [line('hostssl \u201call users\u201d all all cert'), '', /U\+201C/],
+    'a method mistyped, and an apostrophe in the comment': [
+      line('hostssl all all all scram-sha256 # l\u2019équipe'),
+      'invalid authentication method "scram-sha256"',
+      /meant scram-sha-256/,
+    ],
+    'a method mistyped, and an apostrophe in a name': [
+      line('hostssl all "l\u2019équipe" all scram-sha256'),
+      'invalid authentication method "scram-sha256"',
+      /meant scram-sha-256/,
+    ],
+    'a no-break space in the quotes of the word at fault': [
+      line('hostssl all all all "md5\u00a0"'),
+      'invalid authentication method "md5\u00a0"',
+      /U\+00A0/,
+    ],
     'ident sameuser': [
       line('host all all all ident sameuser'),
       'authentication option not in name=value format: sameuser',
@@ -86,6 +101,11 @@ const tables: Record<string, Table> = {
   'gatehouse.yaml': {
     'an asterisk': [
       () => ({ hba: HBA, files: { 'gatehouse.yaml': 'listen_addresses: *\n' } }),
+      '',
+      /in quotes: '\*'/,
+    ],
+    'an asterisk, and an apostrophe in the comment': [
+      () => ({ hba: HBA, files: { 'gatehouse.yaml': 'listen_addresses: * # l\u2019équipe\n' } }),
       '',
       /in quotes: '\*'/,
     ],
@@ -200,6 +220,11 @@ for (const [what, table] of Object.entries(tables)) {
     }
   });
 }
+
+await test('a word that every object has is no known mistake', async (t) => {
+  const { lines } = await check(t, { hba: 'hostssl all all all constructor' });
+  t.strictSame(lines, ['pg_hba.conf:1: invalid authentication method "constructor"']);
+});
 
 /** As Debian writes it: comments between the lines and after them, tabs, quotes. */
 const POSTGRESQL_CONF = [

@@ -88,3 +88,23 @@ await test('texts, booleans and moments', needs('psql'), async (t) => {
   t.match(await talk.ask(String.raw`SELECT 'a' LIKE 'a\';`), [/LIKE pattern must not end with escape/]);
   t.strictSame(await talk.ask('SHOW server_version_num;'), ['180000']);
 });
+
+await test('a word that every object has', needs('psql'), async (t) => {
+  const { conninfo } = await atConsole(t, { upstream: null });
+  const talk = new Talk(t, conninfo('alice'));
+  const unknown = 'ERROR:  unrecognized configuration parameter "constructor"';
+  for (const [statement, answer] of [
+    ['constructor', 'ERROR:  "constructor" is not a command of the console'],
+    ['__proto__', 'ERROR:  "__proto__" is not a command of the console'],
+    ['SHOW constructor', unknown],
+    [`SELECT current_setting('constructor')`, unknown],
+    [
+      `SELECT now() - interval '1 constructor'`,
+      'ERROR:  invalid input syntax for type interval: "1 constructor"',
+    ],
+    [`SELECT 'a'::constructor`, 'a'],
+    ['SELECT 1', '1'],
+  ] as const) {
+    t.equal((await talk.ask(`${statement};`))[0], answer, statement);
+  }
+});
