@@ -65,6 +65,12 @@ await test('the command is asked with the prompt, its first line counts, its lin
   t.equal(await run("head -c 3000000 /dev/zero | tr '\\0' x"), 'x'.repeat(1023));
 });
 
+await test('what the command leaves in the background is not waited for', async (t) => {
+  const pid = Number(await within(run('sleep 1000 2>/dev/null & echo $!'), 'the passphrase'));
+  t.teardown(() => process.kill(pid));
+  t.ok(process.kill(pid, 0), 'nor ended, though it holds the output open');
+});
+
 interface Failure {
   readonly command: string;
   readonly message: string;

@@ -35,23 +35,14 @@ export async function runPassphraseCommand(
   const exit = exitOf(shell, (error) =>
     refuse(`could not execute command "${command}": ${errorWords(error, 'unknown error')}`),
   );
-  const output: Buffer[] = [];
-  let length = 0;
-  // Without a free file descriptor there is no pipe, whatever the types say.
-  const stdout: Readable | null | undefined = shell.stdout;
-  stdout?.on('error', () => undefined);
-  stdout?.on('data', (chunk: Buffer) => {
-    // What comes after the buffer's end is read and dropped: a pipe that is full or closed would fail the command.
-    if (length < MAX_PASSPHRASE_BYTES) output.push(chunk.subarray(0, MAX_PASSPHRASE_BYTES - length));
-    length += chunk.length;
-  });
+  const { output, answered } = answerOf(shell);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     killGroup(shell);
   }, deadlineMs);
   try {
-    const { code, signal } = await exit;
+    const [{ code, signal }] = await Promise.all([exit, answered]);
     if (late) {
       throw refuse(`command "${command}" failed`, {
         detail: `It did not end within ${deadlineMs / 1000} s.`,
@@ -61,6 +52,8 @@ export async function runPassphraseCommand(
     if (detail !== null) throw refuse(`command "${command}" failed`, { detail });
   } finally {
     clearTimeout(timer);
+    // What the shell has left running may hold the pipe's other end for ever.
+    shell.stdout?.destroy();
   }
   return firstLine(Buffer.concat(output));
 }
@@ -71,8 +64,33 @@ function exitOf(
 ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     shell.on('error', (error) => reject(spawnFailure(error)));
-    shell.once('close', (code, signal) => resolve({ code, signal }));
+    shell.once('exit', (code, signal) => resolve({ code, signal }));
   });
+}
+
+/**
+ * What the command prints. The answer is whole with its first line, as for PostgreSQL: a process that the command has left
+ * in the background does not end the output.
+ */
+function answerOf({ stdout }: { readonly stdout: Readable | null | undefined }): {
+  readonly output: readonly Buffer[];
+  readonly answered: Promise<void>;
+} {
+  const output: Buffer[] = [];
+  const answered = new Promise<void>((resolve) => {
+    // Without a free file descriptor there is no pipe, whatever the types say.
+    if (stdout === null || stdout === undefined) return resolve();
+    let length = 0;
+    stdout.on('error', () => undefined);
+    stdout.on('data', (chunk: Buffer) => {
+      // What comes after the buffer's end is read and dropped: a pipe that is full or closed would fail the command.
+      if (length < MAX_PASSPHRASE_BYTES) output.push(chunk.subarray(0, MAX_PASSPHRASE_BYTES - length));
+      length += chunk.length;
+      if (length >= MAX_PASSPHRASE_BYTES || chunk.includes('\n')) resolve();
+    });
+    stdout.once('close', resolve);
+  });
+  return { output, answered };
 }
 
 function killGroup(shell: ChildProcess): void {
@@ -82,7 +100,7 @@ function killGroup(shell: ChildProcess): void {
   } catch {
     // It has just ended by itself.
   }
-  // A program that left the group may still hold the pipe's other end, and 'close' would wait for it.
+  // A program that left the group may still hold the pipe's other end, and nothing more is waited for.
   shell.stdout?.destroy();
 }
 
