@@ -62,6 +62,8 @@ export function reasonOf(signal: AbortSignal): GatehouseError {
 
 /** Waits for `promise` or the signal, whichever is first. The other's outcome is ignored. */
 export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Nothing waits for it where the signal has come before. Without this its failure would end the process.
+  if (signal.aborted) promise.catch(() => {});
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
