@@ -7,6 +7,7 @@ import { fromText, toText } from '../base/bytestring.ts';
 import { GatehouseError, messageOf } from '../base/errors.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Dialer } from '../session/dial.ts';
+import { destroyOnAbort } from '../session/end-signal.ts';
 import { logInAsGate, type OwnLogin } from '../session/own-login.ts';
 import { UpstreamAnswers } from '../session/upstream-answers.ts';
 import { LoginStream } from './login-stream.ts';
@@ -61,6 +62,7 @@ export class CatalogSession {
   /**
    * Logs in and fixes what a search_path or a setting of the role could change about the questions.
    *
+   * @param signal ends the attempt
    * @throws GatehouseError as logInAsGate, QuestionRefused, Error
    */
   static async open(
@@ -82,6 +84,7 @@ export class CatalogSession {
     const stream = new LoginStream(login.socket, SMALL_ANSWER);
     const client = new pg.Client({ stream: () => stream, ssl: false, user: 'unused', database: 'unused' });
     const session = new CatalogSession(client, stream);
+    const stopWatching = destroyOnAbort(login.socket, signal);
     try {
       await client.connect();
       await session.ask({ text: firstStatements(login), values: [], maxBytes: SMALL_ANSWER });
@@ -89,6 +92,8 @@ export class CatalogSession {
     } catch (error) {
       session.close();
       throw error;
+    } finally {
+      stopWatching();
     }
   }
 

@@ -17,6 +17,7 @@ import { violation } from '../protocol/violation.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
 import type { Dialer, DialSettings } from './dial.ts';
 import { closedEarly } from './dial-errors.ts';
+import { destroyOnAbort } from './end-signal.ts';
 import { LoginGuard } from './login-guard.ts';
 import { loginRefused, type UpstreamAnswers } from './upstream-answers.ts';
 
@@ -59,6 +60,8 @@ export async function logInAsGate(
 ): Promise<OwnLogin> {
   const { signal } = options;
   const { socket, answered } = await dialer.dial(settings, signal === undefined ? {} : { signal });
+  // Without this an upstream that is silent from here on keeps the process up until connect_timeout.
+  const stopWatching = signal === undefined ? null : destroyOnAbort(socket, signal);
   try {
     const login = await new OwnLoginExchange(socket, options).run();
     answered();
@@ -66,6 +69,8 @@ export async function logInAsGate(
   } catch (error) {
     socket.destroy();
     throw error instanceof GatehouseError ? error : closedEarly(error);
+  } finally {
+    stopWatching?.();
   }
 }
 
