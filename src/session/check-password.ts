@@ -101,9 +101,8 @@ async function checkScram(
 ): Promise<Shown> {
   const server = new ScramServer(challenge.secret, line.channel, { doomed: challenge.doomed });
   const offered = `${mechanismsFor(line.channel).join('\0')}\0\0`;
-  const initial = readInitialResponse(await client.ask(authentication.sasl, offered, SASL));
-  server.select(initial.mechanism);
-  const first = initial.data ?? fromBytes(await client.ask(authentication.saslContinue, '', SASL));
+  const initial = readInitialResponse(await client.ask(authentication.sasl, offered, SASL), server);
+  const first = initial ?? fromBytes(await client.ask(authentication.saslContinue, '', SASL));
   const serverFirst = server.first(first);
   const outcome = server.final(fromBytes(await client.ask(authentication.saslContinue, serverFirst, SASL)));
   if (outcome.kind === 'wrong') throw refused(challenge, line);
@@ -111,13 +110,14 @@ async function checkScram(
   return { shownPassword: null, shownKey: { clientKey: outcome.clientKey, secret: challenge.secret } };
 }
 
-/** SASLInitialResponse: the mechanism, and perhaps already the first message. */
-function readInitialResponse(body: Buffer): {
-  readonly mechanism: ByteString;
-  readonly data: ByteString | null;
-} {
+/**
+ * SASLInitialResponse: the mechanism, and perhaps already the first message, which is returned. As in PostgreSQL a wrong
+ * mechanism is refused before the rest is looked at.
+ */
+function readInitialResponse(body: Buffer, server: ScramServer): ByteString | null {
   const end = body.indexOf(0);
   if (end === -1) throw brokenExchange('invalid string in message');
+  server.select(fromBytes(body.subarray(0, end)));
   if (body.length < end + 5) throw brokenExchange('insufficient data left in message');
   const length = body.readInt32BE(end + 1);
   const rest = body.subarray(end + 5);
@@ -127,7 +127,7 @@ function readInitialResponse(body: Buffer): {
     );
   }
   if (length === -1 && rest.length > 0) throw brokenExchange('invalid message format');
-  return { mechanism: fromBytes(body.subarray(0, end)), data: length === -1 ? null : fromBytes(rest) };
+  return length === -1 ? null : fromBytes(rest);
 }
 
 /** PasswordMessage: one string that ends with the message. */

@@ -63,6 +63,8 @@ const CASES: Readonly<Record<string, Case>> = {
   'an unknown mechanism': first('n,,n=,r=abc', 'SCRAM-SHA-1'),
   'PLUS in clear': { tls: false, sends: [initial(PLUS, BINDING)] },
   'a mechanism without an end': { sends: [message('p', Buffer.from(SCRAM))] },
+  'an unknown mechanism and nothing more': { sends: [message('p', cstring('BOGUS'))] },
+  'an unknown mechanism and a wrong length': { sends: [initial('BOGUS', 'n,,n=,r=abc', { length: 100 })] },
   'no length after the mechanism': { sends: [message('p', cstring(SCRAM), Buffer.from([0, 0]))] },
   'a length beyond the message': { sends: [initial(SCRAM, 'n,,n=,r=abc', { length: 100 })] },
   'a negative length': { sends: [initial(SCRAM, 'n,,n=,r=abc', { length: -5 })] },
