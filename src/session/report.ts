@@ -81,10 +81,12 @@ export function logAuthenticated(
 /** PostgreSQL's `connection authorized`, once the upstream has accepted the client too. */
 export function logAuthorized(gate: ProcessState, log: ConnectionLog, startup: StartupRequest): void {
   const { tls } = log;
+  const isReplication = startup.replication !== 'none';
   const parts = [
-    startup.replication === 'none' ? 'connection authorized:' : 'replication connection authorized:',
+    isReplication ? 'replication connection authorized:' : 'connection authorized:',
     `user=${toText(startup.user)}`,
-    ...(startup.database === '' ? [] : [`database=${toText(startup.database)}`]),
+    // PostgreSQL leaves it out for every walsender, that of `replication=database` too.
+    ...(isReplication ? [] : [`database=${toText(startup.database)}`]),
     ...(startup.applicationName === ''
       ? []
       : [`application_name=${toPrintableAscii(startup.applicationName)}`]),

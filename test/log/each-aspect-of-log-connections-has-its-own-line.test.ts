@@ -57,6 +57,19 @@ await test('each value', async (t) => {
   );
 });
 
+await test('a walsender', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  const gate = await startGate(t, { hba: 'host app,replication all all trust\n', upstream });
+  for (const replication of ['database', 'true']) {
+    const from = gate.logLength();
+    const client = await connectRaw(t, gate.port);
+    await client.login({ user: 'app', database: 'app', replication });
+    const { msg } = await gate.waitForLog({ msg: /connection authorized: / }, { from });
+    // PostgreSQL names no database, that of replication=database neither.
+    t.equal(msg, 'replication connection authorized: user=app', `replication=${replication}`);
+  }
+});
+
 /** The beginnings of the lines that one session has before its end. */
 async function linesOf(t: Scope, gate: Gate, database: string): Promise<readonly string[]> {
   const from = gate.logLength();
