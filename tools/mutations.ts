@@ -142,7 +142,7 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/admission.ts',
     removes: 'the second decision after a reload during the wait for a place',
-    from: 'if (gate.snapshot() !== snapshot) {\n      if (isProven',
+    from: 'if (isOvertaken(connection, snapshot)) {\n      if (isProven',
     to: 'if (false) {\n      if (isProven',
     tests: ['session/a-reload-during-a-decision-makes-it-be-made-again.test.ts'],
   },

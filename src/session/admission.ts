@@ -60,7 +60,7 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     if (gate.snapshot() !== snapshot) continue;
     if (full !== null) throw tooMany(full);
     const judged = await whileInForce(connection, snapshot, () => askRules(connection, snapshot, startup));
-    if (judged === null || gate.snapshot() !== snapshot) continue;
+    if (judged === null || isOvertaken(connection, snapshot)) continue;
     const { verdict, facts } = judged;
     if (verdict.kind === 'refuse') throw refusedByRules(connection, startup, verdict);
     proof = await proveHere(connection, startup, verdict, { passwords: snapshot.passwords, earlier: proof });
@@ -69,7 +69,7 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     const admission: Admission = proof === null ? verdict : { ...verdict, demand: 'none' };
     const isProven = admission.demand === 'none';
     const exhausted = isProven ? await quota.take(log.host, snapshot.settings) : null;
-    if (gate.snapshot() !== snapshot) {
+    if (isOvertaken(connection, snapshot)) {
       if (isProven && exhausted === null) quota.release(log.host);
       continue;
     }
@@ -147,15 +147,20 @@ async function lookUpSecret(connection: Connection, user: ByteString): Promise<S
 /**
  * Makes a session of a client that has proved its password. Nothing happens where it is one already.
  *
- * @throws GatehouseError `too-many-connections`, `too-many-connections-per-address`, or the life's reason
+ * @throws GatehouseError `too-many-connections`, `too-many-connections-per-address`, `shutting-down`, or the life's
+ *   reason
  */
 export async function enlist(connection: Connection): Promise<void> {
   const { gate, log, session, decidedBy, settings } = connection;
   if (session === null || decidedBy === null || gate.sessions.get(session.id) !== undefined) return;
+  refuseWhileDraining(connection);
   const exhausted = await quotaOf(connection).take(log.host, settings);
   if (exhausted !== null) throw tooMany(exhausted);
   list(connection, session, decidedBy);
   connection.life.signal.throwIfAborted();
+  // A drain may have begun meanwhile. A process that has said that it is empty is not waited for: its end would cut this
+  // session.
+  refuseWhileDraining(connection);
 }
 
 /** From here on the connection is a session: listed, limited, and a stranger no longer. Its place has been taken. */
@@ -213,10 +218,18 @@ export function isStale({ material, log }: Connection, { tls }: Snapshot): boole
   return log.tls !== null && tls?.materialFor(log.tls.serverName) !== material;
 }
 
+/** Whether a reload or a drain has come since this state was looked at: what was found by it counts for nothing. */
+function isOvertaken(connection: Connection, snapshot: Snapshot): boolean {
+  return connection.gate.snapshot() !== snapshot || isDraining(connection);
+}
+
 /** A console goes on: a drain is watched from there. */
-function refuseWhileDraining({ gate, isConsole }: Connection): void {
-  if (isConsole || !gate.draining()) return;
-  throw new GatehouseError('shutting-down');
+function isDraining({ gate, isConsole }: Connection): boolean {
+  return !isConsole && gate.draining();
+}
+
+function refuseWhileDraining(connection: Connection): void {
+  if (isDraining(connection)) throw new GatehouseError('shutting-down');
 }
 
 /** What the rules in force say. */

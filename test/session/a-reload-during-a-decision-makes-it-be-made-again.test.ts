@@ -1,5 +1,6 @@
 // Counting a session may wait for another process. A reload that comes in that wait is one before the decision: the
-// rules and the certificates of before it decide nothing, and every place that was taken is given back.
+// rules and the certificates of before it decide nothing, and every place that was taken is given back. A drain that
+// comes then refuses.
 
 import { Writable } from 'node:stream';
 import { test } from 'tap';
@@ -10,13 +11,33 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { LocalQuota, type Quota } from '../../src/session/quota.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
-import { connectRaw, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
+import {
+  authenticationCleartextPassword,
+  connectRaw,
+  passwordMessage,
+  startupMessage,
+  type RawClient,
+} from '../support/peers/raw-client.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
-import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import {
+  scriptedUpstream,
+  scripts,
+  type Script,
+  type UpstreamConnection,
+} from '../support/peers/scripted-upstream.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const RULES = 'hostssl all alice all cert\n';
+const SHUTTING_DOWN = { C: '57P03', M: 'the database system is shutting down' };
+
+async function asking(connection: UpstreamConnection): Promise<void> {
+  await connection.readStartup();
+  await connection.send(authenticationCleartextPassword());
+  await connection.readMessage();
+  await connection.acceptLogin();
+  await connection.stall();
+}
 
 /** A quota whose next answer waits until the test lets it go. */
 class HeldQuota implements Quota {
@@ -95,6 +116,37 @@ for (const method of ['check', 'take'] as const) {
   }
 }
 
+for (const method of ['check', 'take'] as const) {
+  void test(`a drain while the gate waits for ${method}`, async (t) => {
+    const { authority, quota, connect, upstream, gate } = await gateWithHeldQuota(t);
+    const client = await connect(authority.client('alice'));
+    const held = quota.hold(method);
+    await client.send(startupMessage({ user: 'alice' }));
+    const goOn = await held;
+    await gate.drain();
+    goOn();
+    t.match((await client.readLogin()).error, SHUTTING_DOWN);
+    await client.closed;
+    t.equal(quota.taken, 0, 'no place is kept');
+    t.equal(upstream.connections.length, 0);
+  });
+}
+
+void test('a drain while a client that has proved itself at the upstream waits for its place', async (t) => {
+  const { quota, connect, gate } = await gateWithHeldQuota(t, 'host all all all password\n', asking);
+  const client = await connect(null);
+  await client.send(startupMessage({ user: 'alice' }));
+  await client.readMessagesUntil('R');
+  const held = quota.hold('take');
+  await client.send(passwordMessage('secret'));
+  const goOn = await held;
+  await gate.drain();
+  goOn();
+  t.match((await client.readLogin()).error, SHUTTING_DOWN);
+  await client.closed;
+  t.equal(quota.taken, 0, 'no place is kept');
+});
+
 void test('what a reload gives counts as well as what it takes', async (t) => {
   const { authority, config, quota, connect } = await gateWithHeldQuota(t);
   writeFileSync(join(authority.directory, 'pg_hba.conf'), 'host all bob all trust\n');
@@ -110,11 +162,11 @@ void test('what a reload gives counts as well as what it takes', async (t) => {
   t.equal(quota.taken, 1, 'one place for one session');
 });
 
-async function gateWithHeldQuota(t: Scope) {
+async function gateWithHeldQuota(t: Scope, hba = RULES, script: Script = scripts.trust) {
   const authority = testAuthority(t);
-  const upstream = await scriptedUpstream(t, scripts.trust);
+  const upstream = await scriptedUpstream(t, script);
   writeGateFiles(authority.directory, authority, {
-    hba: RULES,
+    hba,
     upstream,
     config: { ssl_crl_file: 'ca.crl', admin: { listen: '' } },
     files: { 'ca.crl': authority.crl() },
@@ -131,11 +183,11 @@ async function gateWithHeldQuota(t: Scope) {
   });
   await gate.listen({ settings: loaded.snapshot.settings, log });
   atEnd(t, async () => await gate.finish());
-  const connect = async (credentials: {
-    readonly cert: string;
-    readonly key: string;
-  }): Promise<RawClient> => {
+  const connect = async (
+    credentials: { readonly cert: string; readonly key: string } | null,
+  ): Promise<RawClient> => {
     const client = await connectRaw(t, gate.addresses[0]?.port ?? 0);
+    if (credentials === null) return client;
     await client.openTls({
       ca: authority.cert,
       servername: 'localhost',
@@ -144,5 +196,5 @@ async function gateWithHeldQuota(t: Scope) {
     });
     return client;
   };
-  return { authority, config, quota, connect, upstream };
+  return { authority, config, quota, connect, upstream, gate };
 }
