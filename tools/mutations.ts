@@ -683,6 +683,13 @@ export const mutations: readonly Mutation[] = [
     tests: ['session/a-terminated-session-is-gone-at-once.test.ts'],
   },
   {
+    file: 'session/connection.ts',
+    removes: 'the room that a refused client makes first',
+    from: '  gate.strangers.refused(life);\n',
+    to: '',
+    tests: ['session/a-refused-client-that-does-not-hang-up-holds-no-place.test.ts'],
+  },
+  {
     file: 'pki/folder.ts',
     removes: 'the index that a certificate is written to before it exists',
     from: 'await writeWhole(this.authorityFiles.index, formatIndex(entries), PUBLIC_MODE);',

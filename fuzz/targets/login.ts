@@ -210,7 +210,7 @@ async function loggedIn(
     signal: new AbortController().signal,
     answers: null,
     settings: isTrial ? { isTrial, isRefusal: (error) => error.message === OURS } : null,
-    onAsked: () => undefined,
+    onStep: () => undefined,
     onBackendKey: (theirs) => {
       keys.push(theirs);
       return OUR_KEY;

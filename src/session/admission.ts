@@ -181,7 +181,7 @@ function list(connection: Connection, session: Session, decidedBy: Snapshot): vo
  * @throws GatehouseError `handshake-too-expensive`
  */
 export function stepBack(connection: Connection): void {
-  const { gate, life, raw, block, chargedTo, settings, session } = connection;
+  const { gate, life, log, raw, block, chargedTo, settings, session } = connection;
   if (session === null || gate.sessions.get(session.id) === undefined) {
     gate.strangers.progress(life);
     return;
@@ -189,7 +189,12 @@ export function stepBack(connection: Connection): void {
   delist(connection);
   // Up to here every reload has judged it as one of the sessions.
   connection.decidedBy = gate.snapshot();
-  gate.strangers.enter(life, { block, chargedTo }, () => raw.bytesRead, settings.max_handshakes);
+  gate.strangers.enter(
+    life,
+    { block, chargedTo, tls: log.tls },
+    () => raw.bytesRead,
+    settings.max_handshakes,
+  );
 }
 
 /** The session is over for everyone who lists or counts. Nothing happens where it is not listed. */

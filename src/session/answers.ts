@@ -7,6 +7,9 @@ import { GatehouseError } from '../base/errors.ts';
 import type { AnswerRequest } from '../protocol/authentication.ts';
 import { frontendMessage, MESSAGE_HEADER_LENGTH } from '../protocol/message.ts';
 
+/** How far a request has come: the client is asked, or its whole answer has been read. */
+export type AnswerStep = 'asked' | 'answered';
+
 /** What happens with the client's answers. Called from the socket's events, and never after `release`. */
 export interface AnswerHandlers {
   /** One whole message of type `p`, which was asked for. */

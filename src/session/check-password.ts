@@ -30,7 +30,7 @@ import {
   type AnswerRequest,
 } from '../protocol/authentication.ts';
 import { MESSAGE_HEADER_LENGTH } from '../protocol/message.ts';
-import { AnswerReader } from './answers.ts';
+import { AnswerReader, type AnswerStep } from './answers.ts';
 
 const PASSWORD: AnswerRequest = { what: 'password', maxLength: MAX_AUTH_TOKEN_LENGTH };
 const SASL: AnswerRequest = { what: 'SASL', maxLength: MAX_SASL_MESSAGE_LENGTH };
@@ -40,9 +40,8 @@ export interface PasswordLine extends PasswordContext {
   readonly channel: ScramChannel;
   /** `Connection matched file "%s" line %d: "%s"`, the end of every DETAIL. */
   readonly matched: ByteString;
-  /** It is the client's turn. */
-  readonly onAsk: () => void;
-  /** It has answered: resolves where the answer may be looked at. Null = it may always. */
+  readonly onStep: (step: AnswerStep) => void;
+  /** The client has answered: resolves where the answer may be looked at. Null = it may always. */
   readonly onAnswer: (() => Promise<void>) | null;
   readonly signal: AbortSignal;
 }
@@ -151,7 +150,7 @@ function refused(challenge: Challenge, line: PasswordLine): GatehouseError {
 class AskedClient {
   readonly #socket: Socket;
   readonly #answers: AnswerReader;
-  readonly #onAsk: () => void;
+  readonly #onStep: PasswordLine['onStep'];
   readonly #onAnswer: PasswordLine['onAnswer'];
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
@@ -163,15 +162,15 @@ class AskedClient {
 
   constructor(
     socket: Socket,
-    { user, onAsk, onAnswer, signal }: Pick<PasswordLine, 'user' | 'onAsk' | 'onAnswer' | 'signal'>,
+    { user, onStep, onAnswer, signal }: Pick<PasswordLine, 'user' | 'onStep' | 'onAnswer' | 'signal'>,
   ) {
     this.#socket = socket;
-    this.#onAsk = onAsk;
+    this.#onStep = onStep;
     this.#onAnswer = onAnswer;
     this.#signal = signal;
     this.#onAbort = () => this.#fail(signal.reason);
     this.#answers = new AnswerReader(socket, user, {
-      onAnswer: (message) => this.#waiting?.resolve(message),
+      onAnswer: (message) => this.#take(message),
       onEnd: () => this.#fail(new GatehouseError('client-gave-up')),
       onFault: (error) => this.#fail(error),
     });
@@ -187,7 +186,7 @@ class AskedClient {
     if (this.#failure !== null) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     this.#waiting = { resolve, reject };
-    this.#onAsk();
+    this.#onStep('asked');
     this.send(code, data);
     this.#answers.expect(request);
     const message = await promise;
@@ -205,6 +204,11 @@ class AskedClient {
     this.#answers.release();
     this.#socket.off('close', this.#onClose);
     this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  #take(message: Buffer): void {
+    this.#onStep('answered');
+    this.#waiting?.resolve(message);
   }
 
   readonly #onClose = (): void => this.#fail(new GatehouseError('client-gave-up'));

@@ -216,6 +216,8 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
   // An ErrorResponse inside a long message that is being passed on would be read as a part of that message.
   const response = said.atBoundary ? errorResponse(failure) : null;
   const answer = failure instanceof TlsAlertError ? failure.record : response;
+  // SECURITY: those who are refused and do not hang up would keep out clients who may be let in (contract §7.34).
+  gate.strangers.refused(life);
   await sendAndClose(client, answer, life.signal);
 }
 

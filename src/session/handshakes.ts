@@ -12,9 +12,10 @@ const PATIENCE_MS = 2_000;
 
 /**
  * Whom the connection waits for. Where that is the client, it may be silent; where it is the gate or the upstream, it
- * is not.
+ * is not. `verdict` = the client has answered a password request, and the gate or the upstream judges the answer.
+ * `over` = it waits for nobody, because it has been refused.
  */
-type Turn = 'client' | 'gate';
+type Turn = 'client' | 'gate' | 'verdict' | 'over';
 
 interface Waiting {
   /** The address whose share it takes; for IPv6 the /64. */
@@ -53,8 +54,8 @@ export class Handshakes {
   }
 
   /** Takes in a new connection. Beyond `limit` (0 = none), one is dropped within a turn of the event loop. */
-  enter(life: EndSignal, limit: number, group = ''): void {
-    this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven: false });
+  enter(life: EndSignal, limit: number, group = '', proven = false): void {
+    this.#waiting.set(life, { group, since: performance.now(), turn: 'client', proven });
     this.#join(group);
     this.#limit = limit;
     this.#onChange();
@@ -146,9 +147,11 @@ export class Handshakes {
    */
   #rank({ group, since, turn, proven }: Waiting, now: number, share: number): number {
     if (turn === 'gate') return 4;
-    if (now - since > PATIENCE_MS) return 0;
-    if (proven) return 3;
-    return (this.#groups.get(group) ?? 0) > share ? 1 : 2;
+    if (turn === 'over' || (turn === 'client' && now - since > PATIENCE_MS)) return 0;
+    // An upstream may take seconds over each wrong password: one address could fill the limit with them.
+    if (!proven && (this.#groups.get(group) ?? 0) > share) return 1;
+    if (turn === 'verdict') return 4;
+    return proven ? 3 : 2;
   }
 }
 

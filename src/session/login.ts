@@ -16,7 +16,7 @@ import {
 import type { UpstreamError } from '../protocol/error-response.ts';
 import type { BackendStream } from '../protocol/message-boundary.ts';
 import type { UpstreamDemand } from '../rules/types.ts';
-import { AnswerReader } from './answers.ts';
+import { AnswerReader, type AnswerStep } from './answers.ts';
 import { LoginGuard } from './login-guard.ts';
 import { destroyOnAbort } from './end-signal.ts';
 import { readNoMore, type UpstreamLink } from './dial.ts';
@@ -59,8 +59,8 @@ export interface LoginOptions {
   readonly answers: AnswerSource | null;
   /** Settings of the gate's own in the startup (contract §15); null = there are none. */
   readonly settings: AddedSettings | null;
-  /** The upstream has asked the client for something, and waits. */
-  readonly onAsked: () => void;
+  /** Of each request of the upstream's that the client is to answer. */
+  readonly onStep: (step: AnswerStep) => void;
   /** The upstream has sent BackendKeyData; returns what the client is sent instead, null = nothing. */
   readonly onBackendKey: (theirs: CancelKey) => CancelKey | null;
   /** Called with each answer of the client: it goes on to the upstream once this has resolved. Null = at once. */
@@ -295,7 +295,7 @@ class LoginExchange {
     if (message.kind === 'authentication') {
       const request = requestedAnswer(message, this.#answers.lastRequest);
       if (request !== null) {
-        this.#options.onAsked();
+        this.#options.onStep('asked');
         this.#answers.expect(request);
       }
     }
@@ -350,6 +350,7 @@ class LoginExchange {
 
   async #send(answer: Buffer, mayGoOn: LoginOptions['beforeAnswer']): Promise<void> {
     const { socket } = this.#link;
+    this.#options.onStep('answered');
     try {
       if (mayGoOn !== null) {
         // SECURITY: until then the upstream has not been answered. An AuthenticationOk that comes now has judged nothing.

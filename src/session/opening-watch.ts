@@ -96,7 +96,7 @@ export class OpeningWatch {
   }
 
   /** Watches a connection until `end`. @param address whom its cost is charged to; null = nobody */
-  begin(life: EndSignal, address: string | null, received: () => number): void {
+  begin(life: EndSignal, address: string | null, received: () => number, established = false): void {
     const seen = received();
     this.#openings.set(life, {
       life,
@@ -106,7 +106,7 @@ export class OpeningWatch {
       stepAt: seen,
       maxStepBytes: MAX_STEP_BYTES,
       costMs: 0,
-      established: false,
+      established,
     });
     // The clock may go on from an earlier opening. What was spent since its last tick is not this one's.
     if (this.#openings.size === 1) this.#lastMs = this.#processorMs();

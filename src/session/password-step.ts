@@ -43,7 +43,7 @@ export interface PasswordDemand {
   /** What the client has proved while another state was in force. */
   readonly earlier: Proof | null;
   /** It is the client's turn: its last answer, where there was one, has been looked at. */
-  readonly onAsk: PasswordLine['onAsk'];
+  readonly onAsk: () => void;
   readonly onAnswer: PasswordLine['onAnswer'];
 }
 
@@ -77,9 +77,11 @@ export async function provePassword(
     salted: gate.salted,
     channel: channelOf(log.tls),
     matched: matchedDetail(admission.record),
-    onAsk: () => {
-      onAsk();
-      gate.strangers.progress(life);
+    onStep: (step) => {
+      if (step === 'asked') {
+        onAsk();
+        gate.strangers.progress(life);
+      } else gate.strangers.answered(life);
     },
     onAnswer,
     signal: life.signal,

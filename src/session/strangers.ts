@@ -2,6 +2,7 @@
 // may cost, and how many of one address may be in a TLS handshake at one time.
 
 import type { Accepted } from '../tls/tls-acceptor.ts';
+import type { TlsSession } from '../tls/types.ts';
 import type { EndSignal } from './end-signal.ts';
 import { Handshakes } from './handshakes.ts';
 import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
@@ -26,23 +27,27 @@ export class Strangers {
   }
 
   /**
-   * Takes in a connection that was just accepted.
+   * Takes in a connection that was just accepted, or one that is a stranger again.
    *
    * @param from `block`: the addresses that share a limit with its own. `chargedTo`: the address that pays for its cost;
-   *   null = the cost is not charged
+   *   null = the cost is not charged. `tls`: what its handshake has shown; null = it has made none
    * @param received bytes that have come so far, below TLS
    * @param limit max_handshakes
    * @throws GatehouseError `handshake-too-expensive`
    */
   enter(
     life: EndSignal,
-    { block, chargedTo }: { readonly block: string; readonly chargedTo: string | null },
+    {
+      block,
+      chargedTo,
+      tls = null,
+    }: { readonly block: string; readonly chargedTo: string | null; readonly tls?: TlsSession | null },
     received: () => number,
     limit: number,
   ): void {
     if (chargedTo !== null && this.watch.refuses(chargedTo)) throw tooExpensive();
-    this.handshakes.enter(life, limit, block);
-    this.watch.begin(life, chargedTo, received);
+    this.handshakes.enter(life, limit, block, tls?.certificate.state === 'verified');
+    this.watch.begin(life, chargedTo, received, tls !== null);
   }
 
   /**
@@ -66,6 +71,17 @@ export class Strangers {
   working(life: EndSignal): void {
     this.handshakes.progress(life, { turn: 'gate' });
     this.watch.step(life);
+  }
+
+  /** Notes that the client has answered a password request: its answer waits for its turn, or for the verdict. */
+  answered(life: EndSignal): void {
+    this.handshakes.progress(life, { turn: 'verdict' });
+    this.watch.step(life);
+  }
+
+  /** Notes that the connection has been refused: it makes room before any that may yet be let in. */
+  refused(life: EndSignal): void {
+    this.handshakes.progress(life, { turn: 'over' });
   }
 
   /**

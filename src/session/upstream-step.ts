@@ -97,9 +97,11 @@ async function logInAt(
     user: startup.user,
     signal: life.signal,
     settings: hasSettings ? { isTrial, isRefusal } : null,
-    onAsked: () => {
-      endTurn(connection);
-      stepBack(connection);
+    onStep: (step) => {
+      if (step === 'asked') {
+        endTurn(connection);
+        stepBack(connection);
+      } else gate.strangers.answered(life);
     },
     onBackendKey: (theirs) => giveKey(connection, link, startup, theirs),
     beforeAnswer: beforeEachAnswer(connection),

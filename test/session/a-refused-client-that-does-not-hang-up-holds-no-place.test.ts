@@ -1,10 +1,11 @@
 // A client that is refused once a rule has admitted it is told so, and may take its time to hang up. Meanwhile it is not a
-// session any more: it counts against no limit, is in no list, and keeps nobody out.
+// session any more: it counts against no limit, is in no list, and keeps nobody out, of max_handshakes neither.
 
 import { test } from 'tap';
 import { connectRaw, errorResponse } from '../support/peers/raw-client.ts';
-import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startGate } from '../support/run/gate.ts';
+import { openSession } from './clients.ts';
 
 await test('refused by the upstream, by the console, and by its limit', async (t) => {
   const upstream = await scriptedUpstream(t, async (link) => {
@@ -31,4 +32,18 @@ await test('refused by the upstream, by the console, and by its limit', async (t
   const dba = await connectRaw(t, gate.port);
   t.equal((await dba.login({ user: 'dba', database: 'gatehouse' })).error, null, 'the console is free');
   t.equal((await gate.metrics()).value('gatehouse_sessions'), 0);
+});
+
+await test('above max_handshakes it goes before a client that may be let in', async (t) => {
+  const gate = await startGate(t, {
+    hba: 'host all app all trust\n',
+    upstream: await scriptedUpstream(t, scripts.trust),
+    config: { max_handshakes: 3 },
+  });
+  for (let turn = 0; turn < 3; turn++) {
+    const client = await connectRaw(t, gate.port);
+    t.match((await client.login({ user: 'mallory' })).error, { C: '28000' });
+  }
+  await openSession(t, gate, { parameters: { user: 'app' } });
+  t.equal((await gate.sessions()).length, 1);
 });

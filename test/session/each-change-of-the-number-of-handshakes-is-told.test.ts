@@ -40,6 +40,9 @@ await test('who goes first', async (t) => {
   come('a second of the same address', 'a');
   come('alone at its address', 'b');
   come('a fourth of the first address', 'a');
+  handshakes.progress(come('has answered, at the first address', 'a'), { turn: 'verdict' });
+  handshakes.progress(come('has answered', 'c'), { turn: 'verdict' });
+  handshakes.progress(come('has been refused', 'd'), { turn: 'over' });
   const gone: string[] = [];
   for (;;) {
     const before = [...names.values()];
@@ -47,10 +50,13 @@ await test('who goes first', async (t) => {
     gone.push(...before.filter((name) => ![...names.values()].includes(name)));
   }
   t.strictSame(gone, [
+    'has been refused',
     'a second of the same address',
     'a fourth of the first address',
+    'has answered, at the first address',
     'alone at its address',
     'has a certificate',
     'waits for the upstream',
+    'has answered',
   ]);
 });
