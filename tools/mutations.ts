@@ -876,8 +876,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/check-password.ts',
     removes: 'the look for a ban before each guess is looked at',
-    from: '    await this.#onAnswer?.();\n',
-    to: '    void this.#onAnswer;\n',
+    from: '      if (this.#onAnswer !== null) await this.#onAnswer();\n',
+    to: '      void this.#onAnswer;\n',
     tests: ['workers/an-address-that-fails-too-often-is-refused-for-a-while.test.ts'],
   },
   {

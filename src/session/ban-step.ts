@@ -47,22 +47,25 @@ export async function refuseBanned(connection: Connection): Promise<void> {
  * SECURITY: without turns an address could make as many guesses side by side as there may be handshakes.
  *
  * @returns null where no limit is set, and so nothing to wait for; else a function that throws GatehouseError
- *   `address-banned`
+ *   `address-banned`, `client-gave-up`, or the life's reason
  */
 export function beforeEachAnswer(connection: Connection): (() => Promise<void>) | null {
   return countedAddress(connection) === null ? null : async () => await takeTurn(connection);
 }
 
 async function takeTurn(connection: Connection): Promise<void> {
-  const { gate, raw } = connection;
+  const { gate, raw, life } = connection;
   const address = countedAddress(connection);
   if (address === null || connection.guessOf !== null) return;
   for (;;) {
     const turn = await gate.bans.guess(address, limitsOf(connection));
-    if (turn === 'later' && !raw.destroyed) continue;
-    // The connection may be over by now, and then nothing gives the turn back later.
-    if (turn === 'go' && raw.destroyed) gate.bans.ended(address);
-    if (turn !== 'go' || raw.destroyed) throw banned();
+    const isOver = raw.destroyed || life.signal.aborted;
+    if (turn === 'later' && !isOver) continue;
+    // Nothing gives the turn of a connection that is over back later.
+    if (turn === 'go' && isOver) gate.bans.ended(address);
+    life.signal.throwIfAborted();
+    if (raw.destroyed) throw new GatehouseError('client-gave-up');
+    if (turn !== 'go') throw banned();
     connection.guessOf = address;
     return;
   }

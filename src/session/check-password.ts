@@ -170,7 +170,7 @@ class AskedClient {
     this.#signal = signal;
     this.#onAbort = () => this.#fail(signal.reason);
     this.#answers = new AnswerReader(socket, user, {
-      onAnswer: (message) => this.#take(message),
+      onAnswer: (message) => void this.#take(message),
       onEnd: () => this.#fail(new GatehouseError('client-gave-up')),
       onFault: (error) => this.#fail(error),
     });
@@ -191,7 +191,6 @@ class AskedClient {
     this.#answers.expect(request);
     const message = await promise;
     this.#waiting = null;
-    await this.#onAnswer?.();
     return message.subarray(MESSAGE_HEADER_LENGTH);
   }
 
@@ -206,9 +205,15 @@ class AskedClient {
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
-  #take(message: Buffer): void {
+  /** The wait for the answer lasts until it may be looked at, so that its client's end and every other one end it. */
+  async #take(message: Buffer): Promise<void> {
     this.#onStep('answered');
-    this.#waiting?.resolve(message);
+    try {
+      if (this.#onAnswer !== null) await this.#onAnswer();
+      this.#waiting?.resolve(message);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   readonly #onClose = (): void => this.#fail(new GatehouseError('client-gave-up'));
