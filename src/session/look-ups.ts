@@ -5,7 +5,10 @@
 import { GatehouseError } from '../base/errors.ts';
 import { withSignal } from './end-signal.ts';
 
-/** The most questions at one time. libuv gives names two of its four threads, and more would only wait there. */
+/**
+ * The most questions at one time. libuv gives names half of its threads: four of the eight that the gate has. Two of
+ * them stay free for the upstream's own name.
+ */
 const AT_ONCE = 2;
 
 /**
