@@ -11,8 +11,8 @@ import { contextFor } from '../tls/material/shared-context.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import type { PlainList } from '../x509/plain-list.ts';
-import { RecordingFileSystem, type Recording } from './files.ts';
-import { attemptMaps, attemptRules, type Attempt } from './parts.ts';
+import { RecordingFileSystem } from './files.ts';
+import { attemptMaps, attemptRules, type Attempt, type PartRecording } from './parts.ts';
 import { schema, type Settings } from './schema.ts';
 import { originOf } from './setting-values.ts';
 import { snapshotOf, type Parts, type Snapshot, type SnapshotParts } from './snapshot.ts';
@@ -60,8 +60,8 @@ export interface SentState {
   readonly settings: SentPart<SentSettings>;
   /** Null = ssl is off. The admin listener's own material stays with the first process. */
   readonly tls: SentPart<SentTls | null>;
-  readonly rules: SentPart<Recording>;
-  readonly maps: SentPart<Recording>;
+  readonly rules: SentPart<PartRecording>;
+  readonly maps: SentPart<PartRecording>;
   /** Of the snapshot: an unknown user's salt is the same whichever worker it comes from. */
   readonly mockNonce: Buffer | undefined;
 }
@@ -131,7 +131,10 @@ function listsOf(crl: TlsOptions['crl']): readonly string[] {
   return [crl ?? []].flat().map((list) => (typeof list === 'string' ? list : list.toString('latin1')));
 }
 
-function packRecording({ hash, recording }: Parts['rules' | 'maps'], isKept: boolean): SentPart<Recording> {
+function packRecording(
+  { hash, recording }: Parts['rules' | 'maps'],
+  isKept: boolean,
+): SentPart<PartRecording> {
   if (isKept) return { hash, value: 'kept' };
   if (recording === undefined) throw new Error('a part was loaded without a record of what was read');
   return { hash, value: recording };
@@ -178,11 +181,11 @@ export class ReceivedState {
     const rules =
       sent.rules.value === 'kept'
         ? known(before).rules
-        : loaded(await attemptRules(settings.value, RecordingFileSystem.replaying(sent.rules.value)));
+        : loaded(await attemptRules(...replay(settings.value, sent.rules.value)));
     const maps =
       sent.maps.value === 'kept'
         ? known(before).maps
-        : loaded(await attemptMaps(settings.value, RecordingFileSystem.replaying(sent.maps.value)));
+        : loaded(await attemptMaps(...replay(settings.value, sent.maps.value)));
     const parts = { settings, tls, rules, maps };
     const snapshot = snapshotOf(parts, sent.mockNonce);
     // SECURITY: all workers decide by one state, or not at all.
@@ -250,6 +253,14 @@ function unpackMaterial(
     authorities: sent.authorities.map((der) => new X509Certificate(der)),
     plainLists: plain.length === lists.length ? plain : null,
   };
+}
+
+/**
+ * What a part is loaded from again. Its own paths go over those of the settings. Otherwise no worker could start after a
+ * reload that has named a file which could not be loaded.
+ */
+function replay(settings: Settings, recording: PartRecording): [Settings, RecordingFileSystem] {
+  return [{ ...settings, ...recording.paths }, RecordingFileSystem.replaying(recording)];
 }
 
 function loaded<T>(part: Attempt<T>): { readonly value: T; readonly hash: string } {

@@ -52,7 +52,15 @@ export interface LoadedPart<T> {
   readonly warnings: readonly Problem[];
   readonly sources: Sources;
   /** What was read, for another process to load the same from; absent where its value is handed over itself. */
-  readonly recording?: Recording;
+  readonly recording?: PartRecording;
+}
+
+/**
+ * What was read for a part, and by which paths. They go with it because the settings in force may name other files, of
+ * which the reload has failed.
+ */
+export interface PartRecording extends Recording {
+  readonly paths: Partial<Pick<Settings, 'hba_file' | 'auth_file' | 'ident_file'>>;
 }
 
 /** A part that could not. */
@@ -104,7 +112,7 @@ export async function attemptRules(
   settings: Settings,
   fs = new RecordingFileSystem(),
 ): Promise<Attempt<RulesPart>> {
-  const { hba_file: hbaFile, ssl, placeOf } = settings;
+  const { hba_file: hbaFile, auth_file: authFile, ssl, placeOf } = settings;
   await fs.gather(hbaFile);
   const rules = await attempt(hbaFile, fs, async () => {
     // What is wrong with either file is reported, whatever is wrong with the other.
@@ -117,6 +125,7 @@ export async function attemptRules(
     return {
       value: { hba: hba.value, secrets: secrets.value.secrets },
       warnings: [...hba.value.warnings, ...secrets.value.warnings],
+      recording: { ...fs.recording, paths: { hba_file: hbaFile, auth_file: authFile } },
     };
   });
   const { source, file, line } = placeOf('hba_file');
@@ -200,7 +209,8 @@ export async function attemptMaps(
   await fs.gather(identFile);
   return await attempt(identFile, fs, async () => {
     const value = await inSlices(loadIdentInSteps(identFile, fs, knownRoles(settings)));
-    return { value, warnings: value.warnings };
+    const recording = { ...fs.recording, paths: { ident_file: identFile } };
+    return { value, warnings: value.warnings, recording };
   });
 }
 
@@ -318,18 +328,11 @@ function shownOfMaterial({ certificates, crls }: TlsMaterial): string[] {
 async function attempt<T>(
   file: string,
   fs: RecordingFileSystem,
-  load: () => Promise<{ readonly value: T; readonly warnings: readonly Problem[] }>,
+  load: () => Promise<Pick<LoadedPart<T>, 'value' | 'warnings' | 'recording'>>,
 ): Promise<Attempt<T>> {
   try {
-    const { value, warnings } = await load();
-    return {
-      ok: true,
-      value,
-      hash: hashOfSources(fs.sources),
-      warnings,
-      sources: fs.sources,
-      recording: fs.recording,
-    };
+    const loaded = await load();
+    return { ok: true, ...loaded, hash: hashOfSources(fs.sources), sources: fs.sources };
   } catch (error) {
     return { ok: false, problems: problemsOf(error, file), sources: fs.sources };
   }
