@@ -98,8 +98,9 @@ const MATERIAL: TlsMaterial = {
   checksRevocation: false,
   certificates: [],
   crls: [],
+  hasUndescribedList: false,
   plainLists: [],
-  warnings: [],
+  fileWarnings: [],
   minProtocolVersion: 'TLSv1.2',
   maxProtocolVersion: 'TLSv1.3',
 };

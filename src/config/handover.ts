@@ -31,7 +31,7 @@ type SentSettings = Omit<Settings, 'placeOf'> & {
 };
 
 /** What only the first process shows: certificates, lists and warnings. A list may hold a million entries. */
-type ShownOnly = 'certificates' | 'crls' | 'warnings';
+type ShownOnly = 'certificates' | 'crls' | 'hasUndescribedList' | 'fileWarnings';
 
 /** The certificates as DER: an object of OpenSSL's cannot be sent. The revocation lists as numbers of SentTls.lists. */
 type SentMaterial = Omit<TlsMaterial, 'context' | 'options' | 'authorities' | 'plainLists' | ShownOnly> & {
@@ -113,7 +113,8 @@ function packMaterial(material: TlsMaterial, lists: Map<string, number>): SentMa
     context: _context,
     certificates: _certificates,
     crls: _crls,
-    warnings: _warnings,
+    hasUndescribedList: _hasUndescribedList,
+    fileWarnings: _fileWarnings,
     plainLists: _plainLists,
     authorities,
     options: { crl, ...options },
@@ -246,7 +247,8 @@ function unpackMaterial(
     options,
     certificates: [],
     crls: [],
-    warnings: [],
+    hasUndescribedList: false,
+    fileWarnings: [],
     get context() {
       return contextFor(options);
     },

@@ -15,6 +15,7 @@ import type { TlsHosts } from '../tls/hosts.ts';
 import { loadTlsHosts } from '../tls/load-hosts.ts';
 import { refusingLists } from '../tls/refusing-lists.ts';
 import { loadTls, type LoadOptions } from '../tls/load-tls.ts';
+import { timeWarnings } from '../tls/material/certificate-warnings.ts';
 import { keepingWhatIsSame } from '../tls/same-material.ts';
 import { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsMaterial } from '../tls/types.ts';
@@ -39,7 +40,7 @@ export interface TlsPart {
   readonly admin: TlsMaterial | null;
   /** ssl_crl_file or ssl_crl_dir, where revocation lists are looked for. */
   readonly listsFrom: string;
-  /** What is odd about pg_hosts.conf itself. */
+  /** What is odd about pg_hosts.conf and the files of all hosts, as they were read last, whatever the time. */
   readonly fileWarnings: readonly Problem[];
 }
 
@@ -234,7 +235,9 @@ export async function attemptTls(
     // What OpenSSL has against the admin listener's files must be known before they are in force.
     void admin?.context;
     const listsFrom = settings.ssl_crl_file === '' ? settings.ssl_crl_dir : settings.ssl_crl_file;
-    const value = { hosts, acceptor, admin, listsFrom, fileWarnings: lines.warnings };
+    const read = [...(loaded?.materials ?? []), ...(admin === null ? [] : [admin])];
+    const fileWarnings = [...lines.warnings, ...read.flatMap((material) => material.fileWarnings)];
+    const value = { hosts, acceptor, admin, listsFrom, fileWarnings };
     return {
       ok: true,
       value,
@@ -267,17 +270,17 @@ async function acceptorFor(hosts: TlsHosts | null, before: TlsPart | null): Prom
 function warningsOf(part: TlsPart): readonly Problem[] {
   const { hosts, admin, fileWarnings } = part;
   const materials = [...(hosts?.materials ?? []), ...(admin === null ? [] : [admin])];
+  const now = new Date();
   return distinctProblems([
+    ...materials.flatMap((material) => timeWarnings(material, now)),
     ...fileWarnings,
-    ...materials.flatMap(({ warnings }) => warnings),
-    ...listsThatRefuseEverybody(part),
+    ...listsThatRefuse(part),
   ]);
 }
 
-/** Lists whose age or absence refuses every client certificate, as it is now. */
-export function listsThatRefuseEverybody({ hosts, listsFrom }: TlsPart): readonly Problem[] {
-  const now = new Date();
-  return distinctProblems((hosts?.all ?? []).flatMap((host) => refusingLists(host, listsFrom, now)));
+/** Lists whose age or absence refuses every client certificate of a host, or of all (level error), as it is now. */
+export function listsThatRefuse({ hosts, listsFrom }: TlsPart): readonly Problem[] {
+  return distinctProblems(refusingLists(hosts?.all ?? [], listsFrom, new Date()));
 }
 
 /** The warnings of a part that was not read again, by the clock of now: a certificate may have come near its end. */

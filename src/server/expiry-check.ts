@@ -2,7 +2,7 @@
 // its files once, so one warning at the start would be lost.
 
 import { distinctProblems, type Problem } from '../base/problems.ts';
-import { revocationWarnings, validityWarnings } from '../tls/material/certificate-warnings.ts';
+import { timeWarnings } from '../tls/material/certificate-warnings.ts';
 import type { CertificateInUse, CrlInUse } from '../tls/types.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -23,9 +23,7 @@ export function createExpiryCheck(
   { everyMs = DAY_MS, now = () => new Date() }: ExpiryCheckOptions = {},
 ): () => void {
   const timer = setInterval(() => {
-    const { certificates, crls } = current();
-    const found = [...validityWarnings(certificates, now()), ...revocationWarnings(crls, now())];
-    for (const problem of distinctProblems(found)) warn(problem);
+    for (const problem of distinctProblems(timeWarnings(current(), now()))) warn(problem);
   }, everyMs).unref();
   return () => clearInterval(timer);
 }

@@ -5,7 +5,7 @@ import type { ClientService } from './client-service.ts';
 import { banAddress } from '../session/bans.ts';
 import { toText } from '../base/bytestring.ts';
 import type { Problem } from '../base/problems.ts';
-import { listsThatRefuseEverybody } from '../config/parts.ts';
+import { listsThatRefuse } from '../config/parts.ts';
 import { certificatesInUse, type ConfigHolder, type ReloadResult } from '../config/snapshot.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { sumMetrics } from '../telemetry/sum.ts';
@@ -45,17 +45,16 @@ export function createGateView(sources: ViewSources): GateView {
     reload,
     dryRun: async () => await dryRun(config, service),
     readiness: async (reader = 'operators') => {
-      const lists = listsThatRefuseEverybody(config.parts.tls.value).map(({ message }) => message);
-      const refusesAll = !admitsWithoutCertificate(config.current.rules.records);
+      const { refusing, told } = listsOf(config);
       const reasons = [
         ...(draining() ? ['draining'] : []),
         ...(service.staffing.serving === 0 ? [NOBODY_SERVES] : []),
         ...((await upstreamAnswers()) ? [] : ['the upstream server does not answer']),
         ...expired(config),
-        ...(refusesAll ? lists : []),
+        ...refusing,
       ];
       const failed = (lastReload()?.errors ?? []).map((problem) => failureText(problem, reader));
-      const others = [...(refusesAll ? [] : lists), ...shortOfWorkers(service), ...failed];
+      const others = [...told, ...shortOfWorkers(service), ...failed];
       return { ready: reasons.length === 0, reasons: [...reasons, ...others] };
     },
     health: async () => {
@@ -125,12 +124,24 @@ function failureText(problem: Problem, reader: 'operators' | 'anybody'): string 
   return `last reload failed: ${place}${reader === 'operators' ? `: ${message}` : ''}`;
 }
 
+/** What revocation lists keep out: every client of the gate, or only some of them. */
+function listsOf(config: ConfigHolder): { readonly refusing: string[]; readonly told: string[] } {
+  const keepsSomeOut = admitsWithoutCertificate(config.current.rules.records);
+  const lists = listsThatRefuse(config.parts.tls.value);
+  const words = (keepsAllOut: boolean): string[] =>
+    lists
+      .filter(({ level }) => (level === 'error' && !keepsSomeOut) === keepsAllOut)
+      .map(({ message }) => message);
+  return { refusing: words(true), told: words(false) };
+}
+
 /** Whether some line can admit a client that shows no certificate. */
 function admitsWithoutCertificate(records: readonly HbaRecord[]): boolean {
+  const neverMatches = new Set(['local', 'hostgssenc']);
   const refusing = new Set(['reject', 'gss', 'sspi', 'oauth', 'ident']);
   return records.some(
     ({ type, method, clientCert }) =>
-      ['host', 'hostssl', 'hostnossl'].includes(type) && !refusing.has(method) && clientCert === 'off',
+      !neverMatches.has(type) && !refusing.has(method) && clientCert === 'off',
   );
 }
 

@@ -7,11 +7,7 @@ import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { GatehouseError } from '../base/errors.ts';
 import { LoadError, type Problem } from '../base/problems.ts';
-import {
-  channelBindingWarnings,
-  revocationWarnings,
-  validityWarnings,
-} from './material/certificate-warnings.ts';
+import { channelBindingWarnings } from './material/certificate-warnings.ts';
 import { loadClientAuthorities, type ClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
 import { keyExchangeWarnings, loadKeyExchange, newestVersion } from './material/key-exchange.ts';
@@ -148,7 +144,7 @@ function materialOf(settings: TlsSource, source: CertificateSource, loaded: Load
   const { revocation } = loaded;
   const authorities = loaded.authorities.authorities.map(({ certificate }) => certificate);
   const options = optionsOf(source, loaded);
-  const { certificates, warnings: lasting } = describeAll(settings, source, loaded);
+  const { certificates, warnings: fileWarnings } = describeAll(settings, source, loaded);
   return {
     get context() {
       return contextFor(options);
@@ -159,15 +155,9 @@ function materialOf(settings: TlsSource, source: CertificateSource, loaded: Load
     checksRevocation: revocation.checksRevocation,
     certificates,
     crls: revocation.crls,
+    hasUndescribedList: revocation.hasUndescribedList,
     plainLists: revocation.plainLists,
-    get warnings() {
-      const now = new Date();
-      return [
-        ...validityWarnings(certificates, now),
-        ...revocationWarnings(revocation.crls, now),
-        ...lasting,
-      ];
-    },
+    fileWarnings,
     minProtocolVersion: settings.ssl_min_protocol_version,
     maxProtocolVersion: newestVersion(settings),
   };

@@ -46,10 +46,15 @@ export interface TlsMaterial {
   readonly checksRevocation: boolean;
   readonly certificates: readonly CertificateInUse[];
   readonly crls: readonly CrlInUse[];
+  /** A further list counts that our reader cannot read: whose it is and until when it is in force is not known. */
+  readonly hasUndescribedList: boolean;
   /** The lists again, for saying which certificate is at fault; null where one of them needs interpretation. */
   readonly plainLists: readonly PlainList[] | null;
-  /** Certificates about to expire by the clock of now, Ed25519 keys, … */
-  readonly warnings: readonly Problem[];
+  /**
+   * What was odd about the files when this was made of them, whatever the time: Ed25519 keys, blocks that are not read. A
+   * reload may keep the material and find something else odd, so what is told is TlsPart's.
+   */
+  readonly fileWarnings: readonly Problem[];
   readonly minProtocolVersion: string;
   readonly maxProtocolVersion: string;
 }

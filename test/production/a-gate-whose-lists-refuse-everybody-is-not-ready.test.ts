@@ -45,8 +45,17 @@ await test('missing at the start, in force, overdue at a reload', async (t) => {
   t.strictSame(await readyz(), { status: 503, reasons: [overdue] });
 
   // A client without a certificate gets in: told, and not a reason to take the gate away from it.
-  gate.rewrite('pg_hba.conf', 'hostssl all alice all cert\nhost all bob all trust\n');
+  for (const type of ['host', 'hostnossl', 'hostnogssenc']) {
+    gate.rewrite('pg_hba.conf', `hostssl all alice all cert\n${type} all bob all trust\n`);
+    t.match(await reloaded(gate), { ok: true });
+    t.strictSame(await readyz(), { status: 200, reasons: [overdue] }, type);
+    await openSession(t, gate, { tls: false, parameters: { user: 'bob' } });
+  }
+  // Lines that match nobody here let nobody in.
+  gate.rewrite(
+    'pg_hba.conf',
+    'hostssl all all all cert\nlocal all all trust\nhostgssenc all all all trust\n',
+  );
   t.match(await reloaded(gate), { ok: true });
-  t.strictSame(await readyz(), { status: 200, reasons: [overdue] });
-  await openSession(t, gate, { tls: false, parameters: { user: 'bob' } });
+  t.strictSame(await readyz(), { status: 503, reasons: [overdue] });
 });

@@ -1,10 +1,15 @@
 // Validity in its last third, 30 days at most, and the server certificate that channel binding cannot hash (semantics §2.14).
 
 import { test } from 'tap';
+import type { Problem } from '../../src/base/problems.ts';
 import { SourceReader } from '../../src/base/sources.ts';
 import { createExpiryCheck } from '../../src/server/expiry-check.ts';
-import { revocationWarnings, validityWarnings } from '../../src/tls/material/certificate-warnings.ts';
-import type { CertificateInUse, CrlInUse } from '../../src/tls/types.ts';
+import {
+  revocationWarnings,
+  timeWarnings,
+  validityWarnings,
+} from '../../src/tls/material/certificate-warnings.ts';
+import type { CertificateInUse, CrlInUse, TlsMaterial } from '../../src/tls/types.ts';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { loadMaterial, tlsSettings } from '../support/certificates/tls.ts';
 
@@ -37,6 +42,11 @@ function crl(lastUpdate: Date, nextUpdate: Date | null): CrlInUse {
     revokedSerials: new Set(),
   };
 }
+
+const warningsOf = (material: TlsMaterial): readonly Problem[] => [
+  ...timeWarnings(material, new Date()),
+  ...material.fileWarnings,
+];
 
 await test('what remains, in the last third of a life and 30 days at most', async (t) => {
   const table: readonly (readonly [CertificateInUse, string | null])[] = [
@@ -113,7 +123,7 @@ await test('a gate that runs on says it again, until it is stopped', async (t) =
 
 await test('an expired server certificate loads, and is warned of', async (t) => {
   const server = testAuthority(t).server({ expired: true });
-  const { warnings } = await loadMaterial(tlsSettings(server));
+  const warnings = warningsOf(await loadMaterial(tlsSettings(server)));
   t.match(warnings, [{ file: server.certFile, line: null, message: /"\/CN=localhost" has expired on / }]);
   t.equal(warnings.length, 1);
 });
@@ -127,13 +137,13 @@ await test('every certificate of the chain and of the bundle is looked at', asyn
   });
   const server = intermediate.server();
   const caFile = authority.write('bundle.crt', authority.cert + intermediate.cert);
-  const { warnings, certificates } = await loadMaterial(tlsSettings(server, { ssl_ca_file: caFile }));
-  t.match(warnings, [
+  const material = await loadMaterial(tlsSettings(server, { ssl_ca_file: caFile }));
+  t.match(warningsOf(material), [
     { file: server.certFile, message: /^server certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
     { file: caFile, message: /^CA certificate "\/CN=Ending CA" expires on .*, in 9 days$/ },
   ]);
   t.strictSame(
-    certificates.map(({ role, subjectDn, issuerDn, file }) => [role, subjectDn, issuerDn, file]),
+    material.certificates.map(({ role, subjectDn, issuerDn, file }) => [role, subjectDn, issuerDn, file]),
     [
       ['server', 'CN=localhost', 'CN=Ending CA', server.certFile],
       ['server', 'CN=Ending CA', 'CN=Test CA', server.certFile],
@@ -141,20 +151,20 @@ await test('every certificate of the chain and of the bundle is looked at', asyn
       ['ca', 'CN=Ending CA', 'CN=Test CA', caFile],
     ],
   );
-  t.equal(certificates[0]?.serial, String(server.serial));
+  t.equal(material.certificates[0]?.serial, String(server.serial));
 });
 
 await test('a server certificate signed with Ed25519 has no channel-binding hash', async (t) => {
   const ed25519 = testAuthority(t, { keyType: 'ed25519' }).server();
-  const { warnings } = await loadMaterial(tlsSettings(ed25519));
-  t.match(warnings, [
+  const { fileWarnings } = await loadMaterial(tlsSettings(ed25519));
+  t.match(fileWarnings, [
     {
       file: ed25519.certFile,
       message: 'server certificate is signed with ED25519, for which channel binding has no hash',
     },
   ]);
   for (const keyType of ['ec', 'rsa'] as const) {
-    t.strictSame((await loadMaterial(tlsSettings(testAuthority(t, { keyType }).server()))).warnings, []);
+    t.strictSame(warningsOf(await loadMaterial(tlsSettings(testAuthority(t, { keyType }).server()))), []);
   }
 });
 

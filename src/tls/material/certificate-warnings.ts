@@ -14,7 +14,22 @@ const roleNames: Readonly<Record<CertificateInUse['role'], string>> = {
   ca: 'CA certificate',
 };
 
-/** One warning for each certificate that is not valid at `now`, or is in the last third of its life, 30 days at most. */
+/** The warnings of both kinds by a clock. */
+export function timeWarnings(
+  {
+    certificates,
+    crls,
+  }: { readonly certificates: readonly CertificateInUse[]; readonly crls: readonly CrlInUse[] },
+  now: Date,
+): Problem[] {
+  return [...validityWarnings(certificates, now), ...revocationWarnings(crls, now)];
+}
+
+/**
+ * One warning for each certificate that is not valid at `now`, or is in the last third of its life, 30 days at most.
+ *
+ * @internal for tests
+ */
 export function validityWarnings(certificates: readonly CertificateInUse[], now: Date): Problem[] {
   return certificates.flatMap((certificate) => {
     const state = validityState(certificate, now);
@@ -41,7 +56,11 @@ function validityState({ notBefore, notAfter }: CertificateInUse, now: Date): st
 /** Revocation lists are warned of in the last third of their life, this long before their nextUpdate at most. */
 const CRL_WARNED_MS = 3 * DAY_MS;
 
-/** One warning for each list that has expired at `now`, or will soon: then no client of its issuer gets in. */
+/**
+ * One warning for each list that has expired at `now`, or will soon: then no client of its issuer gets in.
+ *
+ * @internal for tests
+ */
 export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Problem[] {
   return crls.flatMap(({ file, issuer, lastUpdate, nextUpdate }) => {
     if (nextUpdate === null) return [];

@@ -21,6 +21,8 @@ export interface RevocationSettings {
   /** ssl_crl_file or ssl_crl_dir is set: every issuer in a chain needs a list. */
   readonly checksRevocation: boolean;
   readonly crls: readonly CrlInUse[];
+  /** One of the lists counts and is not among `crls`, because it cannot be described. */
+  readonly hasUndescribedList: boolean;
   /** Null where one of them needs interpretation. */
   readonly plainLists: readonly PlainList[] | null;
   /** For Node's `crl` option, one list each: Node loads only the first of a text that holds several. */
@@ -70,6 +72,7 @@ export async function revocationFor(
   return {
     checksRevocation: true,
     crls: described.flatMap(({ facts }) => facts ?? []),
+    hasUndescribedList: described.some(({ facts }) => facts === null),
     plainLists: plain.length === described.length ? plain : null,
     // SECURITY: Node checks revocation only when it is given a list, and without a list nobody must get in.
     pems: pems.length === 0 ? [listOfNobody] : pems,
@@ -95,6 +98,7 @@ export function plainListOf(pem: string): PlainList | null {
 const nothing: RevocationSettings = {
   checksRevocation: false,
   crls: [],
+  hasUndescribedList: false,
   plainLists: [],
   pems: [],
   warnings: [],
