@@ -29,6 +29,8 @@ export interface WatcherOptions {
 }
 
 export interface Watcher {
+  /** To be called after each reload, whoever asked for it: a new reload.interval counts from then on. */
+  reloaded(): void;
   stop(): void;
 }
 
@@ -43,13 +45,17 @@ export function createWatcher(
 ): Watcher {
   const looker = new Looker(now);
   let stopped = false;
+  let looking = false;
+  let intervalMs = 0;
   let cancel = scheduleNext();
 
   function scheduleNext(): () => void {
-    return schedule(look, holder.current.settings.reload.interval);
+    intervalMs = holder.current.settings.reload.interval;
+    return schedule(look, intervalMs);
   }
 
   async function look(): Promise<void> {
+    looking = true;
     try {
       if (!holder.current.settings.reload.watch) return;
       const { sources } = holder;
@@ -57,11 +63,19 @@ export function createWatcher(
       // A reload of someone else's in the meantime has seen what was seen here, or newer.
       if (changed && !stopped && holder.sources === sources) await onChange();
     } finally {
+      looking = false;
       if (!stopped) cancel = scheduleNext();
     }
   }
 
   return {
+    reloaded() {
+      // A look that is under way sets the next timer itself. A timer that has the interval in force stays: reloads that
+      // come one after the other would put the look off for ever.
+      if (stopped || looking || intervalMs === holder.current.settings.reload.interval) return;
+      cancel();
+      cancel = scheduleNext();
+    },
     stop() {
       stopped = true;
       cancel();

@@ -7,7 +7,7 @@ import type { ClientService } from './client-service.ts';
 import type { Overrides } from '../config/overrides.ts';
 import type { Settings } from '../config/schema.ts';
 import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
-import { createWatcher } from '../config/watch.ts';
+import { createWatcher, type Watcher } from '../config/watch.ts';
 import { createExpiryCheck } from './expiry-check.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
 import { Workers } from './workers/workers.ts';
@@ -91,7 +91,8 @@ class Server implements RunningServer {
   readonly #consoleView: ConsoleView;
   #admin: AdminServer | null = null;
   #status: Pick<AdminServer, 'url' | 'close'> | null = null;
-  #stopWatching: (() => void) | null = null;
+  #watcher: Watcher | null = null;
+  #stopLooking: (() => void) | null = null;
   #draining = false;
   #hasten: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
@@ -156,15 +157,11 @@ class Server implements RunningServer {
     const { settings } = this.#config.current;
     this.#showSnapshot();
     await this.#openAdmin(settings);
-    const watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
-    const stopLooking = createExpiryCheck(
+    this.#watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
+    this.#stopLooking = createExpiryCheck(
       () => certificatesInUse(this.#config.current),
       (problem) => logWarning(this.#log, problem),
     );
-    this.#stopWatching = () => {
-      watcher.stop();
-      stopLooking();
-    };
     this.#log.info({ addresses: this.addresses }, 'ready to accept connections');
     this.#manager.ready(this.#statusText());
   }
@@ -193,6 +190,7 @@ class Server implements RunningServer {
     const { adminTls: adminTlsBefore } = this.#config.current;
     const before = this.#config.parts;
     const result = await this.#config.reload();
+    this.#watcher?.reloaded();
     this.#catalog.load();
     await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
@@ -242,7 +240,8 @@ class Server implements RunningServer {
   async #drain(how: 'drain' | 'fast'): Promise<void> {
     this.#draining = true;
     const { shutdown_timeout: shutdownTimeoutMs } = this.#config.current.settings;
-    this.#stopWatching?.();
+    this.#watcher?.stop();
+    this.#stopLooking?.();
     const waitMs = how === 'fast' ? 0 : shutdownTimeoutMs;
     const sessions = this.#service.sessionCount;
     const text = endingText(how, sessions, waitMs);

@@ -217,6 +217,26 @@ void test('the interval and the switch are those of the settings in force', asyn
   t.strictSame(await look(), [], 'on again');
 });
 
+void test('an interval that a reload of someone else has changed counts at once', async (t) => {
+  const { timer, watcher, write, look, holder, path } = await setUp(t, {
+    config: { reload: { interval: '1d' } },
+  });
+  const yaml = readFileSync(path('gatehouse.yaml'), 'utf8');
+  write('gatehouse.yaml', yaml.replace('interval: 1d', 'interval: 5s'));
+  await holder.reload();
+  watcher.reloaded();
+  t.strictSame(timer.delays, [86_400_000, 5000]);
+  watcher.reloaded();
+  t.strictSame(timer.delays, [86_400_000, 5000], 'one that is in force already is not begun anew');
+  write('pg_hba.conf', `# new\n${HBA}`);
+  t.strictSame(await look(), []);
+  watcher.stop();
+  write('gatehouse.yaml', yaml);
+  await holder.reload();
+  watcher.reloaded();
+  t.notOk(timer.isSet, 'none is set after a stop');
+});
+
 void test('looks do not overlap, and none follows a stop', async (t) => {
   const entered = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
@@ -224,11 +244,13 @@ void test('looks do not overlap, and none follows a stop', async (t) => {
     entered.resolve();
     await release.promise;
   };
-  const { timer, watcher, write } = await setUp(t, {}, whileReloading);
+  const config = { reload: { interval: '7s' } };
+  const { timer, watcher, write, path } = await setUp(t, { config }, whileReloading);
   t.ok(timer.isSet);
-  write('pg_hba.conf', `# new\n${HBA}`);
+  write('gatehouse.yaml', readFileSync(path('gatehouse.yaml'), 'utf8').replace('7s', '3s'));
   const looking = timer.goOff();
   await entered.promise;
+  watcher.reloaded();
   t.notOk(timer.isSet, 'no timer runs while a look does');
   release.resolve();
   await looking;
