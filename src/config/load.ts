@@ -41,7 +41,7 @@ export interface ReadSettings {
   readonly problems: readonly Problem[];
   /** Whether the file sets it. */
   readonly isWritten: (name: string) => boolean;
-  /** Whether what it says of it, or by another name perhaps means to say of it, is refused. */
+  /** Whether what it says of it, or by another name perhaps means to say of it, is refused, or is missing there. */
   readonly isWrong: (name: string) => boolean;
 }
 
@@ -75,7 +75,7 @@ export function readSettings(file: string, fs: FileSystem, overrides = noOverrid
     settings,
     problems: found.problems.toSorted(byPlace),
     isWritten: (name) => found.place(name) !== undefined,
-    isWrong: (name) => found.wrong.has(name),
+    isWrong: (name) => found.hasWrong(name),
   };
 }
 
@@ -107,7 +107,7 @@ type Place = Pick<Problem, 'file' | 'line' | 'column'>;
 class Found {
   readonly file: string;
   readonly problems: Problem[] = [];
-  readonly wrong = new Set<string>();
+  readonly #wrong = new Set<string>();
   readonly #entries = new Map<Setting<unknown>, WrittenEntry>();
   readonly #places = new Map<string, Position>();
   readonly #overrides: Overrides;
@@ -121,6 +121,19 @@ class Found {
 
   fail(message: string, hint?: string, at: Place = { file: this.file, line: null }): void {
     this.problems.push({ ...at, message, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  /**
+   * Whether one of these is refused, and so has its default here: what several settings mean together says nothing then,
+   * for the operator has written something else.
+   */
+  hasWrong(...names: readonly string[]): boolean {
+    return names.some((name) => this.#wrong.has(name));
+  }
+
+  /** Has a setting count as refused, because others are written that mean nothing without it. */
+  noteMissing(name: string): void {
+    this.#wrong.add(name);
   }
 
   /** A place in the file. */
@@ -145,7 +158,7 @@ class Found {
       problems.length > 0
         ? undefined
         : setting.read(root, name, (message, hint) => this.fail(message, hint, at));
-    if (read === undefined) this.wrong.add(name);
+    if (read === undefined) this.#wrong.add(name);
     return read;
   }
 
@@ -158,7 +171,7 @@ class Found {
     const read = setting.read(value, key, (message, hint, inner = place) =>
       this.fail(message, hint, this.at(inner)),
     );
-    if (read === undefined) this.wrong.add(olderNames.get(key) ?? key);
+    if (read === undefined) this.#wrong.add(olderNames.get(key) ?? key);
     return read;
   }
 
@@ -225,13 +238,13 @@ class Found {
   #checkRetired(setting: Setting<unknown>, { key, value, at }: WrittenEntry): void {
     const place = value.kind === 'empty' ? at : value.at;
     const read = setting.read(value, key, (message, hint) => this.fail(message, hint, this.at(place)));
-    if (read === undefined) this.wrong.add(key);
+    if (read === undefined) this.#wrong.add(key);
   }
 
   #failUnknown(name: string, at: Position): void {
     const meant = this.#suggestions < MAX_SUGGESTIONS ? meantBy(name) : undefined;
     this.#suggestions += 1;
-    if (meant !== undefined) this.wrong.add(olderNames.get(meant) ?? meant);
+    if (meant !== undefined) this.#wrong.add(olderNames.get(meant) ?? meant);
     this.fail(`unrecognized configuration parameter "${name}"`, hintForUnknown(meant), this.at(at));
   }
 }
@@ -265,7 +278,8 @@ function checkUpstream(settings: Settings, found: Found): void {
     return;
   }
   // SECURITY: a gate that dials itself opens connection after connection until nothing is left, for one stranger.
-  if (isOwnListener(settings)) {
+  const places = ['upstream.host', 'upstream.port', 'listen_addresses', 'port'];
+  if (!found.hasWrong(...places) && isOwnListener(settings)) {
     found.fail(
       `upstream.host "${host}" and upstream.port ${port} lead to this gate itself`,
       'Set them to where the PostgreSQL server listens, or have the gate listen elsewhere (listen_addresses, port).',
@@ -273,6 +287,7 @@ function checkUpstream(settings: Settings, found: Found): void {
     );
     return;
   }
+  if (found.hasWrong('upstream.allow_remote')) return;
   // SECURITY: what the gate has decrypted goes on in the clear. It leaves this machine only when the operator says so.
   if (!isLoopback(host) && !allowRemote) {
     found.fail(
@@ -284,7 +299,8 @@ function checkUpstream(settings: Settings, found: Found): void {
 }
 
 function checkAdmin({ admin }: Settings, found: Found): void {
-  if (admin.status_listen !== '' && admin.status_listen === admin.listen && !admin.listen.endsWith(':0')) {
+  const isOnePlace = admin.status_listen === admin.listen && !admin.listen.endsWith(':0');
+  if (admin.status_listen !== '' && isOnePlace && !found.hasWrong('admin.listen')) {
     found.fail(
       `admin.status_listen and admin.listen are both "${admin.listen}"`,
       'Give each a port of its own, such as 9433.',
@@ -298,6 +314,7 @@ function checkAdmin({ admin }: Settings, found: Found): void {
     'admin.ssl_ca_file': admin.ssl_ca_file,
   };
   const names = Object.keys(files);
+  if (found.hasWrong(...names)) return;
   const [set, missing] = [
     Object.entries(files).filter(([, file]) => file !== ''),
     Object.entries(files).filter(([, file]) => file === ''),
@@ -307,6 +324,7 @@ function checkAdmin({ admin }: Settings, found: Found): void {
     const [first = ['']] = set;
     const message = `parameter "${first[0]}" is set, and ${missing.map(([name]) => `"${name}"`).join(' and ')} is not`;
     found.fail(message, `Set all of ${names.join(', ')}, or none.`, found.place(first[0]));
+    for (const [name] of missing) found.noteMissing(name);
     return;
   }
   if (set.length > 0 && place?.kind === 'unix') {
@@ -341,7 +359,7 @@ function checkCatalog(settings: Settings, found: Found): void {
     );
   if (query === '') return;
   const at = found.place('auth_query');
-  if (user === '')
+  if (user === '' && !found.hasWrong('auth_user'))
     found.fail(
       'parameter "auth_query" is set, and "auth_user" is not',
       'Set auth_user to the role that may run it.',

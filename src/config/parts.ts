@@ -23,7 +23,7 @@ import { hashOfSources, SourceReader, type Sources } from '../base/sources.ts';
 import { RecordingFileSystem, type Recording } from './files.ts';
 import { readHosts } from './host-records.ts';
 import { shownOverrides, type Overrides } from './overrides.ts';
-import { loadSettings, readSettings, type ReadSettings } from './load.ts';
+import { loadSettings } from './load.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import { retiredWarnings } from './retired.ts';
 import type { Settings } from './schema.ts';
@@ -148,54 +148,6 @@ function withProblemsOf(error: unknown, beside: PromiseSettledResult<unknown>): 
   const both = [error, beside.reason];
   if (!both.every((each) => each instanceof LoadError)) return error;
   return new LoadError(both.flatMap(({ problems }) => problems));
-}
-
-/** Each part's file, without which there is nothing to say of it, and the settings that it is read by. */
-const readBy: Readonly<Record<Exclude<Part, 'settings'>, readonly [file: string, ...settings: string[]]>> = {
-  tls: [
-    'ssl_cert_file',
-    'ssl',
-    'ssl_key_file',
-    'ssl_ca_file',
-    'ssl_crl_file',
-    'ssl_crl_dir',
-    'ssl_dh_params_file',
-    'ssl_sni',
-    'hosts_file',
-  ],
-  rules: ['hba_file', 'ssl', 'roles', 'auth_user', 'auth_file'],
-  maps: ['ident_file', 'roles', 'auth_user'],
-};
-
-/**
- * The problems of the other parts when the settings have problems too, so that `check` reports everything in one run. A
- * part is read only if its file is named and its own settings are right. Otherwise the problem might be in a file that
- * the operator never meant.
- *
- * @param file path of the YAML file
- * @param overrides what goes over it
- */
-export async function problemsBesideSettings(
-  file: string,
-  overrides: Overrides,
-): Promise<readonly Problem[]> {
-  let read: ReadSettings;
-  try {
-    const fs = new RecordingFileSystem();
-    await fs.fetch(file);
-    read = readSettings(file, fs, overrides);
-  } catch {
-    return []; // told by attemptSettings
-  }
-  const { settings, isWritten, isWrong } = read;
-  const isSound = (part: keyof typeof readBy): boolean =>
-    isWritten(readBy[part][0]) && !readBy[part].some(isWrong);
-  const attempts = [
-    ...(isSound('tls') ? [await attemptTls(settings, { reload: false })] : []),
-    ...(isSound('rules') ? [await attemptRules(settings)] : []),
-    ...(isSound('maps') ? [await attemptMaps(settings)] : []),
-  ];
-  return attempts.flatMap((part) => (part.ok ? [] : part.problems));
 }
 
 /**

@@ -14,7 +14,6 @@ import {
   attemptSettings,
   attemptTls,
   parts,
-  problemsBesideSettings,
   type Attempt,
   type LoadedPart,
   type Part,
@@ -22,6 +21,7 @@ import {
   type TlsPart,
   withWarningsOfNow,
 } from './parts.ts';
+import { problemsBesideSettings } from './beside-settings.ts';
 import { withoutRestartOnly } from './what-stays.ts';
 import { noOverrides, type Overrides } from './overrides.ts';
 import type { Settings } from './schema.ts';

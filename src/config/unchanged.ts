@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { digestAccess, digestSource } from '../base/sources.ts';
 import type { Attempt, LoadedPart, TlsPart } from './parts.ts';
-import { isSettingName, schema, type Settings } from './schema.ts';
+import { isSettingName, schema, type SettingName, type Settings } from './schema.ts';
 import { valueOf } from './setting-values.ts';
 
 /** The settings that a part was loaded by. */
@@ -54,7 +54,7 @@ export function inputsOfMaps({ ident_file: identFile, roles, auth_user: authUser
 }
 
 /** Every setting that TLS is made by, the admin listener's own included: a new one counts at once. */
-const tlsNames = Object.keys(schema)
+export const tlsNames: readonly SettingName[] = Object.keys(schema)
   .filter(isSettingName)
   .filter((name) => name === 'hosts_file' || /^(?:admin\.)?ssl(?:_|$)/.test(name));
 
