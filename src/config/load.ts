@@ -347,10 +347,6 @@ function checkCatalog(settings: Settings, found: Found): void {
     if (toBytes(fromText(value)).length > MAX_NAME_BYTES)
       found.fail(`parameter "${name}" is longer than ${MAX_NAME_BYTES} bytes`, undefined, found.place(name));
   }
-  for (const [name, value] of Object.entries({ auth_user: user, auth_dbname: database, auth_query: query })) {
-    if (value.includes('\0'))
-      found.fail(`parameter "${name}" contains a NUL byte`, undefined, found.place(name));
-  }
   if (user !== '' && database === '')
     found.fail(
       'parameter "auth_dbname" is empty',

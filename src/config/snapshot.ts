@@ -1,5 +1,5 @@
-// The state that connections are judged by: one frozen object, taken at accept. A reload builds each part whole or
-// keeps the old one, then swaps the object once (contract §5, §7.2).
+// The state that connections are judged by: one frozen object, and the one in force at the decision decides. A reload
+// builds each part whole or keeps the old one, then swaps the object once (contract §5, §7.2, §7.32).
 
 import { resolve } from 'node:path';
 import { LoadError, type Problem } from '../base/problems.ts';

@@ -36,7 +36,7 @@ export interface CrlInUse {
 export interface TlsMaterial {
   /** What new clients meet, for judging without a handshake of theirs (certificate-judge.ts). */
   readonly context: SecureContext;
-  /** Options for the tls.Server that never listens (tls-acceptor.ts). */
+  /** Options for the tls.Server that never listens (handshake/handshake-server.ts). */
   readonly options: import('node:tls').TlsOptions;
   /** ssl_ca_file, or the line's CA, is set: client certificates are asked for. */
   readonly requestsClientCertificate: boolean;

@@ -7,6 +7,7 @@ import { userInfo } from 'node:os';
 import { test } from 'tap';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
 import { loadingProblem, loadingProblems, tlsSettings, YAML_FILE } from '../support/certificates/tls.ts';
+import { check } from '../support/run/check.ts';
 
 interface Case {
   readonly settings: (authority: TestAuthority, server: Credentials) => Partial<TlsSettings>;
@@ -206,8 +207,8 @@ await test('a file that a default names is blamed itself', async (t) => {
 });
 
 await test('ssl_ecdh_curve, the older name, is blamed where it stands', async (t) => {
-  const tls = tlsSettings(testAuthority(t).server(), { ssl_groups: 'x' });
-  t.match(await loadingProblem(tls, { lines: { ssl_ecdh_curve: 4 } }), { file: YAML_FILE, line: 4 });
+  const { lines } = await check(t, { hba: 'hostssl all all all cert', config: { ssl_ecdh_curve: 'x' } });
+  t.match(lines[0], /^gatehouse\.yaml:\d+: could not set group names specified in ssl_groups: /);
 });
 
 await test("of several errors PostgreSQL's is told first", async (t) => {

@@ -74,10 +74,12 @@ function checkGroups(settings: TlsSource): void {
   const { ssl_groups: groups } = settings;
   // To Node `auto` means not to set any, and OpenSSL 3.5 takes an empty list; to PostgreSQL neither is a group.
   if (groups !== '' && groups !== 'auto' && accepts({ ecdhCurve: groups })) return;
-  const key = settings.placeOf('ssl_groups').source === 'default' ? 'ssl_ecdh_curve' : 'ssl_groups';
-  throw refusalAt(settings, key)('could not set group names specified in ssl_groups: No valid groups found', {
-    hint: 'Ensure that each group name is spelled correctly and supported by the installed version of OpenSSL.',
-  });
+  throw refusalAt(settings, 'ssl_groups')(
+    'could not set group names specified in ssl_groups: No valid groups found',
+    {
+      hint: 'Ensure that each group name is spelled correctly and supported by the installed version of OpenSSL.',
+    },
+  );
 }
 
 function checkCiphers(settings: TlsSource): void {
