@@ -19,6 +19,7 @@ export interface ConsoleSources {
 }
 
 export function createConsoleView({ view, service, config, draining }: ConsoleSources): ConsoleView {
+  let isDrainAsked = false;
   return {
     version: VERSION,
     sessions: async () => (await service.fullSessions()).map(consoleSession),
@@ -32,8 +33,10 @@ export function createConsoleView({ view, service, config, draining }: ConsoleSo
     terminate: async (id) => await service.terminate(id),
     cancel: async (id) => await service.cancel(id),
     drain: async () => {
-      // Drains as on a service manager's signal. During a drain no second one is sent: that would end sessions at once.
-      if (!draining()) process.kill(process.pid, 'SIGTERM');
+      // Drains as on a service manager's signal. No second one is sent, neither during a drain nor before the first one
+      // has arrived, which takes a turn: that would end sessions at once.
+      if (!draining() && !isDrainAsked) process.kill(process.pid, 'SIGTERM');
+      isDrainAsked = true;
     },
   };
 }
