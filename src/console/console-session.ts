@@ -176,6 +176,7 @@ export class ConsoleSession {
     const { name, query, parameterTypes: oids } = decodeParse(body);
     const statements = splitStatements(toText(query));
     if (statements.length > 1) {
+    this.#executor.demandAny();
       throw new ConsoleError('42601', 'cannot insert multiple commands into a prepared statement');
     }
     if (name !== '' && this.#statements.has(name)) {

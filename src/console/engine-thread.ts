@@ -276,5 +276,6 @@ const MESSAGES: readonly (readonly [RegExp, string, string])[] = [
   [/^unrecognized token: "(.*)"$/s, '42601', 'syntax error at or near "%s"'],
   [/^(?:not authorized|access to .* is prohibited)/, '42501', 'the console only reads'],
   [/out of memory/, '53200', 'out of memory'],
+  [/^(?:Recursion limit|Expression tree is too large)/, '54001', 'stack depth limit exceeded'],
   [/^(parser stack overflow|too many|string or blob too big)/, '54000', 'the statement is too complex'],
 ];

@@ -66,7 +66,7 @@ export class Executor {
 
   /** @throws ConsoleError */
   async run(statement: Statement, parameters: readonly SqlValue[]): Promise<Outcome> {
-    this.#demandAny();
+    this.demandAny();
     switch (statement.kind) {
       case 'select':
       case 'copy':
@@ -104,7 +104,7 @@ export class Executor {
 
   /** The columns that a statement will answer with; null = none. Nothing is changed. */
   async describe(statement: Statement, types: readonly PgType[]): Promise<readonly ResultColumn[] | null> {
-    this.#demandAny();
+    this.demandAny();
     if (statement.kind === 'show') return (await this.#show(statement.name)).columns;
     if (statement.kind !== 'select') return null;
     const samples = types.map((type) => SAMPLES[type]);
@@ -268,8 +268,12 @@ export class Executor {
     return { columns: [{ name, type: 'text' }], rows: [[value]], tag: 'SHOW', notices: [] };
   }
 
-  /** SECURITY: a reload that takes the user off both lists ends what the console may show, too. */
-  #demandAny(): void {
+  /**
+   * SECURITY: a reload that takes the user off both lists ends what the console may show, too.
+   *
+   * @throws ConsoleError
+   */
+  demandAny(): void {
     if (this.#context.role() === 'none') {
       throw new ConsoleError('42501', 'permission denied: the user is in neither list any more');
     }

@@ -3,39 +3,58 @@
 
 import type { SqlToken } from './sql-tokens.ts';
 
-/** The statement with every such list of names taken into its parenthesis. */
+/**
+ * The statement with every such list of names taken into its parenthesis. Each token is looked at a few times at most,
+ * however many lists there are: the process that serves the sessions does this.
+ */
 export function withNamedValues(tokens: readonly SqlToken[]): readonly SqlToken[] {
-  const open = tokens.findIndex(({ text }, index) => text === '(' && tokens[index + 1]?.word === 'values');
-  if (open === -1) return tokens;
-  const close = closing(tokens, open);
+  const out: SqlToken[] = [];
+  for (let at = 0; at < tokens.length;) {
+    const isList = tokens[at]?.text === '(' && tokens[at + 1]?.word === 'values';
+    const close = isList ? closing(tokens, at) : at;
+    const names = isList ? namesAfter(tokens, close) : null;
+    if (names === null) {
+      append(out, tokens.slice(at, close + 1));
+      at = close + 1;
+      continue;
+    }
+    out.push(token('('), token('select'));
+    append(out, columnsOf(names.names));
+    out.push(token('from'));
+    append(out, tokens.slice(at, close + 1));
+    out.push(token(')'), names.alias);
+    at = names.end;
+  }
+  return out;
+}
+
+/** `AS alias (name, …)` after a list that closes at `close`, and where it ends; null = there is none. */
+function namesAfter(
+  tokens: readonly SqlToken[],
+  close: number,
+): { readonly alias: SqlToken; readonly names: readonly SqlToken[]; readonly end: number } | null {
   const aliasAt = tokens[close + 1]?.word === 'as' ? close + 2 : close + 1;
   const alias = tokens[aliasAt];
-  const inner = tokens.slice(open + 1, close);
-  const namesEnd = tokens[aliasAt + 1]?.text === '(' ? closing(tokens, aliasAt + 1) : -1;
-  const isNamed = alias !== undefined && ['word', 'quoted'].includes(alias.kind) && namesEnd !== -1;
-  if (!isNamed) {
-    return [...tokens.slice(0, close + 1), ...withNamedValues(tokens.slice(close + 1))];
-  }
+  if (alias === undefined || !['word', 'quoted'].includes(alias.kind)) return null;
+  if (tokens[aliasAt + 1]?.text !== '(') return null;
+  const namesEnd = closing(tokens, aliasAt + 1);
   const names = tokens.slice(aliasAt + 2, namesEnd).filter(({ text }) => text !== ',');
-  const columns = names.flatMap((name, index) => [
+  return { alias, names, end: namesEnd + 1 };
+}
+
+/** `column1 AS name, …`: the engine's own names, and the statement's. */
+function columnsOf(names: readonly SqlToken[]): readonly SqlToken[] {
+  return names.flatMap((name, index) => [
     ...(index === 0 ? [] : [token(',')]),
     token(`column${index + 1}`),
     token('as'),
     name,
   ]);
-  return [
-    ...tokens.slice(0, open),
-    token('('),
-    token('select'),
-    ...columns,
-    token('from'),
-    token('('),
-    ...inner,
-    token(')'),
-    token(')'),
-    alias,
-    ...withNamedValues(tokens.slice(namesEnd + 1)),
-  ];
+}
+
+/** One by one: a call takes no hundred thousand arguments. */
+function append(out: SqlToken[], tokens: readonly SqlToken[]): void {
+  for (const each of tokens) out.push(each);
 }
 
 /** Where the parenthesis that opens at `open` closes; the last token where it never does. */

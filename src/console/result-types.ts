@@ -1,6 +1,7 @@
 // The names and types of a result's columns, as PostgreSQL would give them: a table's column has its own, an expression
 // those of its function or of what it holds.
 
+import { ConsoleError } from './console-error.ts';
 import type { EngineColumn } from './engine-messages.ts';
 import { isPgType, type PgType, type SqlValue } from './pg-types.ts';
 import type { SqlToken } from './sql-tokens.ts';
@@ -10,6 +11,9 @@ export interface ResultColumn {
   readonly name: string;
   readonly type: PgType;
 }
+
+/** Most parameters of a statement: a Bind counts them in 16 bits. */
+const MAX_PARAMETERS = 65_535;
 
 /** What PostgreSQL's functions return. */
 const RETURN_TYPES: ReadonlyMap<string, PgType> = new Map<string, PgType>([
@@ -155,13 +159,22 @@ function typeOfValues(rows: readonly (readonly SqlValue[])[], index: number): Pg
   return 'text';
 }
 
-/** The types of `$1`, `$2`, …: what the client says, else what the statement compares them with, else text. */
+/**
+ * The types of `$1`, `$2`, …: what the client says, else what the statement compares them with, else text.
+ *
+ * @throws ConsoleError for a number that no parameter can have
+ */
 export function parameterTypes(tokens: readonly SqlToken[], said: readonly (PgType | null)[]): PgType[] {
   const found: PgType[] = [];
   for (const [index, token] of tokens.entries()) {
     if (token.kind !== 'parameter') continue;
-    const number = Number(token.text.slice(1)) - 1;
-    found[number] = said[number] ?? found[number] ?? typeOfPlace(tokens, index) ?? 'text';
+    const number = Number(token.text.slice(1));
+    // SECURITY: the list is as long as the greatest number, and nine digits of it would fill the memory of the gate.
+    if (number < 1 || number > MAX_PARAMETERS) {
+      throw new ConsoleError('42P02', `there is no parameter ${token.text.slice(0, 63)}`);
+    }
+    const at = number - 1;
+    found[at] = said[at] ?? found[at] ?? typeOfPlace(tokens, index) ?? 'text';
   }
   return Array.from({ length: found.length }, (_, index) => found[index] ?? said[index] ?? 'text');
 }

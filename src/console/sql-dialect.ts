@@ -3,6 +3,7 @@
 
 import { withNamedValues } from './named-values.ts';
 import { ConsoleError } from './console-error.ts';
+import { EngineSql } from './engine-sql.ts';
 import { normalTimestamp, type PgType } from './pg-types.ts';
 import { COLUMN_TYPES } from './result-types.ts';
 import { valueOf, type SqlToken } from './sql-tokens.ts';
@@ -49,13 +50,13 @@ const REGULAR_EXPRESSIONS: ReadonlyMap<string, string> = new Map([
 /** The statement for the engine. */
 export function toEngineSql(statement: readonly SqlToken[]): string {
   const tokens = withNamedValues(statement);
-  const out: string[] = [];
+  const out = new EngineSql();
   for (let index = 0; index < tokens.length;) index = translate(tokens, index, out);
-  return out.join(' ');
+  return out.toString();
 }
 
 /** Appends what token `index` becomes; returns the index of the token to go on with. */
-function translate(tokens: readonly SqlToken[], index: number, out: string[]): number {
+function translate(tokens: readonly SqlToken[], index: number, out: EngineSql): number {
   const token = tokens[index];
   if (token === undefined) return index + 1;
   const next = tokens[index + 1];
@@ -71,13 +72,11 @@ function translate(tokens: readonly SqlToken[], index: number, out: string[]): n
   }
   if (word === '-') demandNoMoment(tokens, index);
   if (/^[+-]$/.test(word) && next?.word === 'interval' && tokens[index + 2]?.kind === 'string') {
-    const operand = takeOperand(out);
-    out.push(`add_interval(${operand}, '${word}', ${tokens[index + 2]?.text ?? "''"})`);
+    out.wrap('add_interval(', `, '${word}', ${tokens[index + 2]?.text ?? "''"})`);
     return index + 3;
   }
   if (/^[+-]$/.test(word) && isCastToInterval(tokens, index + 1)) {
-    const operand = takeOperand(out);
-    out.push(`add_interval(${operand}, '${word}', ${next?.text ?? "''"})`);
+    out.wrap('add_interval(', `, '${word}', ${next?.text ?? "''"})`);
     return index + 4;
   }
   if (token.kind === 'string' && COMPARISON.test(tokens[index - 1]?.text ?? '')) {
@@ -124,7 +123,7 @@ function demandNoMoment(tokens: readonly SqlToken[], minus: number): void {
 }
 
 /** `OPERATOR(pg_catalog.~)`. */
-function translateNamedOperator(tokens: readonly SqlToken[], index: number, out: string[]): number {
+function translateNamedOperator(tokens: readonly SqlToken[], index: number, out: EngineSql): number {
   let end = index + 2;
   while (tokens[end] !== undefined && tokens[end]?.text !== ')') end++;
   const operator = tokens[end - 1]?.text ?? '';
@@ -133,7 +132,7 @@ function translateNamedOperator(tokens: readonly SqlToken[], index: number, out:
 }
 
 /** `operand::type`, where the operand has been translated already. */
-function translateCast(tokens: readonly SqlToken[], index: number, out: string[]): number {
+function translateCast(tokens: readonly SqlToken[], index: number, out: EngineSql): number {
   let at = index + 1;
   if (tokens[at]?.word === 'pg_catalog' && tokens[at + 1]?.text === '.') at += 2;
   const type = tokens[at]?.word.replaceAll('"', '') ?? '';
@@ -143,33 +142,16 @@ function translateCast(tokens: readonly SqlToken[], index: number, out: string[]
     at++;
   }
   while (tokens[at]?.text === '[' || tokens[at]?.text === ']') at++;
-  const operand = takeOperand(out);
   if (/^timestamp(?:tz)?$/.test(type)) {
     while (/^(?:with|without|time|zone)$/.test(tokens[at]?.word ?? '')) at++;
-    out.push(`timestamptz_of(${operand})`);
+    out.wrap('timestamptz_of(', ')');
     return at;
   }
   const affinity = AFFINITIES.get(type);
   if (affinity === 'TEXT' && isColumnOf(tokens[index - 1], 'bool')) {
-    out.push(`CASE ${operand} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END`);
+    out.wrap('CASE', `WHEN 1 THEN 'true' WHEN 0 THEN 'false' END`);
     return at;
   }
-  out.push(affinity === undefined ? operand : `CAST(${operand} AS ${affinity})`);
+  if (affinity !== undefined) out.wrap('CAST(', `AS ${affinity})`);
   return at;
-}
-
-/** Takes the last operand off what has been written: a value, a column with its table, a call or a parenthesis. */
-function takeOperand(out: string[]): string {
-  let begin = out.length - 1;
-  if (out[begin] === ')') {
-    let depth = 0;
-    for (; begin >= 0; begin--) {
-      if (out[begin] === ')') depth++;
-      if (out[begin] === '(') depth--;
-      if (depth === 0) break;
-    }
-    if (/^[A-Za-z_]\w*$/.test(out[begin - 1] ?? '')) begin--;
-  }
-  while (out[begin - 1] === '.') begin -= 2;
-  return out.splice(Math.max(begin, 0)).join(' ');
 }

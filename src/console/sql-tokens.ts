@@ -21,7 +21,7 @@ export class SqlSyntaxError extends Error {
 }
 
 /** Characters that PostgreSQL's operators are made of. */
-const OPERATOR = /[+\-*/<>=~!@#%^&|`?:]+/y;
+const OPERATOR_CHARACTERS: ReadonlySet<string> = new Set('+-*/<>=~!@#%^&|`?:');
 const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
 const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y;
 const PARAMETER = /\$\d+/y;
@@ -73,11 +73,11 @@ function* tokens(sql: string): Generator<SqlToken> {
 
 /** Where the comment that begins here ends; null = none begins here. */
 function endOfComment(sql: string, at: number): number | null {
+  if (!isCommentAt(sql, at)) return null;
   if (sql.startsWith('--', at)) {
     const newline = sql.indexOf('\n', at);
     return newline === -1 ? sql.length : newline;
   }
-  if (!sql.startsWith('/*', at)) return null;
   let depth = 0;
   for (let index = at; index < sql.length; index++) {
     if (sql.startsWith('/*', index)) {
@@ -109,15 +109,22 @@ function readToken(
   if (word !== null) return taken('word', word);
   const number = match(NUMBER);
   if (number !== null) return taken('number', number);
-  const operator = match(OPERATOR);
-  if (operator !== null) return taken('operator', withoutComment(operator));
-  return taken('mark', first);
+  const end = endOfOperator(sql, at);
+  return end > at ? taken('operator', sql.slice(at, end)) : taken('mark', first);
 }
 
-/** A comment may begin in the middle of what looks like one operator. */
-function withoutComment(operator: string): string {
-  const comment = operator.search(/--|\/\*/);
-  return comment > 0 ? operator.slice(0, comment) : operator;
+/**
+ * Where the operator that begins here ends; `at` = none begins here. A comment may begin in the middle of what looks like
+ * one. No character beyond the end is read: a megabyte of operators and comments would be read again for each of them.
+ */
+function endOfOperator(sql: string, at: number): number {
+  let end = at;
+  while (OPERATOR_CHARACTERS.has(sql[end] ?? '') && !isCommentAt(sql, end)) end++;
+  return end;
+}
+
+function isCommentAt(sql: string, at: number): boolean {
+  return sql.startsWith('--', at) || sql.startsWith('/*', at);
 }
 
 function taken(kind: TokenKind, text: string) {

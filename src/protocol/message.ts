@@ -56,6 +56,13 @@ export function int16(value: number): Buffer {
   return bytes;
 }
 
+/** A count of up to 65,535 in network order. */
+export function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
+}
+
 /** An Int32 in network order. */
 export function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4);

@@ -4,6 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { atConsole, Talk } from './at-console.ts';
+import { exchange, openConsole, trustingConsole } from './at-trusting-console.ts';
+import { parse, SYNC } from './extended-messages.ts';
 
 await test('from admin to stats to nothing, and back', async (t) => {
   const { gate, conninfo } = await atConsole(t, { upstream: null });
@@ -38,4 +40,18 @@ await test('from admin to stats to nothing, and back', async (t) => {
   await lists('alice', 'bob');
   await talk.ask('ROLLBACK;');
   t.strictSame(await talk.ask('SELECT pg_reload_conf();'), ['t'], 'the same console');
+});
+
+await test('nor prepare a statement', async (t) => {
+  const gate = await trustingConsole(t);
+  const client = await openConsole(t, gate);
+  t.strictSame(await exchange(client, parse('', 'SELECT 1'), SYNC), ['1', 'Z I']);
+  const yaml = readFileSync(gate.path('gatehouse.yaml'), 'utf8');
+  gate.rewrite(
+    'gatehouse.yaml',
+    `${yaml.replace(/^admin_users:.*\n( +-.*\n)*/gm, '')}\nadmin_users: other\n`,
+  );
+  const { status, body } = await gate.admin('/reload', { method: 'POST' });
+  t.equal(status, 200, body);
+  t.strictSame(await exchange(client, parse('', 'SELECT 1'), SYNC), ['E 42501', 'Z I']);
 });

@@ -1,7 +1,7 @@
 // RowDescription (`T`), ParameterDescription (`t`), NoData (`n`), DataRow (`D`) and CommandComplete (`C`).
 
 import { fromText, toBytes, type ByteString } from '../../base/bytestring.ts';
-import { encodeMessage, int16, int32 } from '../message.ts';
+import { encodeMessage, int16, int32, uint16 } from '../message.ts';
 import type { Format } from './bind.ts';
 
 /** A column of a result as the client sees it. */
@@ -31,7 +31,7 @@ export function encodeRowDescription(columns: readonly ColumnDescription[]): Buf
 }
 
 export function encodeParameterDescription(types: readonly number[]): Buffer {
-  return encodeMessage('t', Buffer.concat([int16(types.length), ...types.map(int32)]));
+  return encodeMessage('t', Buffer.concat([uint16(types.length), ...types.map(int32)]));
 }
 
 export const NO_DATA = encodeMessage('n');
