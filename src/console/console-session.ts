@@ -1,7 +1,7 @@
 // One console: the server's side of the simple and the extended query protocol over an Executor. An error ends a
 // statement, never the session.
 
-import { toText } from '../base/bytestring.ts';
+import { fromText, toText } from '../base/bytestring.ts';
 import { decodeBind, formatAt, BIND_COMPLETE, type Format } from '../protocol/query/bind.ts';
 import { CLOSE_COMPLETE, decodeTarget } from '../protocol/query/describe.ts';
 import { decodeExecute, PORTAL_SUSPENDED } from '../protocol/query/execute.ts';
@@ -269,14 +269,24 @@ export class ConsoleSession {
   }
 
   async #run(statement: Statement, parameters: readonly SqlValue[]): Promise<Outcome> {
-    const isEnd = statement.kind === 'commit' || statement.kind === 'rollback';
+    const isEnd = ['commit', 'rollback', 'rollback-to'].includes(statement.kind);
     if (this.#status === 'E' && !isEnd) {
       throw new ConsoleError(
         '25P02',
         'current transaction is aborted, commands ignored until end of transaction block',
       );
     }
-    return await this.#executor.run(statement, parameters);
+    const outcome = await this.#executor.run(statement, parameters);
+    if (statement.kind === 'deallocate') this.#deallocate(statement.name);
+    return outcome;
+  }
+
+  /** Null = all, and the unnamed one stays, as in PostgreSQL. */
+  #deallocate(name: string | null): void {
+    if (name !== null) this.#prepared(fromText(name));
+    const dropped =
+      name === null ? [...this.#statements.keys()].filter((each) => each !== '') : [fromText(name)];
+    for (const each of dropped) this.#statements.delete(each);
   }
 
   #sendRows(
@@ -300,6 +310,7 @@ export class ConsoleSession {
     const wasFailed = this.#status === 'E';
     if (statement.kind === 'begin') this.#status = 'T';
     if (statement.kind === 'commit' || statement.kind === 'rollback') this.#status = 'I';
+    if (statement.kind === 'rollback-to' && wasFailed) this.#status = 'T';
     const tag = wasFailed && statement.kind === 'commit' ? 'ROLLBACK' : outcome.tag;
     const counted = statement.kind === 'copy' ? `COPY ${count}` : tag === 'SELECT' ? `SELECT ${count}` : tag;
     this.#write(encodeCommandComplete(counted));

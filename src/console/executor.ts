@@ -78,7 +78,9 @@ export class Executor {
       case 'commit':
         return tagOnly('COMMIT');
       case 'rollback':
+      case 'rollback-to':
         return tagOnly('ROLLBACK');
+      case 'deallocate':
       case 'tag':
         return tagOnly(statement.tag);
       case 'reload':

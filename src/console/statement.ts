@@ -11,6 +11,10 @@ export type Statement =
   | { readonly kind: 'begin'; readonly tag: string }
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
+  /** Ends the error of a transaction, and not the transaction. */
+  | { readonly kind: 'rollback-to' }
+  /** Drops a prepared statement; null = all of them. */
+  | { readonly kind: 'deallocate'; readonly name: string | null; readonly tag: string }
   /** Nothing is done, and `tag` says that it was. */
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'reload' }
@@ -34,7 +38,6 @@ const TAGS: ReadonlyMap<string, string> = new Map([
   ['release', 'RELEASE'],
   ['listen', 'LISTEN'],
   ['unlisten', 'UNLISTEN'],
-  ['deallocate', 'DEALLOCATE'],
   ['close', 'CLOSE CURSOR ALL'],
 ]);
 
@@ -67,7 +70,7 @@ const WRITES: ReadonlySet<string> = new Set([
 
 /** @throws ConsoleError for what the console does not do */
 export function classify(tokens: readonly SqlToken[]): Statement {
-  const [first = '', second = ''] = tokens.map((token) => token.word);
+  const [first = '', second = ''] = words(tokens);
   const tag = TAGS.get(first);
   if (tag !== undefined) return { kind: 'tag', tag };
   if (POOLER_COMMANDS.has(first)) return poolersOnly(first);
@@ -93,9 +96,11 @@ export function classify(tokens: readonly SqlToken[]): Statement {
       return { kind: 'commit' };
     case 'rollback':
     case 'abort':
-      return second === 'to' ? { kind: 'tag', tag: 'ROLLBACK' } : { kind: 'rollback' };
+      return isToSavepoint(tokens) ? { kind: 'rollback-to' } : { kind: 'rollback' };
+    case 'deallocate':
+      return deallocate(tokens);
     case 'discard':
-      return { kind: 'tag', tag: `DISCARD ${second.toUpperCase() || 'ALL'}` };
+      return discard(second.toUpperCase() || 'ALL');
     case 'reload':
       demandEnd(tokens, 1);
       return { kind: 'reload' };
@@ -112,6 +117,33 @@ export function classify(tokens: readonly SqlToken[]): Statement {
         },
       );
   }
+}
+
+/** What a statement begins with. */
+function words(tokens: readonly SqlToken[]): string[] {
+  return tokens.slice(0, 3).map((token) => token.word);
+}
+
+/** `ROLLBACK TO s`, `ROLLBACK WORK TO SAVEPOINT s`. */
+function isToSavepoint(tokens: readonly SqlToken[]): boolean {
+  const [, second = '', third = ''] = words(tokens);
+  return second === 'to' || ((second === 'work' || second === 'transaction') && third === 'to');
+}
+
+/** `DEALLOCATE [PREPARE] name`, or `ALL`. */
+function deallocate(tokens: readonly SqlToken[]): Statement {
+  const at = tokens[1]?.word === 'prepare' && tokens.length > 2 ? 2 : 1;
+  const named = tokens[at];
+  if (named === undefined) throw new ConsoleError('42601', 'syntax error at end of input');
+  demandEnd(tokens, named.kind === 'word' || named.kind === 'quoted' ? at + 1 : at);
+  if (named.word === 'all') return { kind: 'deallocate', name: null, tag: 'DEALLOCATE ALL' };
+  return { kind: 'deallocate', name: valueOf(named), tag: 'DEALLOCATE' };
+}
+
+/** Prepared statements are all that a console has to discard. */
+function discard(what: string): Statement {
+  const tag = `DISCARD ${what}`;
+  return what === 'ALL' ? { kind: 'deallocate', name: null, tag } : { kind: 'tag', tag };
 }
 
 function poolersOnly(command: string): Statement {
