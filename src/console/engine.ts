@@ -22,13 +22,13 @@ export class Engine {
   async run(request: EngineRequest): Promise<EngineResponse> {
     if (this.#isClosed) return { kind: 'error', sqlstate: '57P01', message: 'the console is closed' };
     if (this.#idle !== null) clearTimeout(this.#idle);
-    const child = (this.#child ??= start());
+    const child = (this.#child ??= this.#start());
     return await new Promise<EngineResponse>((resolve) => {
       const finish = (response: EngineResponse): void => {
         clearTimeout(timer);
         this.#stop = null;
         child.off('message', onMessage).off('exit', onExit).off('error', onExit);
-        this.#idle = setTimeout(() => this.#kill(''), IDLE_MS).unref();
+        if (this.#child !== null) this.#idle = setTimeout(() => this.#kill(''), IDLE_MS).unref();
         resolve(response);
       };
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
@@ -57,6 +57,15 @@ export class Engine {
     this.#isClosed = true;
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#kill('the console is closed');
+  }
+
+  /** One that ends while nobody asks it anything is forgotten: the next statement starts another. */
+  #start(): ChildProcess {
+    const child = start();
+    const forget = (): void => {
+      if (this.#child === child) this.#child = null;
+    };
+    return child.once('disconnect', forget).once('exit', forget);
   }
 
   #kill(message: string): void {
