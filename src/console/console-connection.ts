@@ -2,6 +2,7 @@
 // than the client takes them.
 
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { ByteReader } from '../base/byte-reader.ts';
 import { MessageFormatError } from '../protocol/message-reader.ts';
 import type { BackendStatus } from '../protocol/message-boundary.ts';
@@ -19,9 +20,7 @@ const MAX_MESSAGE_BYTES = 1024 * 1024;
 const HEADER_BYTES = 5;
 
 /** What the connection needs beside what its statements do. */
-export interface ConsoleConnectionOptions extends Omit<ConsoleContext, 'onAction' | 'role'> {
-  readonly role: ConsoleContext['role'];
-  readonly onAction: ConsoleContext['onAction'];
+export interface ConsoleConnectionOptions extends ConsoleContext {
   readonly key: Buffer;
   readonly idleTimeoutMs: number;
   readonly onIdle: () => void;
@@ -119,8 +118,14 @@ export class ConsoleConnection {
     if (!this.#ended.signal.aborted && !this.#client.destroyed) this.#client.write(message);
   }
 
-  /** SECURITY: a client that does not read gets no second result into the memory of the gate. */
+  /**
+   * Lets the sessions have their turn: a thousand statements in one message are carried out without a look at a socket
+   * otherwise.
+   *
+   * SECURITY: a client that does not read gets no second result into the memory of the gate.
+   */
   async #drained(): Promise<void> {
+    await setImmediate();
     const { signal } = this.#ended;
     while (this.#client.writableNeedDrain && !signal.aborted && !this.#client.destroyed) {
       await new Promise<void>((resolve) => {

@@ -37,6 +37,9 @@ import { splitStatements, SqlSyntaxError } from './sql-tokens.ts';
 /** Prepared statements and portals that one console may hold. */
 const MAX_NAMED = 1_000;
 
+/** Rows that are written at one go. */
+const ROWS_AT_ONCE = 256;
+
 interface Prepared {
   /** Null = an empty query. */
   readonly statement: Statement | null;
@@ -58,7 +61,7 @@ interface Portal {
 export interface ConsoleClient {
   /** Sends one message. */
   readonly write: (message: Buffer) => void;
-  /** Resolves when the client has taken what was written, or has gone. */
+  /** Resolves when others have had their turn and the client has taken what was written, or has gone. */
   readonly drained: () => Promise<void>;
 }
 
@@ -162,10 +165,10 @@ export class ConsoleSession {
       const statement = classify(tokens);
       const outcome = await this.#run(statement, []);
       if (statement.kind === 'copy') {
-        for (const message of copyRows(outcome, statement.format)) this.#write(message);
+        await this.#sendAll(copyRows(outcome, statement.format));
       } else if (outcome.columns !== null) {
         this.#write(rowDescription(outcome.columns, []));
-        this.#sendRows(outcome, outcome.columns, [], outcome.rows);
+        await this.#sendRows(outcome, outcome.columns, [], outcome.rows);
       }
       this.#complete(statement, outcome, outcome.rows.length);
       await this.#drained();
@@ -173,10 +176,10 @@ export class ConsoleSession {
   }
 
   #parse(body: Buffer): void {
+    this.#executor.demandAny();
     const { name, query, parameterTypes: oids } = decodeParse(body);
     const statements = splitStatements(toText(query));
     if (statements.length > 1) {
-    this.#executor.demandAny();
       throw new ConsoleError('42601', 'cannot insert multiple commands into a prepared statement');
     }
     if (name !== '' && this.#statements.has(name)) {
@@ -255,7 +258,8 @@ export class ConsoleSession {
     const end = maxRows === 0 ? outcome.rows.length : portal.sent + maxRows;
     const rows = outcome.rows.slice(portal.sent, end);
     // What a Describe has promised stands, whatever this run's rows would say.
-    if (columns !== null) this.#sendRows(outcome, portal.prepared.columns ?? columns, portal.formats, rows);
+    if (columns !== null)
+      await this.#sendRows(outcome, portal.prepared.columns ?? columns, portal.formats, rows);
     portal.sent += rows.length;
     if (portal.sent < outcome.rows.length) this.#write(PORTAL_SUSPENDED);
     else this.#complete(statement, outcome, isFirst ? outcome.rows.length : rows.length);
@@ -289,19 +293,22 @@ export class ConsoleSession {
     for (const each of dropped) this.#statements.delete(each);
   }
 
-  #sendRows(
+  async #sendRows(
     { notices }: Outcome,
     columns: readonly ResultColumn[],
     formats: readonly Format[],
     rows: readonly (readonly SqlValue[])[],
-  ): void {
+  ): Promise<void> {
     for (const notice of notices) this.#write(encodeReport(notice));
-    for (const row of rows) {
-      this.#write(
-        encodeDataRow(
-          columns.map(({ type }, index) => encodeValue(row[index] ?? null, type, formatAt(formats, index))),
-        ),
-      );
+    await this.#sendAll(dataRows(columns, formats, rows));
+  }
+
+  /** A hundred thousand rows hold no session up: others have their turn after every few hundred of them. */
+  async #sendAll(messages: Iterable<Buffer>): Promise<void> {
+    let count = 0;
+    for (const message of messages) {
+      this.#write(message);
+      if (++count % ROWS_AT_ONCE === 0) await this.#drained();
     }
   }
 
@@ -346,6 +353,18 @@ export class ConsoleSession {
     if (held.size >= MAX_NAMED && !held.has(name)) {
       throw new ConsoleError('53400', `a console holds at most ${MAX_NAMED} prepared statements and portals`);
     }
+  }
+}
+
+function* dataRows(
+  columns: readonly ResultColumn[],
+  formats: readonly Format[],
+  rows: readonly (readonly SqlValue[])[],
+): Generator<Buffer> {
+  for (const row of rows) {
+    yield encodeDataRow(
+      columns.map(({ type }, index) => encodeValue(row[index] ?? null, type, formatAt(formats, index))),
+    );
   }
 }
 

@@ -66,6 +66,8 @@ export interface ConsoleView {
   sessions(): Promise<readonly ConsoleSession[]>;
   settings(): Promise<readonly ConsoleSetting[]>;
   rows(table: RowTable): Promise<ConsoleRows>;
+  /** How many lines of pg_hba.conf are in force: their rows may be a hundred thousand. */
+  ruleCount(): Promise<number>;
   /** The gate's version. */
   readonly version: string;
   /** Whether a drain is under way. */

@@ -1,5 +1,6 @@
 // Carries out one statement of a console and says what it answers with. Knows nothing of messages.
 
+import { setImmediate } from 'node:timers/promises';
 import type { ConsoleSession, ConsoleView } from './console-view.ts';
 import { ConsoleError } from './console-error.ts';
 import { ACTIONS, type EngineRequest, type EngineResponse } from './engine-messages.ts';
@@ -137,7 +138,11 @@ export class Executor {
         return { columns, rows: response.rows, tag: 'SELECT', notices };
       }
       if (round === MAX_ROUNDS) throw new ConsoleError('54001', 'the statement calls itself too often');
-      for (const call of response.calls) done[call] = Number(await this.#perform(call, notices));
+      for (const call of response.calls) {
+        done[call] = Number(await this.#perform(call, notices));
+        // Each looks through all sessions. Thousands of them in one turn would hold up those that are to stay.
+        await setImmediate();
+      }
     }
   }
 

@@ -202,7 +202,7 @@ function linkRow(
 }
 
 function linkState({ state }: ConsoleSession): string {
-  return state === 'idle' || state.startsWith('idle') ? 'idle' : 'active';
+  return state.startsWith('idle') ? 'idle' : 'active';
 }
 
 function tlsText({ version, cipher }: ConsoleSession): string {
@@ -343,7 +343,7 @@ async function lists(view: ConsoleView): Promise<ResultSet> {
       ['free_servers', 0],
       ['used_servers', sessions.filter((session) => !session.is_console).length],
       ...NO_LISTS.map((name) => [name, 0]),
-      ['rules', (await view.rows('rules')).length],
+      ['rules', await view.ruleCount()],
       ['workers', workers.length],
     ],
   };

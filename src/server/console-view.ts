@@ -25,6 +25,7 @@ export function createConsoleView({ view, service, config, draining }: ConsoleSo
     sessions: async () => (await service.fullSessions()).map(consoleSession),
     settings: async () => shownSettings(config.current.settings),
     rows: async (table) => await rowsOf(table, view, service),
+    ruleCount: async () => config.current.rules.records.length,
     draining: async () => draining(),
     reload: async () => {
       const { ok, errors } = await view.reload();

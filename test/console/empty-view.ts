@@ -9,6 +9,7 @@ export const emptyView: ConsoleView = {
   sessions: nothing,
   settings: nothing,
   rows: nothing,
+  ruleCount: () => Promise.resolve(0),
   draining: () => Promise.resolve(false),
   reload: () => Promise.resolve(null),
   terminate: () => Promise.resolve(false),

@@ -73,6 +73,7 @@ function viewMethods(view: () => ConsoleView): Omit<ConsoleView, 'version'> {
     sessions: async () => await view().sessions(),
     settings: async () => await view().settings(),
     rows: async (table) => await view().rows(table),
+    ruleCount: async () => await view().ruleCount(),
     draining: async () => await view().draining(),
     reload: async () => await view().reload(),
     terminate: async (id) => await view().terminate(id),

@@ -100,6 +100,7 @@ const view: ConsoleView = {
   sessions: async () => await primary.call('sessions'),
   settings: async () => await primary.call('settings'),
   rows: async (table) => await primary.call('rows', table),
+  ruleCount: async () => await primary.call('ruleCount'),
   draining: async () => await primary.call('draining'),
   reload: async () => await primary.call('reload'),
   terminate: async (id) => await primary.call('terminate', id),
