@@ -677,6 +677,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'session/admission.ts',
+    removes: 'the second judging of a session that has stepped back while a reload was judging it',
+    from: '  delist(connection);\n  gate.strangers.enter',
+    to: '  delist(connection);\n  connection.decidedBy = new WeakRef(gate.snapshot());\n  gate.strangers.enter',
+    tests: ['production/a-session-that-steps-back-while-it-is-judged-is-judged-again.test.ts'],
+  },
+  {
+    file: 'session/admission.ts',
     removes: 'the end of a terminated session for every limit',
     from: "life.signal.addEventListener('abort', () => delist(connection), { once: true });",
     to: '',

@@ -76,8 +76,8 @@ export async function admit(connection: Connection, startup: StartupRequest): Pr
     countHit(connection, verdict);
     if (exhausted !== null) throw tooMany(exhausted);
     connection.session = enter(connection, startup, admission, facts);
-    connection.decidedBy = snapshot;
-    if (isProven) list(connection, connection.session, snapshot);
+    connection.decidedBy = new WeakRef(snapshot);
+    if (isProven) list(connection, connection.session);
     else gate.strangers.working(connection.life);
     const { passwords } = snapshot;
     return { admission, answers: answersFor(connection, startup.user, verdict, { passwords, proof }) };
@@ -151,24 +151,24 @@ async function lookUpSecret(connection: Connection, user: ByteString): Promise<S
  *   reason
  */
 export async function enlist(connection: Connection): Promise<void> {
-  const { gate, log, session, decidedBy, settings } = connection;
-  if (session === null || decidedBy === null || gate.sessions.get(session.id) !== undefined) return;
+  const { gate, life, log, session, settings } = connection;
+  if (session === null || gate.sessions.get(session.id) !== undefined) return;
+  life.signal.throwIfAborted();
   refuseWhileDraining(connection);
   const exhausted = await quotaOf(connection).take(log.host, settings);
   if (exhausted !== null) throw tooMany(exhausted);
-  list(connection, session, decidedBy);
-  connection.life.signal.throwIfAborted();
+  list(connection, session);
+  life.signal.throwIfAborted();
   // A drain may have begun meanwhile. A process that has said that it is empty is not waited for: its end would cut this
   // session.
   refuseWhileDraining(connection);
 }
 
 /** From here on the connection is a session: listed, limited, and a stranger no longer. Its place has been taken. */
-function list(connection: Connection, session: Session, decidedBy: Snapshot): void {
-  const { gate, life } = connection;
+function list(connection: Connection, session: Session): void {
+  const { gate, life, decidedBy } = connection;
   gate.strangers.leave(life, { failed: false });
-  gate.enlist(session, decidedBy);
-  connection.decidedBy = null;
+  gate.enlist(session, decidedBy?.deref() ?? null);
   // SECURITY: one that is ended is gone from every limit at once, however long its client stays (contract §7.29).
   life.signal.addEventListener('abort', () => delist(connection), { once: true });
   if (life.signal.aborted) delist(connection);
@@ -186,9 +186,9 @@ export function stepBack(connection: Connection): void {
     gate.strangers.progress(life);
     return;
   }
+  // SECURITY: a reload that is judging it now finds it gone and spares it. So `decidedBy` stays the state that has admitted
+  // it, and once it is listed again the state in force judges it, also where an earlier judgement had passed it.
   delist(connection);
-  // Up to here every reload has judged it as one of the sessions.
-  connection.decidedBy = gate.snapshot();
   gate.strangers.enter(
     life,
     { block, chargedTo, tls: log.tls },

@@ -63,8 +63,8 @@ export interface Connection {
   session: Session | null;
   /** Follows the upstream's messages as the client is sent them. */
   readonly said: BackendStream;
-  /** The state that has admitted it, until it is listed. */
-  decidedBy: Snapshot | null;
+  /** The state that has admitted it; null = none has yet. Weak, because a session must not keep an old state in memory. */
+  decidedBy: WeakRef<Snapshot> | null;
   /** The address whose turn it has to answer a password request; null = it has none. */
   guessOf: string | null;
   /** It carries a cancel request, for which nobody logs in. */

@@ -59,9 +59,9 @@ export interface ProcessState {
    * Lists an admitted session. SECURITY: where the state that decided is no longer in force, the reload has not seen
    * the session, so the new state judges it now.
    *
-   * @param decidedBy the state that the decision was made by
+   * @param decidedBy the state that the decision was made by; null = one that nothing holds any more
    */
-  readonly enlist: (session: Session, decidedBy: Snapshot) => void;
+  readonly enlist: (session: Session, decidedBy: Snapshot | null) => void;
   /** Every connection to the upstream begins there. */
   readonly dialer: Dialer;
   /** Counts the sessions of all workers. */
