@@ -21,10 +21,16 @@ type Message =
 
 type Method = (...args: readonly unknown[]) => unknown;
 
+type ArgsOf<M> = M extends (...args: infer Args) => unknown ? Args : never;
+
+type ResultOf<M> = M extends (...args: never[]) => infer Result ? Awaited<Result> : never;
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
+  /** Gets an answer that comes after the time limit; null = nobody wants it. */
+  readonly onLate: ((value: unknown) => void) | null;
 }
 
 /** How long an answer may take, in milliseconds: for each method that needs its own time, and for all others. */
@@ -55,25 +61,43 @@ export class Remote<Theirs extends Methods> {
   /** Calls a method and waits for what it returns. Rejects when it throws, takes too long, or the other side is gone. */
   async call<Name extends keyof Theirs & string>(
     method: Name,
-    ...args: Theirs[Name] extends (...args: infer Args) => unknown ? Args : never
-  ): Promise<Theirs[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : never> {
+    ...args: ArgsOf<Theirs[Name]>
+  ): Promise<ResultOf<Theirs[Name]>> {
+    return await this.#call<Name>(method, args, null);
+  }
+
+  /**
+   * Calls a method that takes something which has to be given back. An answer that comes after the time limit goes to
+   * `giveBack`: the other side has carried the call out all the same, and nobody else would undo it.
+   */
+  async callOrGiveBack<Name extends keyof Theirs & string>(
+    giveBack: (value: ResultOf<Theirs[Name]>) => void,
+    method: Name,
+    ...args: ArgsOf<Theirs[Name]>
+  ): Promise<ResultOf<Theirs[Name]>> {
+    return await this.#call<Name>(method, args, giveBack);
+  }
+
+  /** Calls a method and does not wait. */
+  tell<Name extends keyof Theirs & string>(method: Name, ...args: ArgsOf<Theirs[Name]>): void {
+    if (!this.#gone) this.#send({ kind: 'tell', method, args });
+  }
+
+  async #call<Name extends keyof Theirs & string>(
+    method: Name,
+    args: readonly unknown[],
+    onLate: ((value: ResultOf<Theirs[Name]>) => void) | null,
+  ): Promise<ResultOf<Theirs[Name]>> {
     if (this.#gone) throw new Error('the other process is gone');
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const limitMs: number = this.#limits[method] ?? this.#limits.otherwise;
     const timer = setTimeout(() => this.#overdue(id, method, limitMs), limitMs);
-    this.#waiting.set(id, { resolve, reject, timer });
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
+    this.#waiting.set(id, { resolve, reject, timer, onLate: onLate as Waiting['onLate'] });
     this.#send({ kind: 'call', id, method, args });
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other side is this program too
     return (await promise) as never;
-  }
-
-  /** Calls a method and does not wait. */
-  tell<Name extends keyof Theirs & string>(
-    method: Name,
-    ...args: Theirs[Name] extends (...args: infer Args) => unknown ? Args : never
-  ): void {
-    if (!this.#gone) this.#send({ kind: 'tell', method, args });
   }
 
   async #receive(message: Message, ours: ReadonlyMap<string, Method>): Promise<void> {
@@ -97,9 +121,13 @@ export class Remote<Theirs extends Methods> {
 
   /** After a stop of this very process the answer may have been there for long: it is read first. */
   #overdue(id: number, method: string, limitMs: number): void {
-    setImmediate(() =>
-      this.#settle(id)?.reject(new Error(`the other process has not answered ${method} in ${limitMs} ms`)),
-    );
+    setImmediate(() => {
+      const waiting = this.#settle(id);
+      if (waiting === undefined) return;
+      waiting.reject(new Error(`the other process has not answered ${method} in ${limitMs} ms`));
+      const { onLate } = waiting;
+      if (onLate !== null) this.#waiting.set(id, { ...waiting, resolve: onLate, reject: () => {} });
+    });
   }
 
   /** What waits for an answer, once; undefined for an answer that came too late. */

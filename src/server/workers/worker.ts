@@ -12,7 +12,8 @@ import { createMetrics } from '../../telemetry/metrics.ts';
 import { evicted } from '../../session/handshakes.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { Bans } from '../../session/bans.ts';
-import type { Quota, SessionLimits } from '../../session/quota.ts';
+import type { Turn } from '../../session/guesses.ts';
+import type { Exhausted, Quota, SessionLimits } from '../../session/quota.ts';
 import { followSignals, type Received } from '../../base/signals.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 import type { PrimaryMethods, WorkerMethods } from './methods.ts';
@@ -154,9 +155,15 @@ const quota: Quota = {
   check: async (address, limits) =>
     isLimited(limits) ? await primary.call('check', address, onlyLimits(limits)) : null,
   take: async (address, limits) => {
-    if (isLimited(limits)) return await primary.call('take', address, onlyLimits(limits));
-    primary.tell('add', address);
-    return null;
+    if (!isLimited(limits)) {
+      primary.tell('add', address);
+      return null;
+    }
+    // A place that is given too late is nobody's. Without this it would stay taken for as long as this worker lives.
+    const giveBack = (exhausted: Exhausted | null): void => {
+      if (exhausted === null) primary.tell('release', address);
+    };
+    return await primary.callOrGiveBack(giveBack, 'take', address, onlyLimits(limits));
   },
   release: (address) => primary.tell('release', address),
 };
@@ -164,13 +171,11 @@ const quota: Quota = {
 const bans: Bans = {
   refuses: async (address) => await primary.call('refusesAddress', address),
   guess: async (address, limits) => {
-    try {
-      return await primary.call('guess', address, limits);
-    } catch (error) {
-      // The first process has not answered in time. What it answers later reaches nobody.
-      primary.tell('guessEnded', address);
-      throw error;
-    }
+    // As for a place: the turn may still be waited for there, so it is given back when it has come and not before.
+    const giveBack = (turn: Turn): void => {
+      if (turn === 'go') primary.tell('guessEnded', address);
+    };
+    return await primary.callOrGiveBack(giveBack, 'guess', address, limits);
   },
   ended: (address) => primary.tell('guessEnded', address),
   failed: async (address, limits) => await primary.call('authenticationFailed', address, limits),
