@@ -93,8 +93,8 @@ export interface SharedState {
   readonly useKey: (pid: number, key: Buffer) => Promise<KeyUse | null>;
   /** A cancel request from this address had a key that no worker knows: it counts in all of them. */
   readonly onUnknownKey?: (address: string) => void;
-  /** This upstream takes no settings of the gate's: the other workers need not try. */
-  readonly onIdentityRefused?: (upstream: string) => void;
+  /** Whether the upstream takes the gate's settings, as this worker and the others have found out. */
+  readonly identityMemory?: IdentityMemory;
   /** A number that no console of any worker has. */
   readonly nextConsolePid?: () => Promise<number>;
   /** A connection was refused or has failed. */
@@ -110,7 +110,6 @@ export class ServingProcess implements ClientService {
   readonly strangers: Strangers;
   readonly live = new Sessions();
   readonly cancelGuesses: CancelGuesses;
-  readonly identityMemory: IdentityMemory;
   readonly #config: GateProcessOptions['config'];
   readonly #log: Logger;
   readonly #metrics: Metrics;
@@ -137,7 +136,6 @@ export class ServingProcess implements ClientService {
     this.#bans = new BanTable({ log });
     this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
     this.cancelGuesses = new CancelGuesses({ onUnknown: shared?.onUnknownKey });
-    this.identityMemory = new IdentityMemory(shared?.onIdentityRefused);
     this.#gate = {
       log,
       metrics,
@@ -153,7 +151,7 @@ export class ServingProcess implements ClientService {
       bans: shared?.bans ?? new LocalBans(this.#bans),
       salted: new SaltedPasswords(),
       cancelGuesses: this.cancelGuesses,
-      identityMemory: this.identityMemory,
+      identityMemory: shared?.identityMemory ?? new IdentityMemory(),
       useKey: async (pid, key) => this.live.useKey(pid, key) ?? (await shared?.useKey(pid, key)) ?? null,
       loadConsole: async () => {
         const { ConsoleConnection } = await import('../console/console-connection.ts');

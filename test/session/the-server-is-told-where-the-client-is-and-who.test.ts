@@ -19,6 +19,7 @@ import {
   type Startup,
   type UpstreamConnection,
 } from '../support/peers/scripted-upstream.ts';
+import { replaceEveryWorker } from '../workers/workers.ts';
 import { openClient, TRUST } from './clients.ts';
 
 const NAMES = ['client_addr', 'client_port', 'dn', 'identity', 'rule'].map((name) => `gatehouse.${name}`);
@@ -168,6 +169,11 @@ await test('one worker finds out for all', async (t) => {
   }
   t.equal(workers.size, 2, 'sessions in both workers');
   t.equal(upstream.connections.length, count + 2, 'one login was made again');
+
+  await replaceEveryWorker(gate);
+  const later = await openClient(t, gate, { tls: false });
+  t.equal((await later.login({ user: 'alice' })).error, null);
+  t.equal(upstream.connections.length, count + 3, 'a worker that starts later knows it');
   t.equal(gate.log.filter(({ msg }) => WARNING.msg.test(msg)).length, 1);
 });
 

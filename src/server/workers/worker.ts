@@ -10,6 +10,7 @@ import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, setLogFormat, type Logger } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { evicted } from '../../session/handshakes.ts';
+import { IdentityMemory } from '../../session/identity-memory.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { Bans } from '../../session/bans.ts';
 import type { Turn } from '../../session/guesses.ts';
@@ -64,7 +65,7 @@ const methods: WorkerMethods = {
   ruleHits: async () => await running().ruleHits(),
   useKey: (pid, key) => gate?.live.useKey(pid, Buffer.from(key)) ?? null,
   unknownKey: (address) => gate?.cancelGuesses.unknown(address),
-  identityRefused: (upstream) => gate?.identityMemory.refused(upstream),
+  identityRefused: (upstream) => identityMemory.refused(upstream),
   handshakes: async () => {
     // What the kernel holds of their bytes is read first.
     await setImmediate();
@@ -92,6 +93,9 @@ const primary = new Remote<PrimaryMethods>(process, methods, {
 });
 
 const catalog = new WorkerCatalog(primary);
+
+/** There before the gate is: what the other workers have found out is told before the start. */
+const identityMemory = new IdentityMemory((upstream) => primary.tell('identityRefused', upstream));
 
 const refusals = new RefusalsToTell(async (rows) => await primary.call('refused', rows));
 
@@ -126,7 +130,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
       bans,
       useKey,
       onUnknownKey,
-      onIdentityRefused,
+      identityMemory,
       nextConsolePid,
       onRefused,
       onHandshakes,
@@ -191,10 +195,6 @@ async function useKey(pid: number, key: Buffer): Promise<KeyUse | null> {
 
 function onUnknownKey(address: string): void {
   primary.tell('unknownKey', address);
-}
-
-function onIdentityRefused(upstream: string): void {
-  primary.tell('identityRefused', upstream);
 }
 
 async function nextConsolePid(): Promise<number> {

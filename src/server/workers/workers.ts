@@ -53,6 +53,8 @@ export class Workers implements ClientService {
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
   #addresses: readonly ListenAddress[] = [];
+  /** The upstream of which a worker has found out last that it takes no settings of the gate's; null = none has. */
+  #identityRefusedBy: string | null = null;
   #restartMs = FIRST_RESTART_MS;
   #restartTimer: NodeJS.Timeout | null = null;
   /** From now on no worker is replaced. */
@@ -250,6 +252,7 @@ export class Workers implements ClientService {
         for (const other of this.#others(by)) other.remote.tell('unknownKey', address);
       },
       onIdentityRefused: (by, upstream) => {
+        this.#identityRefusedBy = upstream;
         for (const other of this.#others(by)) other.remote.tell('identityRefused', upstream);
       },
       nextConsolePid: () => this.#consolePids.next(),
@@ -268,6 +271,8 @@ export class Workers implements ClientService {
     });
     this.#workers.add(worker);
     void worker.exited.then((exit) => this.#onExit(worker, exit));
+    // Before it serves. It would try again otherwise, and warn of what the log has said already.
+    if (this.#identityRefusedBy !== null) worker.remote.tell('identityRefused', this.#identityRefusedBy);
     await worker.start(this.#config, this.#addresses);
     this.#log.info({ worker: worker.pid }, `worker started with PID ${worker.pid}`);
   }
