@@ -24,7 +24,7 @@ const limits = {
   /** Prometheus, probes, and a few people with a browser. */
   connections: 64,
   headerBytes: 8 * 1024,
-  /** No route reads a body. */
+  /** Where a route reads none, or says no other limit. */
   bodyBytes: 1024,
   /** From a connection's begin to the end of the request's headers. */
   headersTimeoutMs: 10_000,

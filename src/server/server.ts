@@ -156,6 +156,7 @@ class Server implements RunningServer {
   async #open(): Promise<void> {
     const { settings } = this.#config.current;
     this.#showSnapshot();
+    this.#metrics.loaded(Date.now() / 1000);
     await this.#openAdmin(settings);
     this.#watcher = createWatcher(this.#config, { onChange: async () => await this.reload() });
     this.#stopLooking = createExpiryCheck(

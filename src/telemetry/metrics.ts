@@ -1,5 +1,6 @@
-// What Prometheus reads (contract §6): one registry a process, typed methods for those who count, and the sum over
-// several workers in metrics/sum.ts. Every name, label and bucket of the gate is written down here.
+// What Prometheus reads (contract §6): one registry a process, and typed methods for those who count. Every name, label and
+// bucket of the gate is written down here, but for the series of certificates and lists (certificate-series.ts). sum.ts adds
+// up what several workers have counted.
 
 import { CERTIFICATE_WARNED_MS, isInLastThird, type Life } from '../base/last-third.ts';
 import { CertificateSeries } from './certificate-series.ts';
@@ -63,6 +64,8 @@ export interface Metrics {
   certificates(certificates: readonly CertificateInUse[], crls: readonly CrlInUse[]): void;
   /** The life of a client certificate whose handshake was accepted. */
   clientCertificate(life: Life, now: Date): void;
+  /** The start has loaded every part. For the first process alone: a worker that starts later has loaded nothing. */
+  loaded(atSeconds: number): void;
   /** A reload has been tried; `failure` = at least one part kept its old state. */
   reload(result: 'success' | 'failure', atSeconds: number): void;
   /** The configuration in force, by its hash. */
@@ -269,10 +272,14 @@ class ProcessMetrics implements Metrics {
     if (isInLastThird({ from, to }, now, CERTIFICATE_WARNED_MS)) this.#expiringClients.inc();
   }
 
+  loaded(atSeconds: number): void {
+    this.#reloadSuccessTime.set(atSeconds);
+  }
+
   reload(result: 'success' | 'failure', atSeconds: number): void {
     this.#reloads.inc({ result });
     this.#reloadSuccessful.set(Number(result === 'success'));
-    if (result === 'success') this.#reloadSuccessTime.set(atSeconds);
+    if (result === 'success') this.loaded(atSeconds);
   }
 
   configInfo(hash: string): void {
@@ -301,7 +308,6 @@ class ProcessMetrics implements Metrics {
     for (const result of reloadResults) this.#reloads.inc({ result }, 0);
     // The start has loaded every part, else the process would have ended.
     this.#reloadSuccessful.set(1);
-    this.#reloadSuccessTime.setToCurrentTime();
   }
 
   #ruleHitsAtScrape(): void {

@@ -49,6 +49,11 @@ await test('a worker that dies is replaced and its sessions are counted', async 
   }
   t.equal(workers.size, 2);
   t.notOk(workers.has(victim!));
+  const [loaded, loadedBefore] = [await gate.metrics(), counted].map((scrape) =>
+    scrape.value('reload_last_success_timestamp_seconds'),
+  );
+  t.ok(loaded! > 0);
+  t.equal(loaded, loadedBefore, 'a new worker loads no configuration');
 
   const ended = gate.processes();
   gate.signal('SIGTERM');
