@@ -11,12 +11,10 @@ import type { Admission, Facts, Refusal } from '../rules/types.ts';
 import { judge, ruleBook, type JudgeOptions } from '../session/rules-step.ts';
 import { terminatedByAdministrator, type Session, type SessionJudgement } from '../session/sessions.ts';
 import { nextTurn, inSlices } from '../base/slices.ts';
+import { SpreadEnds } from './spread-ends.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
-
-/** Sessions that are to end after a reload end one by one over this time, so that not all reconnect at once. */
-const SPREAD_MS = 5_000;
 
 /** A session's host name is looked up anew only within this time, in milliseconds. */
 const LOOK_UP_MS = 5_000;
@@ -75,7 +73,7 @@ export class SessionsJudge {
     } catch (error) {
       this.#gate.log.error({ err: error }, 'could not judge the sessions again');
       // What was found against a session stands until another judgement takes it back.
-      for (const [session, { timer }] of this.#ends) if (timer === null) this.#endAfter(session, 0);
+      for (const [session, { timer }] of this.#ends) if (timer === null) this.#endAt(session, 0);
     }
   }
 
@@ -107,6 +105,8 @@ export class SessionsJudge {
       judged.take((session) => !asking.has(session)),
       snapshot,
     );
+    // Their answers come one by one: the ends are spread over all of them, and not over those of one answer.
+    const ends = new SpreadEnds(asking.size);
     const lane = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
         const { session, facts } = next;
@@ -117,14 +117,19 @@ export class SessionsJudge {
           this.#settle(
             judged.take((other) => other === session),
             snapshot,
+            ends,
           );
       }
     };
     await Promise.all(Array.from({ length: LOOK_UPS_AT_ONCE }, lane));
   }
 
-  /** Marks and logs the findings. Ends the sessions that fail, and spares those that an earlier state would have ended. */
-  #settle(found: ReadonlyMap<Session, SessionJudgement>, snapshot: Snapshot): void {
+  /**
+   * Marks and logs the findings. Ends the sessions that fail, and spares those that an earlier state would have ended.
+   *
+   * @param ends when those that fail end; by default they have the whole time to themselves
+   */
+  #settle(found: ReadonlyMap<Session, SessionJudgement>, snapshot: Snapshot, ends?: SpreadEnds): void {
     const refused: Session[] = [];
     for (const [session, judgement] of found) {
       if (!this.#isLive(session)) this.#spare(session);
@@ -135,8 +140,8 @@ export class SessionsJudge {
         else this.#spare(session);
       }
     }
-    const step = SPREAD_MS / Math.max(refused.length, 1);
-    for (const [index, session] of refused.entries()) this.#endAfter(session, index * step);
+    const times = ends ?? new SpreadEnds(refused.length);
+    for (const session of refused) this.#endAt(session, times.next());
   }
 
   #isLive(session: Session): boolean {
@@ -159,15 +164,14 @@ export class SessionsJudge {
   }
 
   /** A session that is to end already keeps its time. */
-  #endAfter(session: Session, delayMs: number): void {
-    const now = performance.now();
-    const at = this.#ends.get(session)?.at ?? now + delayMs;
+  #endAt(session: Session, time: number): void {
+    const at = this.#ends.get(session)?.at ?? time;
     session.terminating = true;
     const end = (): void => {
       this.#ends.delete(session);
       session.end(terminatedByAdministrator('no longer admitted after a reload'));
     };
-    this.#ends.set(session, { at, timer: setTimeout(end, Math.max(0, at - now)).unref() });
+    this.#ends.set(session, { at, timer: setTimeout(end, Math.max(0, at - performance.now())).unref() });
   }
 
   #spare(session: Session): void {
