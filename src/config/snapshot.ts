@@ -66,6 +66,12 @@ export interface ReloadResult {
   readonly notReloaded: readonly string[];
 }
 
+/** What a reload did, and between which states. Later reloads may have come by the time that somebody looks. */
+export interface Reload extends ReloadResult {
+  readonly before: Parts;
+  readonly after: Parts;
+}
+
 /** What a reload would do. */
 export interface DryRun {
   readonly result: ReloadResult;
@@ -141,7 +147,7 @@ export class ConfigHolder {
   #sources: Sources;
   readonly #overrides: Overrides;
   #running: Promise<unknown> = Promise.resolve();
-  #waiting: Promise<ReloadResult> | null = null;
+  #waiting: Promise<Reload> | null = null;
 
   constructor({ snapshot, parts: loaded, inputs, overrides }: LoadedConfiguration) {
     this.#overrides = overrides;
@@ -170,16 +176,16 @@ export class ConfigHolder {
    * Reads everything again. Reloads run one after another. Anyone who asks while one is running shares the next, which
    * has not read anything yet, with all others who wait.
    *
-   * @returns what was reloaded and what was not
+   * @returns what was reloaded and what was not; the same promise for all who share a reload
    */
-  reload(): Promise<ReloadResult> {
+  reload(): Promise<Reload> {
     if (this.#waiting !== null) return this.#waiting;
     const next = this.#running.then(() => {
       this.#waiting = null;
       return this.#reload();
     });
     this.#waiting = next;
-    this.#running = next.catch(() => undefined);
+    this.#running = next.then(over, over);
     return next;
   }
 
@@ -193,15 +199,16 @@ export class ConfigHolder {
       const changed = result.reloaded.filter((part) => isChanged(part, tried, this.#parts));
       return { result, changed, parts: tried, current: snapshotOf(tried) };
     });
-    this.#running = next.catch(() => undefined);
+    this.#running = next.then(over, over);
     return next;
   }
 
-  async #reload(): Promise<ReloadResult> {
+  async #reload(): Promise<Reload> {
+    const before = this.#parts;
     const { settingsAsRead, attempts, inputs, result, parts: tried } = await this.#try({ isDryRun: false });
     if (settingsAsRead.ok) this.#settingsAsRead = settingsAsRead;
     this.#sources = mergeSources(Object.values(attempts));
-    if (result.reloaded.length === 0) return result;
+    if (result.reloaded.length === 0) return { ...result, before, after: before };
     this.#inputs = {
       tls: attempts.tls.ok ? inputs.tls : this.#inputs.tls,
       rules: attempts.rules.ok ? inputs.rules : this.#inputs.rules,
@@ -209,7 +216,7 @@ export class ConfigHolder {
     };
     this.#parts = tried;
     this.#current = snapshotOf(tried);
-    return result;
+    return { ...result, before, after: tried };
   }
 
   /** Loads everything, and changes nothing. */
@@ -261,6 +268,9 @@ export class ConfigHolder {
     };
   }
 }
+
+/** Lets go of what a turn has brought: a state that is not in force must not stay in memory. */
+function over(): void {}
 
 function inputsOf(settings: Settings): AllInputs {
   return {

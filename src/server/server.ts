@@ -6,7 +6,13 @@ import { createAdminServer, createStatusServer, type AdminServer } from '../admi
 import type { ClientService } from './client-service.ts';
 import type { Overrides } from '../config/overrides.ts';
 import type { Settings } from '../config/schema.ts';
-import { certificatesInUse, ConfigHolder, loadSnapshot, type ReloadResult } from '../config/snapshot.ts';
+import {
+  certificatesInUse,
+  ConfigHolder,
+  loadSnapshot,
+  type Reload,
+  type ReloadResult,
+} from '../config/snapshot.ts';
 import { createWatcher, type Watcher } from '../config/watch.ts';
 import { createExpiryCheck } from './expiry-check.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
@@ -97,6 +103,8 @@ class Server implements RunningServer {
   #hasten: (() => void) | null = null;
   #stopped: Promise<void> | null = null;
   #lastReload: GateStatus['lastReload'] = null;
+  /** The load that is asked for or runs, and what follows it; null = none, or it is in force. */
+  #loading: { readonly load: Promise<Reload>; readonly done: Promise<ReloadResult> } | null = null;
 
   static async start(config: ConfigHolder, log: Logger): Promise<Server> {
     const metrics = createMetrics();
@@ -187,25 +195,37 @@ class Server implements RunningServer {
 
   async reload(): Promise<ReloadResult> {
     this.#log.info('reloading configuration files');
+    // For each who asks: the service manager waits for one that is later than its signal.
     if (!this.#draining) this.#manager.reloading();
-    const { adminTls: adminTlsBefore } = this.#config.current;
-    const before = this.#config.parts;
-    const result = await this.#config.reload();
+    const load = this.#config.reload();
+    // Those who share a load share what follows. It would be logged and counted once for each of them otherwise.
+    if (this.#loading?.load !== load) this.#loading = { load, done: this.#takeOver(load) };
+    return await this.#loading.done;
+  }
+
+  /** Puts in force what a load has brought, and says so. */
+  async #takeOver(load: Promise<Reload>): Promise<ReloadResult> {
+    const { before, after, ...result } = await load.finally(() => this.#forget(load));
     this.#watcher?.reloaded();
     this.#catalog.load();
     await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
     for (const text of result.notReloaded) this.#log.error(text);
-    this.#log.info({ reloaded: result.reloaded }, await reloadedText(before, this.#config.parts));
+    this.#log.info({ reloaded: result.reloaded }, await reloadedText(before, after));
     this.#showSnapshot();
     const { adminTls } = this.#config.current;
     // Node reads the lists again for it: only where there is something new.
-    if (adminTls !== null && adminTls !== adminTlsBefore) this.#admin?.renew(adminTls);
+    if (adminTls !== null && after.tls.value.admin !== before.tls.value.admin) this.#admin?.renew(adminTls);
     this.#metrics.reload(result.ok ? 'success' : 'failure', Date.now() / 1000);
     this.#lastReload = { at: new Date(), ok: result.ok, errors: result.errors };
     if (!this.#draining) this.#manager.ready(this.#statusText());
     return result;
+  }
+
+  /** A load that is over is shared no more. It would keep the state before it in memory. */
+  #forget(load: Promise<Reload>): void {
+    if (this.#loading?.load === load) this.#loading = null;
   }
 
   ignoreSignal(signal: string): void {

@@ -47,6 +47,25 @@ await test('what a reload has changed', async (t) => {
   t.ok(gate.log.some(({ msg }) => msg.endsWith('pg_hba.conf was not reloaded')));
 });
 
+await test('reloads that are asked for at once', async (t) => {
+  const upstream = await scriptedUpstream(t, scripts.trust);
+  const gate = await startGate(t, { hba: HBA, upstream, config: { reload: { watch: 'off' } } });
+  gate.rewrite('pg_hba.conf', `${HBA}host all carol 10.0.0.0/8 reject\n`);
+  const asked = await Promise.all(
+    [1, 2, 3, 4].map(async () => await gate.admin('/reload', { method: 'POST' })),
+  );
+  t.strictSame(
+    asked.map(({ status }) => status),
+    [200, 200, 200, 200],
+  );
+  const said = gate.log.map(({ msg }) => msg).filter((msg) => msg.startsWith('reloaded: '));
+  const news = said.filter((msg) => msg !== 'reloaded: nothing has changed');
+  t.strictSame(news, ['reloaded: rules (pg_hba.conf: 3 lines, 1 new)'], 'what is new is said once');
+  const counted = (await gate.metrics()).value('reload_total', { result: 'success' });
+  t.equal(counted, said.length, 'each load is counted once');
+  t.ok(counted < asked.length, 'those who wait share one');
+});
+
 await test('what a drain waits for', async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);
   for (const workers of [1, 2]) {
