@@ -3,6 +3,7 @@
 
 import { messageOf } from '../base/errors.ts';
 import type { Snapshot } from '../config/snapshot.ts';
+import { addressesNow } from '../session/upstream-address.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { CatalogSession, QuestionRefused, reasonFor, type CatalogAccess } from './catalog-session.ts';
 
@@ -45,6 +46,24 @@ export class CatalogLink {
     this.#life = new AbortController();
     this.#snapshot = snapshot.settings.auth_user === '' ? null : snapshot;
     if (this.#snapshot !== null) this.#open().catch(() => {});
+  }
+
+  /**
+   * Asks where the upstream's name leads now. Where the session is with another server, a new one takes its place: a server
+   * that has moved may go on answering at its old address. Never rejects; a resolver that fails changes nothing.
+   */
+  async follow(): Promise<void> {
+    const { signal } = this.#life;
+    if (this.#snapshot === null) return;
+    const addresses = await addressesNow(this.#snapshot.settings.upstream.host).catch(() => null);
+    // It may have been dialled by the answer before.
+    await this.#opening?.catch(() => undefined);
+    const session = this.#session;
+    if (signal.aborted || session === null || addresses === null) return;
+    if (addresses.includes(session.address)) return;
+    this.#session = null;
+    session.retire();
+    this.#open().catch(() => {});
   }
 
   /** Ends the session. Nothing is tried any more. */

@@ -55,6 +55,8 @@ export interface CatalogAccess {
 export class CatalogSession {
   /** Resolves when the session is over, however it ended. */
   readonly over: Promise<void>;
+  /** The server's IP address; empty where it is reached over a Unix socket. */
+  readonly address: string;
   readonly #client: Client;
   readonly #stream: LoginStream;
   #last: Promise<unknown> = Promise.resolve();
@@ -83,7 +85,7 @@ export class CatalogSession {
     const { default: pg } = await import('pg');
     const stream = new LoginStream(login.socket, SMALL_ANSWER);
     const client = new pg.Client({ stream: () => stream, ssl: false, user: 'unused', database: 'unused' });
-    const session = new CatalogSession(client, stream);
+    const session = new CatalogSession(client, stream, login.socket.remoteAddress ?? '');
     const stopWatching = destroyOnAbort(login.socket, signal);
     try {
       await client.connect();
@@ -97,9 +99,10 @@ export class CatalogSession {
     }
   }
 
-  private constructor(client: Client, stream: LoginStream) {
+  private constructor(client: Client, stream: LoginStream, address: string) {
     this.#client = client;
     this.#stream = stream;
+    this.address = address;
     this.over = new Promise((resolve) => void stream.once('close', resolve));
     // A failure rejects the question that is being asked. Between two questions `over` reports it.
     client.on('error', () => stream.destroy());
@@ -114,6 +117,11 @@ export class CatalogSession {
     const answer = this.#last.then(() => this.#ask(question));
     this.#last = answer.catch(() => undefined);
     return await answer;
+  }
+
+  /** Ends the session once it has answered what it was asked. */
+  retire(): void {
+    void this.#last.then(() => this.close());
   }
 
   /** Ends the session, and what it is being asked. */

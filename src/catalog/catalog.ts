@@ -67,6 +67,11 @@ export class Catalog implements UpstreamCatalog {
     this.#link.use(this.#config.current);
   }
 
+  /** Follows the upstream's name after a reload, once the dialer has been loaded. What is known grows old as ever. */
+  async follow(): Promise<void> {
+    await this.#link.follow();
+  }
+
   get health(): CatalogHealth {
     return { up: this.#link.up, refreshedAt: this.#refreshedAt };
   }

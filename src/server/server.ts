@@ -79,6 +79,8 @@ interface ServerParts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly service: ClientService;
+  /** For the health probe and the catalogue. Sessions are dialled by those of the processes that serve them. */
+  readonly dialer: Dialer;
   readonly health: UpstreamHealth;
   readonly catalog: Catalog;
 }
@@ -91,6 +93,7 @@ class Server implements RunningServer {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #service: ClientService;
+  readonly #dialer: Dialer;
   readonly #catalog: Catalog;
   readonly #manager: ServiceManager;
   readonly #view: GateView;
@@ -119,7 +122,7 @@ class Server implements RunningServer {
     };
     try {
       service = await startService({ config, log, metrics, health, catalog, view });
-      server = new Server({ config, log, metrics, service, health, catalog });
+      server = new Server({ config, log, metrics, service, dialer, health, catalog });
       await server.#open();
     } catch (error) {
       catalog.close();
@@ -129,11 +132,12 @@ class Server implements RunningServer {
     return server;
   }
 
-  private constructor({ config, log, metrics, service, health, catalog }: ServerParts) {
+  private constructor({ config, log, metrics, service, dialer, health, catalog }: ServerParts) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
     this.#service = service;
+    this.#dialer = dialer;
     this.#catalog = catalog;
     this.#view = createGateView({
       service,
@@ -207,7 +211,11 @@ class Server implements RunningServer {
   async #takeOver(load: Promise<Reload>): Promise<ReloadResult> {
     const { before, after, ...result } = await load.finally(() => this.#forget(load));
     this.#watcher?.reloaded();
+    // The probe and the catalogue follow a name that leads elsewhere now, as sessions do. They would speak for a server
+    // that no session reaches otherwise.
+    this.#dialer.load(this.#config.current.settings);
     this.#catalog.load();
+    void this.#catalog.follow();
     await this.#service.adopt();
     for (const warning of result.warnings) logWarning(this.#log, warning);
     for (const problem of result.errors) logProblem(this.#log, 'error', problem);
@@ -293,7 +301,7 @@ async function startService({
   health,
   catalog,
   view,
-}: Omit<ServerParts, 'service'> & { readonly view: () => ConsoleView }): Promise<ClientService> {
+}: Omit<ServerParts, 'service' | 'dialer'> & { readonly view: () => ConsoleView }): Promise<ClientService> {
   const { settings } = config.current;
   const upstreamUp = (): boolean | null => health.last;
   const passed = passedSockets(process.env);

@@ -24,6 +24,20 @@ interface Entry {
   asking: Promise<void> | null;
 }
 
+/** Names that are being asked for in this process. Who asks meanwhile, for another dialer, shares the question. */
+const questions = new Map<string, Promise<readonly string[]>>();
+
+/**
+ * The addresses that a host has now; null = it needs no resolver. A dialer that was loaded before this call has the same
+ * answer by the time that it comes.
+ *
+ * @throws the resolver's error
+ */
+export async function addressesNow(host: string): Promise<readonly string[] | null> {
+  if (host.startsWith('/') || knownAddresses(host) !== null) return null;
+  return await lookUp(host);
+}
+
 /** The addresses of the upstream's host; one name at a time. */
 export class UpstreamNames {
   #entry: Entry = newEntry('');
@@ -77,14 +91,23 @@ async function ask(entry: Entry): Promise<void> {
   await entry.asking;
 }
 
-/** As libpq asks: every family, whatever addresses this machine has itself. */
 async function resolve(entry: Entry): Promise<void> {
   try {
-    const found = await lookup(entry.host, { all: true });
-    entry.addresses = found.map(({ address }) => address);
+    entry.addresses = await lookUp(entry.host);
   } catch (error) {
     entry.failure = error;
   }
   entry.answeredAt = performance.now();
   entry.asking = null;
+}
+
+/** As libpq asks: every family, whatever addresses this machine has itself. */
+function lookUp(host: string): Promise<readonly string[]> {
+  const known = questions.get(host);
+  if (known !== undefined) return known;
+  const asked = lookup(host, { all: true })
+    .then((found) => found.map(({ address }) => address))
+    .finally(() => questions.delete(host));
+  questions.set(host, asked);
+  return asked;
 }

@@ -18,42 +18,12 @@ import {
   authenticationSasl,
   cstring,
   errorResponse,
-  int32,
   message,
   readyForQuery,
   scriptedUpstream,
   type UpstreamConnection,
 } from '../support/peers/scripted-upstream.ts';
-
-const COMPLETE = message('C', cstring('SELECT 1'));
-const hex = (text: string): string => Buffer.from(text).toString('hex');
-
-function int16(value: number): Buffer {
-  return Buffer.from([value >> 8, value & 255]);
-}
-
-/** The rows of an answer with text columns. */
-function answer(columns: number, rows: readonly (readonly string[])[]): Buffer {
-  const field = Buffer.concat([
-    cstring('c'),
-    int32(0),
-    int16(0),
-    int32(25),
-    int16(-1 & 65_535),
-    int32(-1),
-    int16(0),
-  ]);
-  return Buffer.concat([
-    message('1'),
-    message('2'),
-    message('T', int16(columns), ...Array.from({ length: columns }, () => field)),
-    ...rows.map((row) =>
-      message('D', int16(row.length), ...row.flatMap((text) => [int32(text.length), Buffer.from(text)])),
-    ),
-    COMPLETE,
-    readyForQuery(),
-  ]);
-}
+import { answer, hex, SET } from './catalog-server.ts';
 
 const GOOD = answer(2, [[hex('alice'), hex('staff')]]);
 
@@ -99,7 +69,7 @@ async function saysOnce(connection: UpstreamConnection, bytes: Buffer): Promise<
   await connection.readStartup();
   await connection.acceptLogin();
   await connection.readMessage();
-  await connection.send(Buffer.concat([message('C', cstring('SET')), readyForQuery()]));
+  await connection.send(SET);
   // The gate asks without parameters in one message, and with parameters up to Sync.
   for (let { type } = await connection.readMessage(); type !== 'Q' && type !== 'S';)
     ({ type } = await connection.readMessage());

@@ -150,10 +150,12 @@ export const scripts = {
 export interface ScriptedUpstreamOptions {
   /** Listen on a Unix socket instead of 127.0.0.1; `host` is then its directory. */
   readonly unix?: boolean;
+  /** Listen there instead of on a port of 127.0.0.1 that the kernel chooses. */
+  readonly place?: { readonly host: string; readonly port: number };
 }
 
 export class ScriptedUpstream {
-  /** 127.0.0.1, or the Unix socket's directory: as it goes into the gate's `upstream.host`. */
+  /** The address, or the Unix socket's directory: as it goes into the gate's `upstream.host`. */
   readonly host: string;
   readonly port: number;
   readonly #arrivals: Arrivals<UpstreamConnection>;
@@ -187,7 +189,7 @@ export class ScriptedUpstream {
 export async function scriptedUpstream(
   t: Scope,
   script: Script,
-  { unix = false }: ScriptedUpstreamOptions = {},
+  { unix = false, place = { host: '127.0.0.1', port: 0 } }: ScriptedUpstreamOptions = {},
 ): Promise<ScriptedUpstream> {
   const arrivals = new Arrivals<UpstreamConnection>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -197,7 +199,7 @@ export async function scriptedUpstream(
   });
   const directory = unix ? temporaryDirectory(t) : null;
   const backlog = 4096;
-  if (directory === null) server.listen({ port: 0, host: '127.0.0.1', backlog });
+  if (directory === null) server.listen({ ...place, backlog });
   else server.listen({ path: join(directory, '.s.PGSQL.5432'), backlog });
   await once(server, 'listening');
   atEnd(t, async () => {
@@ -206,6 +208,6 @@ export async function scriptedUpstream(
     await once(server, 'close');
   });
   return directory === null
-    ? new ScriptedUpstream('127.0.0.1', portOf(server), arrivals)
+    ? new ScriptedUpstream(place.host, portOf(server), arrivals)
     : new ScriptedUpstream(directory, 5432, arrivals);
 }
