@@ -62,8 +62,16 @@ export class CatalogLink {
     if (signal.aborted || session === null || addresses === null) return;
     if (addresses.includes(session.address)) return;
     this.#session = null;
-    session.retire();
+    this.#retire(session, signal);
     this.#open().catch(() => {});
+  }
+
+  /** The session answers what it was asked and ends. Until then it ends with the link: nobody else has it any more. */
+  #retire(session: CatalogSession, signal: AbortSignal): void {
+    const onAbort = (): void => session.close();
+    signal.addEventListener('abort', onAbort, { once: true });
+    void session.over.then(() => signal.removeEventListener('abort', onAbort));
+    session.retire();
   }
 
   /** Ends the session. Nothing is tried any more. */
@@ -91,15 +99,19 @@ export class CatalogLink {
     return await this.#open();
   }
 
-  /** Notes how a question ends that everything depends on. */
-  async noting<T>(asked: Promise<T>): Promise<T> {
+  /**
+   * Notes how a question ends that everything depends on. Of a retired session it says nothing: what an old server fails at
+   * is no news of the new one.
+   */
+  async noting<T>(session: CatalogSession, asked: Promise<T>): Promise<T> {
     const { signal } = this.#life;
+    const isNews = (): boolean => !signal.aborted && !session.isRetired;
     try {
       const answer = await asked;
-      if (!signal.aborted) this.#works();
+      if (isNews()) this.#works();
       return answer;
     } catch (error) {
-      if (!signal.aborted) this.#fails(error);
+      if (isNews()) this.#fails(error);
       throw error;
     }
   }

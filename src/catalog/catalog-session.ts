@@ -60,6 +60,7 @@ export class CatalogSession {
   readonly #client: Client;
   readonly #stream: LoginStream;
   #last: Promise<unknown> = Promise.resolve();
+  #isRetired = false;
 
   /**
    * Logs in and fixes what a search_path or a setting of the role could change about the questions.
@@ -119,9 +120,15 @@ export class CatalogSession {
     return await answer;
   }
 
-  /** Ends the session once it has answered what it was asked. */
+  /** Another session has taken its place. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  /** Ends the session once it has answered what it was asked. Whoever was given it in this turn has yet to ask. */
   retire(): void {
-    void this.#last.then(() => this.close());
+    this.#isRetired = true;
+    setImmediate(() => void this.#last.then(() => this.close()));
   }
 
   /** Ends the session, and what it is being asked. */

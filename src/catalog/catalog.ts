@@ -137,7 +137,7 @@ export class Catalog implements UpstreamCatalog {
     const key = this.#key;
     const session = await this.#session();
     const askedAt = performance.now();
-    const found = await this.#link.noting(askMemberships(session));
+    const found = await this.#link.noting(session, askMemberships(session));
     if (key === this.#key) this.#refreshedAt = Date.now() / 1000;
     return { ...found, askedAt };
   }
