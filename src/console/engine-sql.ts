@@ -4,7 +4,7 @@
 
 /** Words that a parenthesis follows which is no list of arguments: `SELECT (1 + 2)::text` casts the sum alone. */
 const NO_FUNCTIONS: ReadonlySet<string> = new Set(
-  'select distinct all and or not in is like ilike match between escape case when then else from where on having by limit offset union intersect except as'.split(
+  'select distinct all and or not in is like ilike match regexp between escape case when then else from where on having by limit offset union intersect except as'.split(
     ' ',
   ),
 );

@@ -51,6 +51,7 @@ const MAX_ROUNDS = 3;
 export class Executor {
   readonly #context: ConsoleContext;
   readonly #engine = new Engine();
+  #isClosed = false;
 
   constructor(context: ConsoleContext) {
     this.#context = context;
@@ -61,7 +62,9 @@ export class Executor {
     this.#engine.cancel();
   }
 
+  /** Nothing is carried out any more: neither the rest of a message nor the rest of a statement. */
   close(): void {
+    this.#isClosed = true;
     this.#engine.close();
   }
 
@@ -142,6 +145,7 @@ export class Executor {
         done[call] = Number(await this.#perform(call, notices));
         // Each looks through all sessions. Thousands of them in one turn would hold up those that are to stay.
         await setImmediate();
+        this.demandAny();
       }
     }
   }
@@ -281,6 +285,7 @@ export class Executor {
    * @throws ConsoleError
    */
   demandAny(): void {
+    if (this.#isClosed) throw new ConsoleError('57P01', 'the console has ended');
     if (this.#context.role() === 'none') {
       throw new ConsoleError('42501', 'permission denied: the user is in neither list any more');
     }

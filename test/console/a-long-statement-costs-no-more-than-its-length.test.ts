@@ -57,6 +57,7 @@ await test('whatever it is made of', async (t) => {
 
 await test('an operand is what stands before the cast', async (t) => {
   for (const [sql, expected] of [
+    ["SELECT a ~ ('b')::text", "SELECT a REGEXP CAST( ( 'b' ) AS TEXT)"],
     ['SELECT a.b::int + c::text', 'SELECT CAST( a . b AS INTEGER) + CAST( c AS TEXT)'],
     ['SELECT f(a, (b))::int8', 'SELECT CAST( f ( a , ( b ) ) AS INTEGER)'],
     ['SELECT s.f(a)::int', 'SELECT CAST( s . f ( a ) AS INTEGER)'],

@@ -1,4 +1,4 @@
-// A message may hold twenty thousand statements, a result a hundred thousand rows, and a statement may end each session of
+// A message may hold a hundred thousand statements, a result a hundred thousand rows, and a statement may end each session of
 // five thousand. Between them others are served.
 
 import { test } from 'tap';
@@ -29,7 +29,7 @@ await test('many statements in one message', async (t) => {
   const [one, other] = [await connectRaw(t, gate.port), await connectRaw(t, gate.port)];
   t.equal((await one.login({ user: 'one', database: 'gatehouse' })).error, null);
   t.equal((await other.login({ user: 'other', database: 'gatehouse' })).error, null);
-  await one.send(query(`${'BEGIN;'.repeat(20_000)}RELOAD`));
+  await one.send(query(`${'BEGIN;'.repeat(100_000)}RELOAD`));
   await one.readMessage();
   await other.send(query('RELOAD'));
   await gate.waitForLog(({ msg, user }) => msg === 'console: reload' && user === 'one');

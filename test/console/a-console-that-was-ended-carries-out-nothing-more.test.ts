@@ -1,0 +1,26 @@
+// A console that is ended has the rest of a message still to do. Between two statements it is gone, and none that was left
+// is carried out.
+
+import { test } from 'tap';
+import { connectRaw, query } from '../support/peers/raw-client.ts';
+import { startGate } from '../support/run/gate.ts';
+
+await test('the rest of its message', async (t) => {
+  const gate = await startGate(t, {
+    hba: 'host all all all trust\n',
+    upstream: { host: '127.0.0.1', port: 1 },
+    config: { admin_users: ['one', 'other'] },
+  });
+  const [one, other] = [await connectRaw(t, gate.port), await connectRaw(t, gate.port)];
+  t.equal((await one.login({ user: 'one', database: 'gatehouse' })).error, null);
+  t.equal((await other.login({ user: 'other', database: 'gatehouse' })).error, null);
+  const { id } = await gate.waitForLog(({ user }) => user === 'one');
+  const from = gate.logLength();
+  await one.send(query(`${'BEGIN;'.repeat(100_000)}RELOAD`));
+  await one.readMessage();
+  await other.send(query(`KILL_CLIENT '${String(id)}'`));
+  await gate.waitForLog({ code: 'admin-terminated' }, { from });
+  await other.send(query('RELOAD'));
+  await gate.waitForLog(({ user, msg }) => user === 'other' && msg === 'console: reload', { from });
+  t.notOk(gate.log.some(({ user, msg }) => user === 'one' && msg === 'console: reload'));
+});
