@@ -59,5 +59,6 @@ function isNetwork(value: unknown): value is Network {
 /** A name in a map, in quotes where YAML would read it as something else. */
 function nameOf(name: unknown): string {
   const text = toText(String(name));
-  return /^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text) ? text : JSON.stringify(text);
+  const isPlain = /^[\p{L}\p{N}_][\p{L}\p{N}_.@-]*$/u.test(text) && !/^null$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
 }

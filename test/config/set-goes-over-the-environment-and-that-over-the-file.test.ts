@@ -103,7 +103,7 @@ await test('a value is shown as it is written', (t) => {
     ['proxy_networks', '10.0.0.7, 10.1.0.0/16, ::1.2.0.0/112, fd00::1'],
     ['listen_addresses', '127.0.0.1, ::1'],
     ['admin_users', 'alice, grün'],
-    ['roles', '{readers: [alice, "a, b"], "read: only": []}'],
+    ['roles', '{readers: [alice, "a, b", "null"], "read: only": []}'],
   ] as const) {
     writeFileSync(file, `${name}: ${name === 'roles' ? value : `'${value}'`}\n`);
     const shown = shownSettings(loadSettings(file, diskFiles)).find((each) => each.name === name);

@@ -56,7 +56,7 @@ await test('it resets, it closes, its time is over', async (t) => {
 
   gate.rewrite(
     'gatehouse.yaml',
-    `${readFileSync(gate.path('gatehouse.yaml'), 'utf8')}authentication_timeout: 1s\n`,
+    `${readFileSync(gate.path('gatehouse.yaml'), 'utf8')}authentication_timeout: 5s\n`,
   );
   t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
   const late = await answered('app');
@@ -65,7 +65,7 @@ await test('it resets, it closes, its time is over', async (t) => {
 
   gate.rewrite(
     'gatehouse.yaml',
-    readFileSync(gate.path('gatehouse.yaml'), 'utf8').replace('authentication_timeout: 1s\n', ''),
+    readFileSync(gate.path('gatehouse.yaml'), 'utf8').replace('authentication_timeout: 5s\n', ''),
   );
   t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
   const next = await answered('app');
