@@ -15,7 +15,7 @@ import {
 } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { reloaded } from '../production/clients.ts';
-import { answer, hex, SET } from './catalog-server.ts';
+import { answer, hex, serverFor } from './catalog-server.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n' });
 
@@ -23,17 +23,12 @@ const NAME = 'db.example';
 
 /** A server in whose catalogue this user is one of the staff. */
 function serverOf(user: string): Script {
-  return async (connection) => {
-    const { parameters } = await connection.readStartup();
-    await connection.acceptLogin();
-    if (parameters['user'] !== 'reader') return await connection.stall();
-    await connection.readMessage();
-    await connection.send(SET);
+  return serverFor('reader', async (connection) => {
     for (;;) {
       await connection.readMessage(60_000);
       await connection.send(answer(2, [[hex(user), hex('staff')]]));
     }
-  };
+  });
 }
 
 /** Whether the gate has asked it for its health. */

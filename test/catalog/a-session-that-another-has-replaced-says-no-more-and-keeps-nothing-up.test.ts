@@ -10,7 +10,7 @@ import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scri
 import { within } from '../support/run/waiting.ts';
 import { until } from '../session/clients.ts';
 import { reloaded } from '../production/clients.ts';
-import { answer, hex, SET } from './catalog-server.ts';
+import { answer, hex, serverFor } from './catalog-server.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n' });
 
@@ -25,28 +25,21 @@ interface Replaced {
 async function replacedWhileAsked(t: Test): Promise<Replaced> {
   const asked = Promise.withResolvers<UpstreamConnection>();
   const names = await nameServer(t, [[NAME, { address: '127.0.0.1' }]]);
-  const old = await scriptedUpstream(t, async (connection) => {
-    const { parameters } = await connection.readStartup();
-    await connection.acceptLogin();
-    if (parameters['user'] !== 'reader') return await connection.stall();
-    await connection.readMessage();
-    await connection.send(SET);
-    await connection.readMessage(60_000);
-    asked.resolve(connection);
-    await connection.stall();
-  });
+  const old = await scriptedUpstream(
+    t,
+    serverFor('reader', async (connection) => {
+      await connection.readMessage(60_000);
+      asked.resolve(connection);
+      await connection.stall();
+    }),
+  );
   const moved = await scriptedUpstream(
     t,
-    async (connection) => {
-      const { parameters } = await connection.readStartup();
-      await connection.acceptLogin();
-      if (parameters['user'] !== 'reader') return await connection.stall();
-      await connection.readMessage();
-      await connection.send(SET);
+    serverFor('reader', async (connection) => {
       await connection.readMessage(60_000);
       await connection.send(answer(2, [[hex('bob'), hex('staff')]]));
       await connection.stall();
-    },
+    }),
     { place: { host: '127.0.0.2', port: old.port } },
   );
   const gate = await startGate(t, {

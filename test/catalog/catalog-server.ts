@@ -1,11 +1,30 @@
 // What a server says to the gate's own session, for tests that play it.
 
 import { cstring, int32, message, readyForQuery } from '../support/peers/messages.ts';
+import type { Script, UpstreamConnection } from '../support/peers/scripted-upstream.ts';
 
 const COMPLETE = message('C', cstring('SELECT 1'));
 
 /** What it says to the first statements of the session. */
 export const SET = Buffer.concat([message('C', cstring('SET')), readyForQuery()]);
+
+/**
+ * A server that lets everybody in and says no more, but for the gate's own session, which it serves by `answers` once its
+ * first statements are done.
+ */
+export function serverFor(
+  reader: string,
+  answers: (connection: UpstreamConnection) => Promise<void>,
+): Script {
+  return async (connection) => {
+    const { parameters } = await connection.readStartup();
+    await connection.acceptLogin();
+    if (parameters['user'] !== reader) return await connection.stall();
+    await connection.readMessage();
+    await connection.send(SET);
+    return await answers(connection);
+  };
+}
 
 /** A name as the answer about memberships has it. */
 export const hex = (text: string): string => Buffer.from(text).toString('hex');

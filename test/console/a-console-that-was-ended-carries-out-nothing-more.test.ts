@@ -2,18 +2,11 @@
 // is carried out.
 
 import { test } from 'tap';
-import { connectRaw, query } from '../support/peers/raw-client.ts';
-import { startGate } from '../support/run/gate.ts';
+import { query } from '../support/peers/raw-client.ts';
+import { twoAdmins } from './two-admins.ts';
 
 await test('the rest of its message', async (t) => {
-  const gate = await startGate(t, {
-    hba: 'host all all all trust\n',
-    upstream: { host: '127.0.0.1', port: 1 },
-    config: { admin_users: ['one', 'other'] },
-  });
-  const [one, other] = [await connectRaw(t, gate.port), await connectRaw(t, gate.port)];
-  t.equal((await one.login({ user: 'one', database: 'gatehouse' })).error, null);
-  t.equal((await other.login({ user: 'other', database: 'gatehouse' })).error, null);
+  const { gate, one, other } = await twoAdmins(t);
   const { id } = await gate.waitForLog(({ user }) => user === 'one');
   const from = gate.logLength();
   await one.send(query(`${'BEGIN;'.repeat(100_000)}RELOAD`));

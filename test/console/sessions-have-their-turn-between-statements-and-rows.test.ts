@@ -4,9 +4,9 @@
 import { test } from 'tap';
 import { ConsoleSession, type ConsoleClient } from '../../src/console/console-session.ts';
 import type { ConsoleView } from '../../src/console/console-view.ts';
-import { connectRaw, query } from '../support/peers/raw-client.ts';
-import { startGate } from '../support/run/gate.ts';
+import { query } from '../support/peers/raw-client.ts';
 import { emptyView } from './empty-view.ts';
+import { twoAdmins } from './two-admins.ts';
 
 function sessionOver(view: Partial<ConsoleView>, client: ConsoleClient): ConsoleSession {
   const context = {
@@ -21,14 +21,7 @@ function sessionOver(view: Partial<ConsoleView>, client: ConsoleClient): Console
 }
 
 await test('many statements in one message', async (t) => {
-  const gate = await startGate(t, {
-    hba: 'host all all all trust\n',
-    upstream: { host: '127.0.0.1', port: 1 },
-    config: { admin_users: ['one', 'other'] },
-  });
-  const [one, other] = [await connectRaw(t, gate.port), await connectRaw(t, gate.port)];
-  t.equal((await one.login({ user: 'one', database: 'gatehouse' })).error, null);
-  t.equal((await other.login({ user: 'other', database: 'gatehouse' })).error, null);
+  const { gate, one, other } = await twoAdmins(t);
   await one.send(query(`${'BEGIN;'.repeat(100_000)}RELOAD`));
   await one.readMessage();
   await other.send(query('RELOAD'));
