@@ -143,7 +143,15 @@ export function isSameHost(client: IpAddress, interfaces: readonly InterfaceAddr
 
 /** `samenet`: the client's address is inside the subnet of one of this host's interfaces (semantics §5.4). */
 export function isSameNet(client: IpAddress, interfaces: readonly InterfaceAddress[]): boolean {
-  return interfaces.some(({ address, mask }) => isInRange(client, address, mask));
+  return interfaces.some(({ address, mask }) =>
+    // SECURITY: as PostgreSQL reads it, an empty mask is none, and the interface is alone in its subnet. Everybody would be
+    // in it otherwise.
+    isEmpty(mask) ? isSameAddress(client, address) : isInRange(client, address, mask),
+  );
+}
+
+function isEmpty(mask: Uint8Array): boolean {
+  return mask.every((byte) => byte === 0);
 }
 
 /** Addresses that are equal wherever the mask has ones. */
