@@ -2,7 +2,7 @@
 // the last load really saw.
 
 import type { Stats } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { fromBytes, toBytes, type ByteString } from '../base/bytestring.ts';
 import { messageOf } from '../base/errors.ts';
 import {
@@ -89,8 +89,12 @@ export class RecordingFileSystem implements FileSystem {
     return valueOf(path, this.#listings.get(path));
   }
 
-  resolve(fromFile: string, relative: string): string {
-    return resolve(dirname(fromFile), relative);
+  /**
+   * An absolute path stays as it is written, as in PostgreSQL. Behind a link to another directory `..` leads to the
+   * directory above that one, which a path without its `..` does not.
+   */
+  resolve(fromFile: string, named: string): string {
+    return isAbsolute(named) ? named : resolve(dirname(fromFile), named);
   }
 
   /** Reads one file. Never rejects: what is wrong is thrown by `readFile`. */
@@ -182,8 +186,8 @@ class Scout implements FileSystem {
     return [];
   }
 
-  resolve(fromFile: string, relative: string): string {
-    return this.#known.resolve(fromFile, relative);
+  resolve(fromFile: string, named: string): string {
+    return this.#known.resolve(fromFile, named);
   }
 }
 

@@ -2,7 +2,7 @@
 // and how each describes itself to the documentation.
 
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { fromText, type ByteString } from '../base/bytestring.ts';
 import { parseNetwork, type Network } from '../rules/address.ts';
 import type { Roles } from '../rules/types.ts';
@@ -120,14 +120,22 @@ export function identifier(entry: Entry): Setting<string> {
   });
 }
 
-/** The path of a file or directory, relative to the YAML file; '' stays empty. */
+/**
+ * The path of a file or directory, relative to the YAML file; '' stays empty. An absolute one stays as it is written, as in
+ * PostgreSQL: behind a link to another directory `..` leads elsewhere than it seems. `hba_file`, `ident_file` and
+ * `hosts_file` are the exception there too: their `..` is worked out from the text.
+ */
 export function path(entry: Entry & { readonly required?: true }): Setting<string> {
   const required = entry.required === true;
   const setting = scalar(required ? 'path' : 'path or empty', entry, (text, name, fail) => {
     if (required && text === '') return invalid(fail, name, text, 'Give the path of a file.');
     return text;
   });
-  return { ...setting, inDirectory: (value, directory) => (value === '' ? '' : resolve(directory, value)) };
+  const staysAsWritten = (value: string): boolean => value === '' || (!required && isAbsolute(value));
+  return {
+    ...setting,
+    inDirectory: (value, directory) => (staysAsWritten(value) ? value : resolve(directory, value)),
+  };
 }
 
 /** A number of processes; `auto` is one per processor core. */

@@ -246,7 +246,7 @@ class Reader {
     const directory = this.#fs.resolve(place.file, toText(name));
     for (const file of this.#configurationFiles(directory)) {
       try {
-        yield* this.#includeFile(this.#fs.resolve(place.file, `${toText(name)}/${file}`), depth, entries);
+        yield* this.#includeFile(this.#fs.resolve(`${directory}/${file}`, file), depth, entries);
       } catch (error) {
         if (!(error instanceof BadLine)) throw error;
         this.#pushProblem(entries, problemAt(place, error.message));

@@ -33,8 +33,8 @@ export interface FileSystem {
   readFile(path: string): ByteString;
   /** Names in a directory that are not themselves directories; throws likewise. */
   listFiles(path: string): readonly string[];
-  /** `relative` as named by `fromFile`: absolute, or beside the naming file (T10). */
-  resolve(fromFile: string, relative: string): string;
+  /** What `fromFile` names: an absolute path as it is written, any other beside the naming file (T10). */
+  resolve(fromFile: string, named: string): string;
 }
 
 export type ConnectionType = 'local' | 'host' | 'hostssl' | 'hostnossl' | 'hostgssenc' | 'hostnogssenc';
