@@ -3,17 +3,24 @@
 
 import { CommanderError, type Command } from 'commander';
 import { nearest } from './base/nearest.ts';
+import { output } from './commands/output.ts';
 import { createProgram } from './commands/program.ts';
 
 /** Exit status of a command line that could not be understood (contract §1). */
 const USAGE = 2;
 
-const program = createProgram().showSuggestionAfterError().exitOverride();
+const program = createProgram()
+  .showSuggestionAfterError()
+  .exitOverride()
+  .configureOutput({ writeOut: output });
 for (const command of everyCommand(program)) {
   command
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(withNearestFlag(text, command)) });
+    .configureOutput({
+      writeOut: output,
+      outputError: (text, write) => write(withNearestFlag(text, command)),
+    });
 }
 
 try {

@@ -4,6 +4,7 @@
 import { LoadError } from '../base/problems.ts';
 import { fileErrorMessage } from '../base/system-error.ts';
 import { hasOverdueReads } from '../base/regular-file.ts';
+import { isOutputLost } from './output.ts';
 
 /** Exit statuses (contract §1). */
 export const exitStatus = { fine: 0, failed: 1, usage: 2 } as const;
@@ -35,7 +36,8 @@ export function action<Arguments extends unknown[]>(
 ): (...args: Arguments) => Promise<void> {
   return async (...args) => {
     try {
-      process.exitCode = await run(...args);
+      const status = await run(...args);
+      process.exitCode = isOutputLost() ? exitStatus.failed : status;
     } catch (error) {
       if (!isForPeople(error)) throw error;
       process.stderr.write(`pg-gatehouse: ${fileErrorMessage(error)}\n`);

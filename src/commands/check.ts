@@ -13,6 +13,7 @@ import {
   type Configuration,
   type ConfigurationOptions,
 } from './configuration.ts';
+import { output } from './output.ts';
 
 interface CheckOptions extends ConfigurationOptions {
   readonly json: boolean;
@@ -51,7 +52,7 @@ async function check({ json, strict, connect, user, database, ...options }: Chec
   const configuration = configurationOf(options);
   const findings = await find(configuration, connect ? { user, database } : null);
   const ok = findings.errors.length === 0 && !(strict && findings.warnings.length > 0);
-  process.stdout.write(json ? asJson(findings, ok) : asText(configuration.file, findings, ok));
+  output(json ? asJson(findings, ok) : asText(configuration.file, findings, ok));
   return ok ? exitStatus.fine : exitStatus.failed;
 }
 

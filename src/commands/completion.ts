@@ -4,6 +4,7 @@
 import { Argument, type Command } from 'commander';
 import { action, exitStatus } from './action.ts';
 import { commandTree, type CommandFacts, type OptionFacts, type Value } from './command-tree.ts';
+import { output } from './output.ts';
 
 const makers = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type Shell = keyof typeof makers;
@@ -24,7 +25,7 @@ Examples:
     )
     .action(
       action(async (shell: Shell) => {
-        process.stdout.write(makers[shell](completed(commandTree(program))));
+        output(makers[shell](completed(commandTree(program))));
         return exitStatus.fine;
       }),
     );

@@ -15,6 +15,7 @@ import { inDays } from '../pki/authority.ts';
 import { PkiFolder } from '../pki/folder.ts';
 import { startServer } from '../server/server.ts';
 import { action, CommandError, exitStatus } from './action.ts';
+import { output } from './output.ts';
 
 interface DemoOptions {
   readonly port: number;
@@ -47,7 +48,7 @@ async function demo(options: DemoOptions): Promise<number> {
     const server = await startServer({ configFile });
     cleanup.defer(async () => await server.stop('fast'));
     if (!ended.signal.aborted) {
-      process.stdout.write(invitation(directory, server.addresses[0]?.port ?? options.port));
+      output(invitation(directory, server.addresses[0]?.port ?? options.port));
       await once(ended.signal, 'abort');
     }
   } finally {

@@ -26,6 +26,7 @@ import {
 import { hostJson, hostLine, hostMet, materialMet, type HostMet } from './explain-host.ts';
 import { forecastConsole, forecastLogin, loginLine, type AdmittedForecast } from './explain-login.ts';
 import { configurationOf, withConfiguration, type ConfigurationOptions } from './configuration.ts';
+import { output } from './output.ts';
 import { required } from './required.ts';
 import { passwordsFor, withCatalog } from './with-catalog.ts';
 
@@ -117,7 +118,7 @@ async function run(options: ExplainOptions): Promise<number> {
     ...(await answerFor(options, { snapshot, host, address })),
     ...(host === null ? {} : { host }),
   };
-  process.stdout.write(options.json ? asJson(answer) : asText(answer));
+  output(options.json ? asJson(answer) : asText(answer));
   return statusOf(verdictWord(answer), options.expect);
 }
 

@@ -15,6 +15,7 @@ import { sslOffNotes } from '../migrate/ssl-off.ts';
 import { upstreamHba } from '../migrate/upstream.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { output } from './output.ts';
 import { required } from './required.ts';
 
 const MAX_PORT = 65_535;
@@ -69,7 +70,7 @@ async function migrate(options: MigrateOptions): Promise<number> {
   const tlsNotes = yaml.sslOff ? sslOffNotes(hba.kept) : [];
   const notes = [...yaml.notes, ...tlsNotes, ...hba.notes, ...ident.notes, ...upstream.notes];
   for (const { file, line, reason } of notes)
-    process.stdout.write(`${line === null ? file : `${file}:${line}`}: ${reason}\n`);
+    output(`${line === null ? file : `${file}:${line}`}: ${reason}\n`);
   const isSerious = notes.some(({ serious }) => serious);
   if (!options.force) await assertMayWrite(options.out, isSerious);
   await write(options.out, {
@@ -78,7 +79,7 @@ async function migrate(options: MigrateOptions): Promise<number> {
     'pg_ident.conf': ident.text,
     'upstream-pg_hba.conf': upstream.text,
   });
-  process.stdout.write(nextSteps(options.out, yaml));
+  output(nextSteps(options.out, yaml));
   return isSerious ? exitStatus.failed : exitStatus.fine;
 }
 

@@ -8,6 +8,7 @@ import { inDays } from '../pki/authority.ts';
 import type { AltName, KeyType } from '../pki/authority.ts';
 import { FolderError, PkiFolder } from '../pki/folder.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { output } from './output.ts';
 
 interface FolderOptions {
   readonly dir: string;
@@ -171,7 +172,7 @@ async function saying<T>(work: Promise<T>): Promise<T> {
 }
 
 function print(...lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
+  output(`${lines.join('\n')}\n`);
 }
 
 /** For an option that may be given more than once. */

@@ -11,6 +11,7 @@ import { systemMessage } from '../base/system-error.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { CommandError, UsageError } from './action.ts';
 import { findConfiguration, readAdmin, withConfig } from './configuration.ts';
+import { output } from './output.ts';
 
 const DEFAULT_ADMIN = 'http://127.0.0.1:9432';
 /** A reload loads everything and reaches every worker before it answers (contract §7.2). */
@@ -196,5 +197,5 @@ function adminTarget(url: string): AdminTarget {
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  output(`${text}\n`);
 }

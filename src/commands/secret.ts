@@ -8,6 +8,7 @@ import { formatScramSecret, MAX_STORED_ITERATIONS, parseSecret } from '../auth/s
 import { userlistLine } from '../auth/userlist.ts';
 import { fromBytes, fromText, MAX_NAME_BYTES, toBytes, type ByteString } from '../base/bytestring.ts';
 import { action, CommandError, exitStatus, UsageError } from './action.ts';
+import { output } from './output.ts';
 
 interface SecretOptions {
   readonly scram?: true;
@@ -55,9 +56,7 @@ async function printSecret(user: string, options: SecretOptions): Promise<number
     throw new CommandError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes`);
   // No client can send such a password, and no auth_file may hold one.
   if (password.includes('\0')) throw new CommandError('the password contains a NUL byte');
-  process.stdout.write(
-    toBytes(`${userlistLine(name, await secretOf(name, password, iterations, options))}\n`),
-  );
+  output(toBytes(`${userlistLine(name, await secretOf(name, password, iterations, options))}\n`));
   return exitStatus.fine;
 }
 

@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { setTimeout } from 'node:timers/promises';
 import { action, CommandError, exitStatus } from './action.ts';
+import { output } from './output.ts';
 import { ask, field, print, records, refused, remote, shown, type RemoteOptions } from './remote.ts';
 import { fittedTable, table, type Column } from './table.ts';
 
@@ -86,7 +87,7 @@ function show(text: string, isWatching: boolean): void {
     lines.length <= room
       ? lines
       : [...lines.slice(0, room - 1), `… ${lines.at(-1)}, the first ${room - 2} of them`];
-  process.stdout.write(`\u001B[H\u001B[2J${shownLines.join('\n')}\n`);
+  output(`\u001B[H\u001B[2J${shownLines.join('\n')}\n`);
 }
 
 function sessionTable(rows: readonly object[], wide: boolean): string {
