@@ -40,6 +40,7 @@ export const PACKAGES = {
   fish: 'fish',
   mandoc: 'mandoc',
   groff: 'groff-base',
+  jq: 'jq',
   python3: 'python3',
   isql: 'unixodbc',
   javac: 'default-jdk-headless',
