@@ -76,7 +76,7 @@ function page(rows: readonly RecordedRow[]): string {
   const blocks = [
     '# Compatibility',
     '<!-- Written by tools/compatibility-docs.ts (npm run compatibility) from the tests that passed. -->',
-    'Every row is a test, which the row links: it runs the real client against the real server through the real gate. Versions are majors; package.json has the exact versions of npm packages. PostgreSQL 10, 15 and 18 run in CI, the other majors by `npm run test:majors`. Unless a row says otherwise the client shows a certificate and verifies the gate’s (`sslmode=verify-full`), and the upstream is reached over TCP without TLS.',
+    'Every row is a test, which the row names: it runs the real client against the real server through the real gate. Versions are majors; package.json has the exact versions of npm packages. PostgreSQL 10, 15 and 18 run in CI, the other majors by `npm run test:majors`. Unless a row says otherwise the client shows a certificate and verifies the gate’s (`sslmode=verify-full`), and the upstream is reached over TCP without TLS.',
     ...Object.values(TABLES).flatMap(({ heading, columns, holds }) => [
       `## ${heading}`,
       [

@@ -115,7 +115,10 @@ const sections: readonly [
     ['/etc/pg-gatehouse/gatehouse.yaml', 'The configuration, where nothing else names one.'],
     ['pg_hba.conf, pg_ident.conf', 'The rules and the user name maps, beside it unless it says otherwise.'],
   ],
-  ['SEE ALSO', 'psql(1), openssl(1). Every setting is explained in docs/configuration.md of the package.'],
+  [
+    'SEE ALSO',
+    'psql(1), openssl(1). Among the pages of the package, on Debian in /usr/share/doc/pg-gatehouse, configuration.md explains every setting and errors.md every code of the log.',
+  ],
 ];
 
 function bold(text: string): string {

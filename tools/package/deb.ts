@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { ar, tar, type Entry } from './archive.ts';
-import { packagedPages } from './pages.ts';
+import { placedFiles, publishedFiles } from './files.ts';
 
 /** What goes into the package besides what the checkout holds. */
 export interface DebParts {
@@ -27,13 +27,6 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 
 /** Files in /etc that an upgrade leaves as the administrator has changed them. */
 const CONFIGURATION = ['gatehouse.yaml', 'pg_hba.conf', 'pg_ident.conf'];
-
-/** Files to copy from, by their path in the checkout, with their path beside the pages. */
-const EXAMPLES: Readonly<Record<string, string>> = {
-  'config/gatehouse.yaml': 'examples/gatehouse.yaml',
-  'config/prometheus/alerts.yml': 'examples/alerts.yml',
-  'config/grafana/dashboard.json': 'examples/dashboard.json',
-};
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
@@ -77,9 +70,20 @@ function contents(parts: DebParts): Entry[] {
     file(`${doc}/copyright`, copyright),
     file(`${doc}/changelog.gz`, gzipped(read('CHANGELOG.md'))),
     file(`${doc}/sbom.cdx.json.gz`, gzipped(sbom)),
-    ...Object.entries(EXAMPLES).map(([from, to]) => file(`${doc}/${to}`, read(from))),
-    ...packagedPages(root, EXAMPLES).map(({ path, data }) => file(`${doc}/${path}`, data)),
+    ...placedFiles(root, documentation(root)).map(({ path, data }) => file(`${doc}/${path}`, data)),
   ];
+}
+
+/** The pages, and beside them as examples all of config/, for which they send their reader there. */
+function documentation(root: string): ReadonlyMap<string, string> {
+  return new Map(
+    publishedFiles(root).flatMap((path) => {
+      if (path.startsWith('docs/')) return [[path, path.slice('docs/'.length)]];
+      if (path.startsWith('config/')) return [[path, `examples/${path.slice('config/'.length)}`]];
+      // README.md is that of docs/ here, and the changelog has Debian's own name.
+      return path.endsWith('.md') && !['README.md', 'CHANGELOG.md'].includes(path) ? [[path, path]] : [];
+    }),
+  );
 }
 
 function controlFiles({ root, version }: DebParts, files: readonly Entry[]): Entry[] {

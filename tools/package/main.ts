@@ -60,9 +60,10 @@ function makePackages(
 ): void {
   const components = readComponents(root, bundled.packages);
   const sbom = cyclonedx(version, components, seconds);
+  const manPage = run(process.execPath, [join(root, 'tools/man-page.ts')]);
   const made: Record<string, Uint8Array | string> = {
     [`pg-gatehouse-${version}.cdx.json`]: sbom,
-    [`pg-gatehouse-${version}.tgz`]: makeNpmPackage(root, seconds),
+    [`pg-gatehouse-${version}.tgz`]: makeNpmPackage(root, manPage, seconds),
   };
   if (process.platform === 'linux') {
     const complete = (shell: string): string => run(join(out, executable), ['completion', shell]);
@@ -71,7 +72,7 @@ function makePackages(
       version,
       seconds,
       executable: readFileSync(join(out, executable)),
-      manPage: run(process.execPath, [join(root, 'tools/man-page.ts')]),
+      manPage,
       completions: { bash: complete('bash'), zsh: complete('zsh'), fish: complete('fish') },
       copyright: copyright(components),
       sbom,
