@@ -54,7 +54,7 @@ export async function openListeners(
   if (passed.length > 0) return await openPassed({ settings, log, passed }, onConnection);
   const servers: Server[] = [];
   const bound: ListenAddress[] = [];
-  const reasons: string[] = [];
+  const reasons: Reason[] = [];
   const wanted =
     addresses ?? (await expand(settings.listen_addresses, reasons)).map((address) => ({ address, port: 0 }));
   // With port 0 the first address gets a free port, and the others take the same one.
@@ -72,7 +72,8 @@ export async function openListeners(
       };
       ({ port } = await listen(server, options));
     } catch (error) {
-      reasons.push(`could not bind IPv${family} address "${address}": ${systemMessage(error)}`);
+      const message = `could not bind IPv${family} address "${address}": ${systemMessage(error)}`;
+      reasons.push({ message, ...hintFor(error, share || port) });
       continue;
     }
     servers.push(server);
@@ -81,11 +82,13 @@ export async function openListeners(
       log.info({ address, port }, `listening on IPv${family} address "${address}", port ${port}`);
     }
   }
-  for (const reason of reasons) log.warn(reason);
+  for (const { message, ...hint } of reasons) log.warn(hint, message);
   if (servers.length === 0) {
     const message = 'could not create any TCP/IP sockets';
     const { file, line } = settings.placeOf('listen_addresses');
-    throw new LoadError([{ file, line, message, detail: reasons.join('\n') }]);
+    const detail = reasons.map((reason) => reason.message).join('\n');
+    const hint = reasons.find((reason) => reason.hint !== undefined)?.hint;
+    throw new LoadError([{ file, line, message, detail, ...(hint === undefined ? {} : { hint }) }]);
   }
   return listenersOf(servers, bound, log);
 }
@@ -155,8 +158,22 @@ function acceptFailures(log: Logger): (reason: string) => void {
   };
 }
 
+/** Why there is no socket for an address. */
+interface Reason {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** PostgreSQL's hint where the port is taken. The message names the address alone. */
+function hintFor(error: unknown, port: number): { readonly hint?: string } {
+  if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) return {};
+  return {
+    hint: `Is another gate or program already running on port ${port}? If not, wait a few seconds and retry.`,
+  };
+}
+
 /** `*` is every address of both families; a name is every address it resolves to. */
-async function expand(names: readonly string[], reasons: string[]): Promise<readonly string[]> {
+async function expand(names: readonly string[], reasons: Reason[]): Promise<readonly string[]> {
   const found = new Set<string>();
   for (const name of names) {
     if (name === '*') {
@@ -166,7 +183,9 @@ async function expand(names: readonly string[], reasons: string[]): Promise<read
     try {
       for (const { address } of await lookup(name, { all: true })) found.add(address);
     } catch (error) {
-      reasons.push(`could not translate host name "${name}" to address: ${systemMessage(error)}`);
+      reasons.push({
+        message: `could not translate host name "${name}" to address: ${systemMessage(error)}`,
+      });
     }
   }
   return [...found];

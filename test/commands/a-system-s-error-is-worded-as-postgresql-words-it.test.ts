@@ -34,6 +34,11 @@ await test('a port that is taken', async (t) => {
     /could not bind IPv4 address \\?"127\.0\.0\.1\\?": Address already in use/,
   );
   await t.rejects(
+    startGate(t, { hba, upstream, config: { port: running.port } }),
+    new RegExp(`HINT: Is another gate or program already running on port ${running.port}\\? If not, wait`),
+    'the port, and what may have it',
+  );
+  await t.rejects(
     startGate(t, { hba, upstream, config: { admin: { listen: `127.0.0.1:${adminPort}` } } }),
     /could not bind the admin listener to \\?"127\.0\.0\.1:\d+\\?": Address already in use/,
   );

@@ -28,8 +28,8 @@ await test('each text that stands in a call', async (t) => {
 
 await test('each text that a call is given', async (t) => {
   const given = calls.filter((call) => longestText(call).length === 0);
-  // reason: an address that could not be bound; text: a part that was not reloaded; message: the end of a worker.
-  t.strictSame(given.toSorted(), ['line, message', 'reason', 'text']);
+  // An address that could not be bound; the end of a worker; a part that was not reloaded.
+  t.strictSame(given.toSorted(), ['hint, message', 'line, message', 'text']);
   for (const words of [
     'could not bind IPv4 address "…": REASON',
     'was not reloaded',
