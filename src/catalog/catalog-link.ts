@@ -49,6 +49,14 @@ export class CatalogLink {
   }
 
   /**
+   * Goes on by another state that means the same catalogue: its connect_timeout and keep-alive count from the next attempt
+   * on. The state before it would stay in memory otherwise, with its revocation lists.
+   */
+  renew(snapshot: Snapshot): void {
+    if (this.#snapshot !== null) this.#snapshot = snapshot;
+  }
+
+  /**
    * Asks where the upstream's name leads now. Where the session is with another server, a new one takes its place: a server
    * that has moved may go on answering at its old address. Never rejects; a resolver that fails changes nothing.
    */

@@ -45,6 +45,7 @@ export class Catalog implements UpstreamCatalog {
   /** Of the settings that the link and the memberships belong to. */
   #key = '';
   #refreshedAt: number | null = null;
+  #isClosed = false;
 
   constructor({ config, dialer, salted, log }: CatalogOptions) {
     this.#config = config;
@@ -59,12 +60,18 @@ export class Catalog implements UpstreamCatalog {
 
   /** Takes over the state in force: another catalogue, role or secret begins anew, and nothing of the old one counts. */
   load(): void {
-    const key = catalogKey(this.#config.current);
-    if (key === this.#key) return;
+    // A reload may come to its end after the gate has: a session that it began would keep the process from ending.
+    if (this.#isClosed) return;
+    const { current } = this.#config;
+    const key = catalogKey(current);
+    if (key === this.#key) {
+      this.#link.renew(current);
+      return;
+    }
     this.#key = key;
     this.#refreshedAt = null;
     this.#roles.clear();
-    this.#link.use(this.#config.current);
+    this.#link.use(current);
   }
 
   /** Follows the upstream's name after a reload, once the dialer has been loaded. What is known grows old as ever. */
@@ -120,6 +127,7 @@ export class Catalog implements UpstreamCatalog {
 
   /** Ends the session for good. */
   close(): void {
+    this.#isClosed = true;
     this.#link.close();
   }
 
