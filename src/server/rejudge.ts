@@ -40,6 +40,8 @@ export class SessionsJudge {
   readonly #ends = new Map<Session, { readonly at: number; readonly timer: NodeJS.Timeout | null }>();
   #running: Promise<void> = Promise.resolve();
   #latest = new AbortController();
+  /** The state that was given last. What is found by an earlier one counts for nothing. */
+  #state: Snapshot | null = null;
 
   constructor(gate: JudgedGate) {
     this.#gate = gate;
@@ -53,6 +55,7 @@ export class SessionsJudge {
   judge(snapshot: Snapshot): void {
     this.#latest.abort();
     this.#latest = new AbortController();
+    this.#state = snapshot;
     const { signal } = this.#latest;
     // A session that an earlier state would end is kept until this state has judged it.
     for (const [session, { at, timer }] of this.#ends) {
@@ -84,6 +87,7 @@ export class SessionsJudge {
     const certificates = new CertificateJudges();
     for (const session of this.#gate.sessions) {
       await slices.yieldWhenDue();
+      if (this.#state !== snapshot) return;
       await judged.by(session, () => judgeCertificate(session, snapshot.tls, certificates));
     }
     // SECURITY: certificates come first and end what they end before any rule asks the resolver or the catalogue.
@@ -91,6 +95,7 @@ export class SessionsJudge {
     const waiting: { readonly session: Session; readonly facts: Facts }[] = [];
     for (const session of judged.sessions()) {
       await slices.yieldWhenDue();
+      if (this.#state !== snapshot) return;
       const hasRootCertificates = materialOf(session, snapshot.tls)?.requestsClientCertificate ?? false;
       const facts = { ...session.facts, hasRootCertificates };
       await judged.by(session, async () => {
@@ -126,10 +131,12 @@ export class SessionsJudge {
 
   /**
    * Marks and logs the findings. Ends the sessions that fail, and spares those that an earlier state would have ended.
+   * Nothing happens where a later state has come: it may admit them, and judges them next.
    *
    * @param ends when those that fail end; by default they have the whole time to themselves
    */
   #settle(found: ReadonlyMap<Session, SessionJudgement>, snapshot: Snapshot, ends?: SpreadEnds): void {
+    if (this.#state !== snapshot) return;
     const refused: Session[] = [];
     for (const [session, judgement] of found) {
       if (!this.#isLive(session)) this.#spare(session);
