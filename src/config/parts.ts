@@ -181,7 +181,7 @@ export async function attemptTls(
     const lines = settings.ssl ? await readHosts(settings, reader) : { records: null, warnings: [] };
     const loaded = settings.ssl ? await loadTlsHosts(settings, lines.records, { ...options, reader }) : null;
     const admin = adminSide === null ? null : await loadTls(adminSide, { ...options, reader });
-    const hosts = loaded === null ? null : keepingWhatIsSame(loaded, before?.hosts ?? null);
+    const hosts = loaded === null ? null : await inSlices(keepingWhatIsSame(loaded, before?.hosts ?? null));
     const acceptor = await acceptorFor(hosts, before);
     await nextTurn();
     // What OpenSSL has against the admin listener's files must be known before they are in force.

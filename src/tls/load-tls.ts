@@ -7,6 +7,7 @@ import { constants, type X509Certificate } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { GatehouseError } from '../base/errors.ts';
 import { LoadError, type Problem } from '../base/problems.ts';
+import { nextTurn } from '../base/slices.ts';
 import { channelBindingWarnings } from './material/certificate-warnings.ts';
 import { loadClientAuthorities, type ClientAuthorities } from './material/client-authorities.ts';
 import { readCertificateFacts } from '../x509/identity.ts';
@@ -86,16 +87,22 @@ export async function loadMaterials(
   for (const [index, source] of certificates.entries()) {
     const [server, ofClients] = [servers[index], authorities[index]];
     if (server === undefined || ofClients === undefined) throw new Error('a certificate was not loaded');
+    // Between two hosts sessions have their turn: there may be thousands of lines.
+    await nextTurn();
     const revocation = await files.revocation(ofClients, lists);
-    materials.push(materialOf(settings, source, { server, keyExchange, authorities: ofClients, revocation }));
+    const described = files.described(ofClients, source.ssl_ca_file);
+    materials.push(
+      materialOf(settings, source, { server, keyExchange, authorities: ofClients, described, revocation }),
+    );
   }
   return materials;
 }
 
-/** CA files, each read once however many hosts name it: hosts that share one share its lists in memory too. */
+/** CA files, each read once however many hosts name it: hosts that share one share its facts and lists in memory too. */
 class AuthorityFiles {
   readonly #reader: SourceReader;
   readonly #byFile = new Map<string, ClientAuthorities>();
+  readonly #described = new Map<ClientAuthorities, Described>();
   readonly #revocation = new Map<ClientAuthorities, RevocationSettings>();
 
   constructor(reader: SourceReader) {
@@ -107,6 +114,13 @@ class AuthorityFiles {
     const loaded = this.#byFile.get(file) ?? (await loadClientAuthorities(source, this.#reader));
     this.#byFile.set(file, loaded);
     return loaded;
+  }
+
+  described(authorities: ClientAuthorities, file: string): Described {
+    const certificates = authorities.authorities.map(({ certificate }) => certificate);
+    const described = this.#described.get(authorities) ?? describe(certificates, 'ca', file);
+    this.#described.set(authorities, described);
+    return described;
   }
 
   async revocation(authorities: ClientAuthorities, lists: CommonLists | null): Promise<RevocationSettings> {
@@ -137,6 +151,8 @@ interface LoadedFiles {
   readonly server: ServerCertificate;
   readonly keyExchange: TlsOptions;
   readonly authorities: ClientAuthorities;
+  /** The same as facts. */
+  readonly described: Described;
   readonly revocation: RevocationSettings;
 }
 
@@ -184,15 +200,10 @@ function optionsOf(
 /** The certificates as facts, and the warnings that do not depend on the clock, in the order of the files. */
 function describeAll(
   settings: TlsSource,
-  { ssl_cert_file: certFile, ssl_ca_file: caFile }: CertificateSource,
-  { server, authorities, revocation }: LoadedFiles,
+  { ssl_cert_file: certFile }: CertificateSource,
+  { server, authorities, described: ofAuthorities, revocation }: LoadedFiles,
 ): { readonly certificates: readonly CertificateInUse[]; readonly warnings: readonly Problem[] } {
   const ofServer = describe(server.certificates, 'server', certFile);
-  const ofAuthorities = describe(
-    authorities.authorities.map(({ certificate }) => certificate),
-    'ca',
-    caFile,
-  );
   return {
     certificates: [...ofServer.certificates, ...ofAuthorities.certificates],
     warnings: [
@@ -223,12 +234,18 @@ async function allOf<T extends readonly Promise<unknown>[]>(
   return await Promise.all(loading);
 }
 
+/** Certificates of one file as facts, and what is wrong with the others. */
+interface Described {
+  readonly certificates: readonly CertificateInUse[];
+  readonly problems: readonly Problem[];
+}
+
 /** A certificate that OpenSSL takes and we cannot read works, and is left out of lists and metrics with a warning. */
 function describe(
   certificates: readonly X509Certificate[],
   role: CertificateInUse['role'],
   file: string,
-): { readonly certificates: CertificateInUse[]; readonly problems: Problem[] } {
+): Described {
   const described: CertificateInUse[] = [];
   const problems: Problem[] = [];
   for (const certificate of certificates) {
