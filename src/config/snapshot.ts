@@ -6,7 +6,7 @@ import { LoadError, type Problem } from '../base/problems.ts';
 import type { HbaRules, IdentMaps } from '../rules/types.ts';
 import type { TlsAcceptor } from '../tls/tls-acceptor.ts';
 import type { TlsHosts } from '../tls/hosts.ts';
-import type { CrlInUse, HostCertificate, TlsMaterial } from '../tls/types.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 import { noteSource, sha256, type Source, type Sources } from '../base/sources.ts';
 import {
   attemptMaps,
@@ -334,22 +334,6 @@ function notReloadedText(part: Part, settings: Settings): string {
     default:
       return part satisfies never;
   }
-}
-
-/** The certificates and revocation lists in force, the admin listener's included; each list once. */
-export function certificatesInUse({ tls, adminTls }: Pick<Snapshot, 'tls' | 'adminTls'>): {
-  readonly certificates: readonly HostCertificate[];
-  readonly crls: readonly CrlInUse[];
-} {
-  const ofHosts = (tls?.all ?? []).flatMap(({ label, material }) =>
-    material.certificates.map((certificate) => ({ ...certificate, host: label })),
-  );
-  const ofAdmin = (adminTls?.certificates ?? []).map((certificate) => ({ ...certificate, host: null }));
-  const crls = (tls?.materials ?? []).flatMap((material) => material.crls);
-  return {
-    certificates: [...ofHosts, ...ofAdmin],
-    crls: tls === null ? (adminTls?.crls ?? []) : [...new Set(crls)],
-  };
 }
 
 /**

@@ -4,15 +4,10 @@
 import type { GateStatus, GateView } from '../admin/gate-view.ts';
 import { createAdminServer, createStatusServer, type AdminServer } from '../admin/server.ts';
 import type { ClientService } from './client-service.ts';
+import { certificatesInUse } from '../config/certificates-in-use.ts';
 import type { Overrides } from '../config/overrides.ts';
 import type { Settings } from '../config/schema.ts';
-import {
-  certificatesInUse,
-  ConfigHolder,
-  loadSnapshot,
-  type Reload,
-  type ReloadResult,
-} from '../config/snapshot.ts';
+import { ConfigHolder, loadSnapshot, type Reload, type ReloadResult } from '../config/snapshot.ts';
 import { createWatcher, type Watcher } from '../config/watch.ts';
 import { createExpiryCheck } from './expiry-check.ts';
 import { formatProblem, LoadError, type Problem } from '../base/problems.ts';
