@@ -26,8 +26,9 @@ const AUTO_CONF = 'postgresql.auto.conf';
 /** CONF_FILE_MAX_DEPTH of PostgreSQL. */
 const MAX_DEPTH = 10;
 
+/** A name, and its value in quotes or plain. Of the equals sign and the blanks none need be there before a quote. */
 const LINE =
-  /^[ \t]*([A-Za-z_][A-Za-z0-9_.$]*)(?:[ \t]*=[ \t]*|[ \t]+)(?:'((?:[^'\\]|''|\\.)*)'|([^ \t\r#']+))/;
+  /^[ \t\r]*([A-Za-z_\x80-\xff][\w.$\x80-\xff]*)(?![\w.$\x80-\xff])[ \t\r]*=?[ \t\r]*(?:'((?:[^'\\]|''|\\.)*)'|([^ \t\r#'=]+))/;
 
 /**
  * The settings by name, in lower case, and by today's name where it has another: of two names for one setting, too, the
@@ -124,6 +125,17 @@ function problemAt(
   return new LoadError([{ file, line, message: `could not open configuration ${what} "${target}": ${why}` }]);
 }
 
-function unquoted(text: string): string {
-  return text.replaceAll("''", "'").replaceAll(/\\(.)/g, '$1');
+/** What is written otherwise than it is read. */
+const ESCAPE = /''|\\([0-7]{1,3}|[^])/g;
+
+const CONTROLS: Readonly<Record<string, ByteString>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+
+/** A value without its quotes, as GUC_scanstr of guc-file.l reads it. A NUL ends it. */
+function unquoted(text: ByteString): ByteString {
+  const value = text.replaceAll(ESCAPE, (_, code: string | undefined) => {
+    if (code === undefined) return "'";
+    if (/^[0-7]/.test(code)) return String.fromCharCode(parseInt(code, 8) & 0xff);
+    return CONTROLS[code] ?? code;
+  });
+  return value.replace(/\0[^]*$/, '');
 }

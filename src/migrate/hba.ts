@@ -134,8 +134,8 @@ function notesOf(judged: Judged, later: readonly (HbaRecord | null)[]): Note[] {
   const taken = (taker: HbaRecord | null): Note[] =>
     taker === null ? [] : [note(`line ${taker.line} would now admit its clients`, true)];
   if (judged.kind === 'dropped') {
-    const isMet = record !== null && record.type !== 'local' && record.type !== 'hostgssenc';
-    const taker = isMet ? admittedBy(record, later) : null;
+    const met = record === null ? null : asMetByTheGate(record);
+    const taker = met === null ? null : admittedBy(met, later);
     return [note(judged.reason, judged.serious || taker !== null), ...taken(taker)];
   }
   const { change, text } = judged;
@@ -144,6 +144,17 @@ function notesOf(judged: Judged, later: readonly (HbaRecord | null)[]): Note[] {
   const isReject = judged.record.method === 'reject';
   const taker = isReject ? null : admittedBy(judged.record, later);
   return [...changed, note(NO_ROLES, isReject || taker !== null), ...taken(taker)];
+}
+
+/**
+ * A dropped record by the connections in which the gate meets its clients; null where it meets none whom the record has
+ * let in or kept out.
+ *
+ * SECURITY: whom a local or hostgssenc line has rejected comes to the gate over TCP and without GSSAPI, like everybody.
+ */
+function asMetByTheGate(record: HbaRecord): HbaRecord | null {
+  if (record.type !== 'local' && record.type !== 'hostgssenc') return record;
+  return record.method === 'reject' ? { ...record, type: 'host' } : null;
 }
 
 const NO_ROLES =

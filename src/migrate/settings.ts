@@ -1,9 +1,11 @@
 // gatehouse.yaml from postgresql.conf: the settings that the two have in common, unchanged (contract §8).
 
 import { fromText, toText, type ByteString } from '../base/bytestring.ts';
+import { LoadError } from '../base/problems.ts';
 import { isOwnListener } from '../config/hosts.ts';
 import { readSettings, type ReadSettings } from '../config/load.ts';
 import { isSettingName, schema } from '../config/schema.ts';
+import { parseBoolean, parseInteger } from '../config/units.ts';
 import type { ConfSetting } from './conf.ts';
 import type { Note } from './hba.ts';
 
@@ -27,6 +29,7 @@ export interface MigratedSettings {
 type Conf = ReadonlyMap<string, ConfSetting>;
 
 const DEFAULT_PORT = 5432;
+const MAX_PORT = 65_535;
 /** Written by us, or of another meaning in a file of the gate's. */
 const NOT_TAKEN = new Set(['ssl', 'port', 'hba_file', 'ident_file', 'hosts_file', 'auth_file']);
 
@@ -34,13 +37,14 @@ const NOT_TAKEN = new Set(['ssl', 'port', 'hba_file', 'ident_file', 'hosts_file'
  * @param conf the server's settings
  * @param file where they stand; null = there is none
  * @param upstreamPort null = the port after the gate's
+ * @throws LoadError where the server would not start with its port
  */
 export function migrateSettings(
   conf: Conf,
   file: string | null,
   upstreamPort: number | null,
 ): MigratedSettings {
-  const port = Number(conf.get('port')?.value ?? DEFAULT_PORT);
+  const port = portOf(conf.get('port'));
   const after = upstreamPort ?? port + 1;
   const ssl = serverSsl(conf, file);
   const taken = takenOver(conf);
@@ -64,6 +68,21 @@ export function migrateSettings(
     sslOff: ssl.state === 'off',
     files: [...(ssl.state === 'on' ? unnamedFiles(conf) : []), ...taken.files],
   };
+}
+
+/** Read as PostgreSQL reads it, in octal too; in its words where it does not. */
+function portOf(setting: ConfSetting | undefined): number {
+  if (setting === undefined) return DEFAULT_PORT;
+  const { file, line } = setting;
+  const value = toText(setting.value);
+  const port = parseInteger(value);
+  if (port.ok && port.value >= 1 && port.value <= MAX_PORT) return port.value;
+  const message = port.ok
+    ? `${port.value} is outside the valid range for parameter "port" (1 .. ${MAX_PORT})`
+    : `invalid value for parameter "port": "${value}"`;
+  throw new LoadError([
+    { file, line, message, ...(port.ok || port.hint === undefined ? {} : { hint: port.hint }) },
+  ]);
 }
 
 function serverSsl(
@@ -93,9 +112,10 @@ function takenOver(conf: Conf): {
   const notes: Note[] = [];
   const files: string[] = [];
   for (const [name, setting] of conf) {
-    if (NOT_TAKEN.has(name) || !isSettingName(name)) continue;
+    // A name with a dot is an extension's, also where it is one of the gate's.
+    if (NOT_TAKEN.has(name) || name.includes('.') || !isSettingName(name)) continue;
     const { value } = setting;
-    const line = `${name}: '${value.replaceAll("'", "''")}'`;
+    const line = `${name}: ${scalar(value)}`;
     const objection = objectionTo(name, value, line);
     if (objection !== null) {
       notes.push(noteOn(setting, `${name} is not taken over: ${objection}`));
@@ -122,8 +142,14 @@ function noteOn({ file, line }: ConfSetting, reason: string): Note {
 }
 
 /** `off`, and every other spelling that PostgreSQL takes for it. */
-function isOff(value: string): boolean {
-  return /^(?:of|off|f|fa|fal|fals|false|n|no|0)$/i.test(value);
+function isOff(value: ByteString): boolean {
+  return parseBoolean(value) === false;
+}
+
+/** A value in YAML. In single quotes a line break would be a blank. */
+function scalar(value: ByteString): ByteString {
+  // eslint-disable-next-line no-control-regex
+  return /[\x00-\x1f\x7f]/.test(value) ? JSON.stringify(value) : `'${value.replaceAll("'", "''")}'`;
 }
 
 /** Why the gate would refuse a setting; null = it takes it. */

@@ -110,6 +110,14 @@ await test('what could change who gets in exits with 1 and writes nothing withou
       /^pg_hba\.conf:1: line 2 would now admit its clients$/,
     ],
     [
+      'local all bob reject\nhost all eve all md5\nhost all all 10.0.0.0/8 md5\n',
+      /^pg_hba\.conf:1: line 3 would now admit its clients$/,
+    ],
+    [
+      'hostgssenc all all 10.0.0.0/8 reject\nhostssl all all all cert\n',
+      /^pg_hba\.conf:1: line 2 would now admit its clients$/,
+    ],
+    [
       'hostssl all +ops all md5 clientcert=1\nhost all all all trust\n',
       /^pg_hba\.conf:1: line 2 would now admit its clients$/,
     ],
@@ -143,6 +151,12 @@ await test('what could change who gets in exits with 1 and writes nothing withou
       'upstream-pg_hba.conf',
     ]);
   }
+});
+
+await test('a reject that is dropped and leaves its clients to no other line changes nothing', async (t) => {
+  const hba =
+    'local all bob reject\nhostgssenc all all 10.0.0.0/8 reject\nhost all eve 192.168.0.0/16 md5\nhost all all all reject\n';
+  t.equal((await migrate(t, { 'pg_hba.conf': hba })).code, 0);
 });
 
 await test('ssl = off is not taken over, and hostssl lines would match from now on', async (t) => {
