@@ -692,8 +692,8 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/connection.ts',
     removes: 'the room that a refused client makes first',
-    from: '  gate.strangers.refused(life);\n',
-    to: '',
+    from: '  gate.strangers.over(life);\n  await sendAndClose(client, answer,',
+    to: '  await sendAndClose(client, answer,',
     tests: ['session/a-refused-client-that-does-not-hang-up-holds-no-place.test.ts'],
   },
   {

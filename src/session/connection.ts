@@ -91,12 +91,12 @@ export async function serveConnection(raw: Socket, gate: ProcessState): Promise<
   try {
     await learnClientAddress(connection);
     const opening = await negotiate(connection);
-    if (opening.kind === 'cancel') return finish(connection, await cancel(connection, opening));
+    if (opening.kind === 'cancel') return await leave(connection, await cancel(connection, opening));
     const startup = readStartup(connection, opening);
     // Refusals, rules, passwords, and the place among the sessions: all by the state in force (admission.ts).
     const admitted = await admit(connection, startup);
     if (connection.isConsole)
-      return finish(connection, await serveConsole(connection, startup, admitted.admission));
+      return await leave(connection, await serveConsole(connection, startup, admitted.admission));
     const { link, login } = await whileClientStays(connection, () =>
       enterUpstream(connection, startup, admitted),
     );
@@ -198,6 +198,18 @@ function finish(connection: Connection, end: End): void {
   reportEnd(gate, log, end, relayedBytes(connection), settings.log_disconnections);
 }
 
+/**
+ * The end of a connection that the gate itself has answered. The client gets what is still on its way to it, then
+ * close_notify: a TLS client takes a mere end of the stream for a connection that somebody has cut.
+ */
+async function leave(connection: Connection, end: 'cancel' | 'console'): Promise<void> {
+  const { gate, life, client } = connection;
+  delist(connection);
+  finish(connection, end);
+  gate.strangers.over(life);
+  await sendAndClose(client, null, life.signal);
+}
+
 /** The end of every other connection: one closing line, and one ErrorResponse where the client may be told. */
 async function fail(connection: Connection, failure: GatehouseError): Promise<void> {
   const { gate, life, log, client, said } = connection;
@@ -217,7 +229,7 @@ async function fail(connection: Connection, failure: GatehouseError): Promise<vo
   const response = said.atBoundary ? errorResponse(failure) : null;
   const answer = failure instanceof TlsAlertError ? failure.record : response;
   // SECURITY: those who are refused and do not hang up would keep out clients who may be let in (contract §7.34).
-  gate.strangers.refused(life);
+  gate.strangers.over(life);
   await sendAndClose(client, answer, life.signal);
 }
 

@@ -13,7 +13,7 @@ const PATIENCE_MS = 2_000;
 /**
  * Whom the connection waits for. Where that is the client, it may be silent; where it is the gate or the upstream, it
  * is not. `verdict` = the client has answered a password request, and the gate or the upstream judges the answer.
- * `over` = it waits for nobody, because it has been refused.
+ * `over` = it waits for nobody, because it has been refused or answered.
  */
 type Turn = 'client' | 'gate' | 'verdict' | 'over';
 

@@ -1,4 +1,4 @@
-// The end of a refused connection: one ErrorResponse, flushed, then the close.
+// The end of a connection that is not relayed: one ErrorResponse where it is refused, flushed, then the close.
 
 import type { Socket } from 'node:net';
 import { fromText } from '../base/bytestring.ts';
@@ -9,7 +9,7 @@ import type { HbaRecord } from '../rules/types.ts';
 import type { ClientCertificate, ClientHelloFacts } from '../tls/types.ts';
 import { certificateFields } from './certificate-fields.ts';
 
-/** How long a refused client may take to read its answer and close, in milliseconds. */
+/** How long a client may take to read its answer and close, in milliseconds. */
 const LINGER_MS = 3_000;
 
 /** The ErrorResponse for an error; null where the client is told nothing. */

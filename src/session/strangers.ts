@@ -79,8 +79,8 @@ export class Strangers {
     this.watch.step(life);
   }
 
-  /** Notes that the connection has been refused: it makes room before any that may yet be let in. */
-  refused(life: EndSignal): void {
+  /** Notes that nothing is left to do for the connection: it makes room before any that may yet be let in. */
+  over(life: EndSignal): void {
     this.handshakes.progress(life, { turn: 'over' });
   }
 
