@@ -151,11 +151,12 @@ async function lookUpSecret(connection: Connection, user: ByteString): Promise<S
  *   reason
  */
 export async function enlist(connection: Connection): Promise<void> {
-  const { gate, life, log, session, settings } = connection;
+  const { gate, life, log, session } = connection;
   if (session === null || gate.sessions.get(session.id) !== undefined) return;
   life.signal.throwIfAborted();
   refuseWhileDraining(connection);
-  const exhausted = await quotaOf(connection).take(log.host, settings);
+  // A reload may have come while the password was typed: its limits count.
+  const exhausted = await quotaOf(connection).take(log.host, gate.snapshot().settings);
   if (exhausted !== null) throw tooMany(exhausted);
   list(connection, session);
   life.signal.throwIfAborted();
@@ -181,7 +182,7 @@ function list(connection: Connection, session: Session): void {
  * @throws GatehouseError `handshake-too-expensive`
  */
 export function stepBack(connection: Connection): void {
-  const { gate, life, log, raw, block, chargedTo, settings, session } = connection;
+  const { gate, life, log, raw, block, chargedTo, session } = connection;
   if (session === null || gate.sessions.get(session.id) === undefined) {
     gate.strangers.progress(life);
     return;
@@ -193,7 +194,8 @@ export function stepBack(connection: Connection): void {
     life,
     { block, chargedTo, tls: log.tls },
     () => raw.bytesRead,
-    settings.max_handshakes,
+    // The one in force: it counts for all of them from here on, and an old one could drop others.
+    gate.snapshot().settings.max_handshakes,
   );
 }
 
