@@ -16,7 +16,7 @@ import { endWhenGone } from './end-signal.ts';
 import { judge } from './rules-step.ts';
 import { interfaceAddresses } from './host-names.ts';
 import type { AnswerSource } from './login.ts';
-import { answersFor, methodDecidedHere, provePassword, type Proof } from './password-step.ts';
+import { answersFor, methodDecidedHere, proofIsStale, provePassword, type Proof } from './password-step.ts';
 import { tooMany, type Quota } from './quota.ts';
 import { staleHandshake, unverifiedCertificate } from './refuse.ts';
 import { createSession, type Session } from './sessions.ts';
@@ -107,7 +107,8 @@ async function whileInForce<T>(
  * The client's password, where the line demands one and the gate checks it; null where it does not. Where a reload has
  * come before the client was asked, what it has proved earlier: the caller decides again.
  *
- * @throws GatehouseError as provePassword, `shutting-down` where a drain has begun meanwhile
+ * @throws GatehouseError as provePassword, `stale-handshake` where the password that was proved earlier is now the
+ *   upstream's to check, `shutting-down` where a drain has begun meanwhile
  */
 async function proveHere(
   connection: Connection,
@@ -116,7 +117,11 @@ async function proveHere(
   { passwords, earlier }: { readonly passwords: Passwords | null; readonly earlier: Proof | null },
 ): Promise<Proof | null> {
   const method = methodDecidedHere(verdict, passwords);
-  if (method === null || passwords === null) return null;
+  if (method === null || passwords === null) {
+    // The upstream would ask the client again: no driver expects a second exchange.
+    if (earlier !== null && verdict.demand !== 'none') throw proofIsStale();
+    return null;
+  }
   const { gate } = connection;
   const snapshot = gate.snapshot();
   let proof: Proof;

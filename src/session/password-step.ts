@@ -64,9 +64,7 @@ export async function provePassword(
   const { gate, life, log, client } = connection;
   if (earlier !== null) {
     if (earlier.method === method && isDeepStrictEqual(earlier.secret, secret)) return earlier;
-    throw new GatehouseError('stale-handshake', {
-      reply: "the gate's rules or passwords have changed, please reconnect",
-    });
+    throw proofIsStale();
   }
   const shown = await checkPassword(client, {
     method,
@@ -88,6 +86,13 @@ export async function provePassword(
   });
   gate.strangers.working(life);
   return { method, secret, shown };
+}
+
+/** What a client has proved before a reload counts no more. One that connects again is asked anew. */
+export function proofIsStale(): GatehouseError {
+  return new GatehouseError('stale-handshake', {
+    reply: "the gate's rules or passwords have changed, please reconnect",
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 // A client is asked for its password, a reload comes, and then it answers (contract §7.32): the rules and secrets in force
 // at the end decide. What it has proved counts only where they ask for the same proof of the same secret.
 
+import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { startGate } from '../support/run/gate.ts';
 import { cstring, decodeErrorResponse, message, startupMessage } from '../support/peers/messages.ts';
@@ -13,6 +14,8 @@ const USERS = '"alice" "correct-horse"\n';
 interface Change {
   readonly hba?: string;
   readonly users?: string;
+  /** False: the setting is taken away. */
+  readonly hasAuthFile?: boolean;
   /** The SQLSTATE that the client ends with; null = it is let in. */
   readonly sqlstate: string | null;
 }
@@ -24,6 +27,12 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'another method': { hba: 'hostssl all all all scram-sha-256\n', sqlstate: '57P03' },
   'another secret': { users: '"alice" "staple"\n', sqlstate: '57P03' },
   'no secret': { users: '', sqlstate: '57P03' },
+  // The upstream would ask, and no driver expects to be asked again.
+  'no auth_file': { hasAuthFile: false, sqlstate: '57P03' },
+  'a line whose password is the upstream to check': {
+    hba: 'hostssl all all all ldap ldapserver=localhost ldapprefix="" ldapsuffix=""\n',
+    sqlstate: '57P03',
+  },
   'a line that asks for nothing': { hba: 'hostssl all all all trust\n', sqlstate: null },
 };
 
@@ -41,7 +50,9 @@ await test('each change', async (t) => {
     config: { auth_file: 'userlist.txt' },
     files: { 'userlist.txt': USERS },
   });
-  for (const [name, { hba = HBA, users = USERS, sqlstate }] of Object.entries(CHANGES)) {
+  const yaml = readFileSync(gate.path('gatehouse.yaml'), 'utf8');
+  for (const [name, { hba = HBA, users = USERS, hasAuthFile = true, sqlstate }] of Object.entries(CHANGES)) {
+    gate.rewrite('gatehouse.yaml', yaml);
     gate.rewrite('pg_hba.conf', HBA);
     gate.rewrite('userlist.txt', USERS);
     t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
@@ -52,6 +63,7 @@ await test('each change', async (t) => {
     await client.readMessage();
     gate.rewrite('pg_hba.conf', hba);
     gate.rewrite('userlist.txt', users);
+    if (!hasAuthFile) gate.rewrite('gatehouse.yaml', yaml.replace(/^auth_file: .*\n/m, ''));
     t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
     t.equal(logins, 0, `${name}: nothing is dialled before the password is proved`);
     await client.send(message('p', cstring('correct-horse')));
