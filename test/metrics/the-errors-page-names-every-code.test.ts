@@ -43,6 +43,13 @@ await test('each code says what the client sees and where to look', async (t) =>
   }
 });
 
+await test('each point is one line: the status page shows no more of it', async (t) => {
+  const codesOnly = page.slice(0, page.indexOf('\n## Lines without a code\n'));
+  t.strictSame(codesOnly.match(/^[ \t]+\S.*$/gm), null);
+  for (const { code, sees, lookAt } of documented)
+    t.match(`${sees}\n${lookAt}`, /\.\n.*\.$/, `${code}: whole sentences`);
+});
+
 await test('a text that a code always has is on the page, and stands once in src', async (t) => {
   const src = new URL('../../src/', import.meta.url);
   const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) =>
