@@ -14,6 +14,7 @@ import { atConsole } from '../console/at-console.ts';
 import { diskFiles } from '../support/run/disk-files.ts';
 import { runProgram } from '../support/run/program.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 
 /** For each setting something other than its default. */
 const OTHER: Readonly<Partial<Record<string, string>>> = {
@@ -199,27 +200,31 @@ await test('the file is found where the contract says, and without one the begin
   t.strictSame([wrong.code, /NAME=VALUE/.test(wrong.stderr)], [2, true], wrong.stderr);
 });
 
-await test('a reload keeps them, workers have them, and the console says where each came from', async (t) => {
-  const { gate, ask } = await atConsole(t, {
-    upstream: null,
-    config: { workers: 2, console_database: 'of the file', idle_session_timeout: '1min' },
-    env: { PG_GATEHOUSE__CONSOLE_DATABASE: 'gatehouse', PG_GATEHOUSE__LOG_LEVEL: 'debug' },
-  });
-  const sources = `select name, setting, source from settings where name in ('console_database', 'idle_session_timeout', 'log_level', 'ssl') order by 1`;
-  const wanted = [
-    'console_database|gatehouse|environment variable',
-    'idle_session_timeout|60000|configuration file',
-    'log_level|debug|environment variable',
-    'ssl|on|default',
-  ];
-  const shown = async (): Promise<string[]> => {
-    const rows = (await ask('alice', '\\pset tuples_only on', '\\pset format unaligned', sources)).split(
-      '\n',
-    );
-    return rows.filter((row) => row.includes('|'));
-  };
-  t.strictSame(await shown(), wanted);
-  gate.rewrite('gatehouse.yaml', `# edited\n${readFileSync(gate.path('gatehouse.yaml'), 'utf8')}`);
-  t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
-  t.strictSame(await shown(), wanted, 'after a reload too');
-});
+await test(
+  'a reload keeps them, workers have them, and the console says where each came from',
+  needs('psql'),
+  async (t) => {
+    const { gate, ask } = await atConsole(t, {
+      upstream: null,
+      config: { workers: 2, console_database: 'of the file', idle_session_timeout: '1min' },
+      env: { PG_GATEHOUSE__CONSOLE_DATABASE: 'gatehouse', PG_GATEHOUSE__LOG_LEVEL: 'debug' },
+    });
+    const sources = `select name, setting, source from settings where name in ('console_database', 'idle_session_timeout', 'log_level', 'ssl') order by 1`;
+    const wanted = [
+      'console_database|gatehouse|environment variable',
+      'idle_session_timeout|60000|configuration file',
+      'log_level|debug|environment variable',
+      'ssl|on|default',
+    ];
+    const shown = async (): Promise<string[]> => {
+      const rows = (await ask('alice', '\\pset tuples_only on', '\\pset format unaligned', sources)).split(
+        '\n',
+      );
+      return rows.filter((row) => row.includes('|'));
+    };
+    t.strictSame(await shown(), wanted);
+    gate.rewrite('gatehouse.yaml', `# edited\n${readFileSync(gate.path('gatehouse.yaml'), 'utf8')}`);
+    t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
+    t.strictSame(await shown(), wanted, 'after a reload too');
+  },
+);

@@ -12,6 +12,7 @@ import { digestSource } from '../../src/base/sources.ts';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
 import type { Scope } from '../support/run/scope.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 /** A configuration with two hosts, in files of every kind that pg_hosts.conf can name. */
 function setUp(t: Scope) {
@@ -192,9 +193,9 @@ await test('a worker makes the same of it', async (t) => {
   t.equal(worker.current.tls?.materials[1], kept, 'what it has already it keeps');
 });
 
-await test('an encrypted key is read with the command of its own line', async (t) => {
+await test('an encrypted key is read with the command of its own line', needs('openssl'), async (t) => {
   const { path, yaml } = setUp(t);
-  execFileSync('openssl', [
+  execFileSync(toolPath('openssl'), [
     'pkey',
     '-in',
     path('one.key'),

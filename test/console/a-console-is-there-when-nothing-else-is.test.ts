@@ -5,10 +5,11 @@ import { psql } from '../support/peers/psql.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startGate } from '../support/run/gate.ts';
+import { needs } from '../support/run/tools.ts';
 import { until } from '../session/clients.ts';
 import { atConsole, Talk } from './at-console.ts';
 
-await test('the upstream is down', async (t) => {
+await test('the upstream is down', needs('psql'), async (t) => {
   const { gate, ask } = await atConsole(t, { upstream: null });
   // There is no such figure before the first probe has ended.
   await until('the upstream was probed', async () => /_upstream_up \d/.test((await gate.metrics()).text));
@@ -16,7 +17,7 @@ await test('the upstream is down', async (t) => {
 });
 
 for (const workers of [1, 2]) {
-  await test(`full, then draining, with ${workers} workers`, async (t) => {
+  await test(`full, then draining, with ${workers} workers`, needs('psql'), async (t) => {
     const upstream = await scriptedUpstream(t, scripts.trust);
     const gate = await startGate(t, {
       hba: 'host all all all trust\n',

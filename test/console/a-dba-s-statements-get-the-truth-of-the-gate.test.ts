@@ -3,10 +3,11 @@
 
 import { test } from 'tap';
 import { atConsole, Talk } from './at-console.ts';
+import { needs } from '../support/run/tools.ts';
 
 const HBA = 'hostssl gatehouse all 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 trust\n';
 
-await test('the statements of the articles', async (t) => {
+await test('the statements of the articles', needs('psql'), async (t) => {
   const { gate, credentials, conninfo, ask } = await atConsole(t, { hba: HBA });
   const session = new Talk(t, conninfo('alice', 'postgres'));
   const inClear = new Talk(t, { ...conninfo('carol', 'postgres'), sslmode: 'disable' });

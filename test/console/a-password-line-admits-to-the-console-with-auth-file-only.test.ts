@@ -4,10 +4,11 @@
 import { test } from 'tap';
 import { psql } from '../support/peers/psql.ts';
 import { startGate } from '../support/run/gate.ts';
+import { needs } from '../support/run/tools.ts';
 
 const HBA = 'host gatehouse all 127.0.0.1/32 scram-sha-256\n';
 
-await test('with and without', async (t) => {
+await test('with and without', needs('psql'), async (t) => {
   for (const hasSecrets of [true, false]) {
     const gate = await startGate(t, {
       hba: HBA,

@@ -8,6 +8,7 @@ import { psql } from '../support/peers/psql.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startGate } from '../support/run/gate.ts';
+import { needs } from '../support/run/tools.ts';
 
 const TEXT = 25;
 const NUMBERS: ReadonlySet<number> = new Set([20, 23, 1700]);
@@ -63,7 +64,7 @@ const REFUSED = ['SHOW MEM', 'SHOW USERS', 'SHOW SOCKETS', 'SHOW DNS_HOSTS'];
 /** What a pooler's administrator may do: an exporter is told that it may not, as before PgBouncer. */
 const FORBIDDEN = ['PAUSE', 'RESUME app', 'KILL app'];
 
-await test('an exporter', async (t) => {
+await test('an exporter', needs('psql'), async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, {
     hba: 'host all all all trust\n',

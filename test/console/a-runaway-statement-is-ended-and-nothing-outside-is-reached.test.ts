@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { until } from '../session/clients.ts';
 import { atConsole, Talk } from './at-console.ts';
+import { needs } from '../support/run/tools.ts';
 
 const ENDLESS = 'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n;';
 
-await test('a statement without end is ended, and a session goes on meanwhile', async (t) => {
+await test('a statement without end is ended, and a session goes on meanwhile', needs('psql'), async (t) => {
   const { conninfo, gate } = await atConsole(t);
   const talk = new Talk(t, conninfo('bob'));
   const session = new Talk(t, conninfo('alice', 'postgres'));
@@ -48,7 +49,7 @@ await test('a statement without end is ended, and a session goes on meanwhile', 
   t.equal(gate.processes().length, 2, 'the engine that was ended is gone, and one is in its place');
 });
 
-await test('Ctrl-C ends it, by the cancel key of the console', async (t) => {
+await test('Ctrl-C ends it, by the cancel key of the console', needs('psql'), async (t) => {
   const { conninfo } = await atConsole(t, { upstream: null, config: { workers: 2 } });
   const other = new Talk(t, conninfo('alice'));
   const active = `SELECT count(*) FROM pg_stat_activity WHERE usename = 'bob' AND state = 'active';`;
@@ -66,7 +67,7 @@ await test('Ctrl-C ends it, by the cancel key of the console', async (t) => {
   t.strictSame(await other.ask('SELECT 2;'), ['2']);
 });
 
-await test('nothing outside of the tables', async (t) => {
+await test('nothing outside of the tables', needs('psql'), async (t) => {
   const { gate, conninfo } = await atConsole(t, { upstream: null });
   const talk = new Talk(t, conninfo('alice'));
   const file = join(gate.directory, 'taken');

@@ -6,6 +6,7 @@ import { psql } from '../support/peers/psql.ts';
 import { connectRaw } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { startGate } from '../support/run/gate.ts';
+import { needs } from '../support/run/tools.ts';
 import { atConsole } from './at-console.ts';
 
 const VERBS: readonly (readonly [name: string, statement: string])[] = [
@@ -22,7 +23,7 @@ const VERBS: readonly (readonly [name: string, statement: string])[] = [
   ['function pg_reload_conf', `SELECT 1 WHERE "pg_reload_conf"()`],
 ];
 
-await test('bob', async (t) => {
+await test('bob', needs('psql'), async (t) => {
   const { gate, ask } = await atConsole(t, { upstream: null });
   const from = gate.logLength();
   for (const [name, statement] of VERBS) {
@@ -36,13 +37,13 @@ await test('bob', async (t) => {
   );
 });
 
-await test('carol', async (t) => {
+await test('carol', needs('psql'), async (t) => {
   const { gate, ask } = await atConsole(t, { upstream: null });
   t.match(await ask('carol', 'SELECT 1'), /FATAL: {2}permission denied for the console$/);
   t.match(await gate.waitForLog({ code: 'console-denied' }), { user: 'carol', rule: /pg_hba\.conf:1$/ });
 });
 
-await test('alice', async (t) => {
+await test('alice', needs('psql'), async (t) => {
   const upstream = await scriptedUpstream(t, scripts.trust);
   const gate = await startGate(t, {
     hba: 'host all all all trust\n',

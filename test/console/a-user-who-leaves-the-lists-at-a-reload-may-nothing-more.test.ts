@@ -6,8 +6,9 @@ import { test } from 'tap';
 import { atConsole, Talk } from './at-console.ts';
 import { exchange, openConsole, trustingConsole } from './at-trusting-console.ts';
 import { parse, SYNC } from './extended-messages.ts';
+import { needs } from '../support/run/tools.ts';
 
-await test('from admin to stats to nothing, and back', async (t) => {
+await test('from admin to stats to nothing, and back', needs('psql'), async (t) => {
   const { gate, conninfo } = await atConsole(t, { upstream: null });
   const talk = new Talk(t, conninfo('alice'));
   const yaml = readFileSync(gate.path('gatehouse.yaml'), 'utf8');

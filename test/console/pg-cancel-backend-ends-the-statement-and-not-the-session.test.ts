@@ -3,8 +3,9 @@
 
 import { test } from 'tap';
 import { atConsole, Talk } from './at-console.ts';
+import { needs } from '../support/run/tools.ts';
 
-await test('a session that sleeps', async (t) => {
+await test('a session that sleeps', needs('psql'), async (t) => {
   const { gate, conninfo } = await atConsole(t);
   const bob = new Talk(t, conninfo('bob', 'postgres'));
   const alice = new Talk(t, conninfo('alice'));

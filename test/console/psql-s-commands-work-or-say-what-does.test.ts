@@ -8,13 +8,16 @@ import { runClient } from '../support/peers/psql.ts';
 import { connectionString } from '../support/peers/psql.ts';
 import { compatibility } from '../support/pages/compatibility.ts';
 import { CONSOLE } from '../support/pages/compatibility-page.ts';
+import { needs } from '../support/run/tools.ts';
 import { atConsole, Talk } from './at-console.ts';
 
 const page = compatibility(import.meta.url);
 
 const RAN = String.raw`\conninfo, \timing, \x, \gdesc, \copy, several statements at once, errors, variables`;
 
-await page.row({ client: 'psql 15 with libpq 15 and 18', server: CONSOLE, ran: RAN }, {}, async (t) => {
+const row = { client: 'psql 15 with libpq 15 and 18', server: CONSOLE, ran: RAN };
+
+await page.row(row, needs('psql'), async (t) => {
   const { gate, conninfo } = await atConsole(t, { upstream: null });
   const file = join(gate.directory, 'copied');
   const script = [
@@ -76,14 +79,14 @@ await page.row({ client: 'psql 15 with libpq 15 and 18', server: CONSOLE, ran: R
   t.ok(existsSync(file));
 });
 
-await test('\\watch goes on until it is stopped', async (t) => {
+await test('\\watch goes on until it is stopped', needs('psql'), async (t) => {
   const { conninfo } = await atConsole(t, { upstream: null });
   const talk = new Talk(t, conninfo('bob'));
   talk.send(String.raw`SELECT count(*) FROM rules \watch 0.05`);
   await talk.lines(3, /^1$/);
 });
 
-await test("PgBouncer's commands have its columns", async (t) => {
+await test("PgBouncer's commands have its columns", needs('psql'), async (t) => {
   const { conninfo } = await atConsole(t, { upstream: null });
   const shown = async (command: string): Promise<string> => {
     const { stdout, stderr } = await runClient('psql', [

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { loadTable, tableNames } from '../../src/console/tables.ts';
 import { psql } from '../support/peers/psql.ts';
+import { needs } from '../support/run/tools.ts';
 import { atConsole } from './at-console.ts';
 import { emptyView } from './empty-view.ts';
 
@@ -24,7 +25,7 @@ await test('tables and columns', async (t) => {
   t.strictSame(described, there);
 });
 
-await test('the twelve questions', async (t) => {
+await test('the twelve questions', needs('psql'), async (t) => {
   const { conninfo } = await atConsole(t, { upstream: null });
   const statements = [...page.matchAll(/```sql\n([^`]+);\n```/g)].map(([, statement = '']) => statement);
   t.equal(statements.length, 12);

@@ -9,6 +9,7 @@ import { runProgram, type Finished } from '../support/run/program.ts';
 import type { Scope } from '../support/run/scope.ts';
 import { locked } from '../../src/pki/lock-file.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs, toolPath } from '../support/run/tools.ts';
 
 /** A folder with an authority, and the command on it. */
 async function setUp(t: Scope) {
@@ -25,29 +26,33 @@ async function setUp(t: Scope) {
   /** As OpenSSL reads the list. */
   const revoked = (): string[] => {
     const args = ['crl', '-in', join(dir, 'ca.crl'), '-noout', '-text'];
-    const list = execFileSync('openssl', args, { encoding: 'utf8' });
+    const list = execFileSync(toolPath('openssl'), args, { encoding: 'utf8' });
     const serials = [...list.matchAll(/Serial Number: ([0-9A-F]+)/g)];
     return serials.map(([, hex]) => BigInt(`0x${hex}`).toString()).toSorted();
   };
   return { dir, pki, done, serial, revoked };
 }
 
-void test('a certificate whose files were replaced is revoked with its successor', async (t) => {
-  const { done, serial, revoked } = await setUp(t);
-  await done('client', 'alice');
-  const serials = [serial('alice')];
-  for (let round = 0; round < 2; round++) {
+void test(
+  'a certificate whose files were replaced is revoked with its successor',
+  needs('openssl'),
+  async (t) => {
+    const { done, serial, revoked } = await setUp(t);
+    await done('client', 'alice');
+    const serials = [serial('alice')];
+    for (let round = 0; round < 2; round++) {
+      await done('client', 'alice', '--force');
+      serials.push(serial('alice'));
+    }
+    t.match(await done('revoke', 'alice'), /^alice is revoked: 3 certificates\n/);
+    t.strictSame(revoked(), serials.toSorted());
+    t.match(await done('revoke', 'alice'), /^alice was revoked before\n/);
     await done('client', 'alice', '--force');
-    serials.push(serial('alice'));
-  }
-  t.match(await done('revoke', 'alice'), /^alice is revoked: 3 certificates\n/);
-  t.strictSame(revoked(), serials.toSorted());
-  t.match(await done('revoke', 'alice'), /^alice was revoked before\n/);
-  await done('client', 'alice', '--force');
-  t.match(await done('revoke', 'alice'), /^alice is revoked\n/, 'only the new one was left');
-});
+    t.match(await done('revoke', 'alice'), /^alice is revoked\n/, 'only the new one was left');
+  },
+);
 
-void test('one of several is revoked by its serial number', async (t) => {
+void test('one of several is revoked by its serial number', needs('openssl'), async (t) => {
   const { done, pki, serial, revoked } = await setUp(t);
   await done('client', 'alice');
   const old = serial('alice');
@@ -65,7 +70,7 @@ void test('one of several is revoked by its serial number', async (t) => {
   t.match(await pki('revoke', 'alice', '--serial', old), { code: 2 });
 });
 
-void test('a folder without an index forgets nothing from now on', async (t) => {
+void test('a folder without an index forgets nothing from now on', needs('openssl'), async (t) => {
   const { dir, done, serial, revoked } = await setUp(t);
   await done('client', 'alice');
   const old = serial('alice');
@@ -75,7 +80,7 @@ void test('a folder without an index forgets nothing from now on', async (t) => 
   t.strictSame(revoked(), [old, serial('alice')].toSorted());
 });
 
-void test('of eight commands at once none is lost', async (t) => {
+void test('of eight commands at once none is lost', needs('openssl'), async (t) => {
   const { dir, done, serial, revoked } = await setUp(t);
   const names = Array.from({ length: 8 }, (_, index) => `client-${index}`);
   await Promise.all(names.map((name) => done('client', name)));

@@ -12,6 +12,7 @@ import { connectRaw } from '../support/peers/raw-client.ts';
 import { atEnd } from '../support/run/scope.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { temporaryDirectory } from '../support/run/temporary.ts';
+import { needs } from '../support/run/tools.ts';
 
 requireNetworkNamespace(tap, { hosts: '127.0.0.1 localhost\n', nss: 'files' });
 
@@ -55,7 +56,7 @@ await test('there is no such socket', async (t) => {
   );
 });
 
-await test('the server has left its socket behind', async (t) => {
+await test('the server has left its socket behind', needs('python3'), async (t) => {
   const host = temporaryDirectory(t);
   const path = join(host, '.s.PGSQL.5432');
   // Closing it in Node would remove the file.

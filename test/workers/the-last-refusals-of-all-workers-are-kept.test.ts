@@ -10,6 +10,7 @@ import { startGate, type Gate } from '../support/run/gate.ts';
 import { isPlainObject } from '../support/run/gate-files.ts';
 import { runProgram } from '../support/run/program.ts';
 import type { Scope } from '../support/run/scope.ts';
+import { needs } from '../support/run/tools.ts';
 import { openClient } from '../session/clients.ts';
 import { replaceEveryWorker } from './workers.ts';
 
@@ -81,7 +82,7 @@ await test('the last refusals of all workers are kept', async (t) => {
     sub.ok(gate.logLength() > from);
   });
 
-  await t.test('they are on the command line and on the console', async (sub) => {
+  await t.test('they are on the command line', async (sub) => {
     await refuse(sub, gate, 'sesame\u001b[2J');
     const text = await runProgram(['refusals', '--admin', gate.adminUrl]);
     sub.equal(text.code, 0);
@@ -91,7 +92,9 @@ await test('the last refusals of all workers are kept', async (t) => {
     sub.notMatch(text.stdout, '\u001b');
     const json = await runProgram(['refusals', '--admin', gate.adminUrl, '--json']);
     sub.strictSame(JSON.parse(json.stdout), await refusals(gate));
+  });
 
+  await t.test('and on the console', needs('psql'), async (sub) => {
     const conninfo = {
       host: '127.0.0.1',
       port: gate.port,
