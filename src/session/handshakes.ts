@@ -35,18 +35,26 @@ export interface Candidate {
   readonly silentMs: number;
 }
 
+/** The addresses that have more than their share. */
+export interface Crowded {
+  has(group: string): boolean;
+}
+
 /** The process's unproven connections. */
 export class Handshakes {
   /** In the order of their last progress: an entry that is taken out of a Map and set again stands at its end. */
   readonly #waiting = new Map<EndSignal, Waiting>();
   readonly #groups = new Map<string, number>();
   readonly #onChange: () => void;
+  /** The addresses whose number has changed; null = nobody takes the changes. */
+  readonly #changed: Set<string> | null;
   #limit = 0;
   #checking = false;
 
-  /** @param onChange called after the size has changed */
-  constructor(onChange: () => void = () => {}) {
-    this.#onChange = onChange;
+  /** @param onChange called after a number has changed. Who gives it calls `takeChanges` soon after */
+  constructor(onChange?: () => void) {
+    this.#onChange = onChange ?? (() => {});
+    this.#changed = onChange === undefined ? null : new Set();
   }
 
   get size(): number {
@@ -68,18 +76,30 @@ export class Handshakes {
     });
   }
 
-  /** Drops the first candidate; false = there is none. */
-  evict(reason: GatehouseError): boolean {
-    const [life] = this.#first() ?? [];
+  /** The addresses whose number has changed since the last call, each with the number that it has now. */
+  takeChanges(): ReadonlyMap<string, number> {
+    const changes = new Map<string, number>();
+    for (const group of this.#changed ?? []) changes.set(group, this.#groups.get(group) ?? 0);
+    this.#changed?.clear();
+    return changes;
+  }
+
+  /**
+   * Drops the first candidate; false = there is none.
+   *
+   * @param crowded the addresses with more than their share; by default those of this process alone
+   */
+  evict(reason: GatehouseError, crowded = this.#crowdedHere()): boolean {
+    const [life] = this.#first(crowded) ?? [];
     if (life === undefined) return false;
     this.leave(life);
     life.end(reason);
     return true;
   }
 
-  /** The connection that would be dropped first, or null. */
-  get candidate(): Candidate | null {
-    const [, waiting, rank] = this.#first() ?? [];
+  /** The connection that would be dropped first, or null. @param crowded the addresses with more than their share */
+  candidate(crowded: Crowded): Candidate | null {
+    const [, waiting, rank] = this.#first(crowded) ?? [];
     if (waiting === undefined || rank === undefined) return null;
     return { rank, silentMs: performance.now() - waiting.since };
   }
@@ -116,43 +136,50 @@ export class Handshakes {
     this.#part(waiting.group);
     waiting.group = group;
     this.#join(group);
+    this.#onChange();
   }
 
   #join(group: string): void {
     this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+    this.#changed?.add(group);
   }
 
   #part(group: string): void {
     const left = (this.#groups.get(group) ?? 1) - 1;
     if (left === 0) this.#groups.delete(group);
     else this.#groups.set(group, left);
+    this.#changed?.add(group);
+  }
+
+  #crowdedHere(): Crowded {
+    const share = Math.max(this.#limit, this.#waiting.size) / Math.max(1, this.#groups.size);
+    return { has: (group) => (this.#groups.get(group) ?? 0) > share };
   }
 
   /** The first of those with the lowest rank, which has gone longest without progress among them. */
-  #first(): [EndSignal, Waiting, number] | null {
-    const share = Math.max(this.#limit, this.#waiting.size) / Math.max(1, this.#groups.size);
+  #first(crowded: Crowded): [EndSignal, Waiting, number] | null {
     const now = performance.now();
     let first: [EndSignal, Waiting, number] | null = null;
     for (const [life, waiting] of this.#waiting) {
-      const rank = this.#rank(waiting, now, share);
+      const rank = rankOf(waiting, now, crowded);
       if (first === null || rank < first[2]) first = [life, waiting, rank];
       if (rank === 0) break;
     }
     return first;
   }
+}
 
-  /**
-   * SECURITY: silent and slow strangers are dropped first, or they would keep clients out. A client that makes progress
-   * and whose address has at most its share is not dropped for a stranger that came later.
-   */
-  #rank({ group, since, turn, proven }: Waiting, now: number, share: number): number {
-    if (turn === 'gate') return 4;
-    if (turn === 'over' || (turn === 'client' && now - since > PATIENCE_MS)) return 0;
-    // An upstream may take seconds over each wrong password: one address could fill the limit with them.
-    if (!proven && (this.#groups.get(group) ?? 0) > share) return 1;
-    if (turn === 'verdict') return 4;
-    return proven ? 3 : 2;
-  }
+/**
+ * SECURITY: silent and slow strangers are dropped first, or they would keep clients out. A client that makes progress
+ * and whose address has at most its share is not dropped for a stranger that came later.
+ */
+function rankOf({ group, since, turn, proven }: Waiting, now: number, crowded: Crowded): number {
+  if (turn === 'gate') return 4;
+  if (turn === 'over' || (turn === 'client' && now - since > PATIENCE_MS)) return 0;
+  // An upstream may take seconds over each wrong password: one address could fill the limit with them.
+  if (!proven && crowded.has(group)) return 1;
+  if (turn === 'verdict') return 4;
+  return proven ? 3 : 2;
 }
 
 /** Too many handshakes: in PostgreSQL's words for too many of anything. */

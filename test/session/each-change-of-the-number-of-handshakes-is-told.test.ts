@@ -4,6 +4,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { EndSignal } from '../../src/session/end-signal.ts';
+import { HandshakeShares } from '../../src/server/workers/handshake-shares.ts';
 import { evicted, Handshakes } from '../../src/session/handshakes.ts';
 
 await test('coming, leaving, evicted for another, evicted by hand', async (t) => {
@@ -23,6 +24,29 @@ await test('coming, leaving, evicted for another, evicted by hand', async (t) =>
   t.ok(handshakes.evict(evicted()));
   t.notOk(handshakes.evict(evicted()));
   t.strictSame(told, [1, 2, 3, 2, 1, 0]);
+});
+
+await test('of which addresses, and who has more than a share of all workers', async (t) => {
+  const handshakes = new Handshakes(() => {});
+  const [first, second, third] = [new EndSignal(), new EndSignal(), new EndSignal()];
+  handshakes.enter(first, 0, 'a');
+  handshakes.enter(second, 0, 'a');
+  handshakes.enter(third, 0, 'b');
+  const shares = new HandshakeShares<number>();
+  const note = (): void => shares.note(1, handshakes.takeChanges());
+  note();
+  shares.note(2, new Map(Object.entries({ a: 2, c: 2, d: 1 })));
+  t.strictSame([...shares.crowded(8)], ['a'], 'four of eight, where there are four addresses');
+  t.strictSame([...shares.crowded(16)], []);
+  handshakes.leave(first);
+  handshakes.regroup(third, 'c');
+  note();
+  t.strictSame([...shares.crowded(6)], ['a', 'c'], 'three of six each, and one');
+  t.equal(handshakes.takeChanges().size, 0, 'each change is told once');
+  shares.forget(2);
+  t.strictSame([...shares.crowded(2)], [], 'one each is left');
+  shares.forget(1);
+  t.strictSame([...shares.crowded(0)], []);
 });
 
 await test('who goes first', async (t) => {

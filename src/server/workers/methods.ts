@@ -57,10 +57,14 @@ export interface WorkerMethods {
   unknownKey(address: string): void;
   /** Another worker has found out that this upstream takes no settings of the gate's. */
   identityRefused(upstream: string): void;
-  /** The connections that have yet to prove themselves, once what has arrived is read. */
-  handshakes(): Promise<WorkerHandshakes>;
+  /**
+   * The connections that have yet to prove themselves, once what has arrived is read.
+   *
+   * @param crowded the addresses that have more than their share in all workers together
+   */
+  handshakes(crowded: ReadonlySet<string>): Promise<WorkerHandshakes>;
   /** Ends the one that has to go first. */
-  evictHandshake(): void;
+  evictHandshake(crowded: ReadonlySet<string>): void;
   /** Another worker has charged this address for a failed opening. */
   charged(address: string, ms: number): void;
   /** New clients are told 57P03 from here on; `drained` is told when no session is left. */
@@ -87,8 +91,8 @@ export interface PrimaryMethods extends Omit<ConsoleView, 'version'> {
   authenticationFailed(address: string, limits: BanLimits): void;
   /** Forgets the address's failures; true = it is refused by now. */
   authenticationSucceeded(address: string): boolean;
-  /** How many connections of the worker have yet to prove themselves. */
-  handshakes(count: number): void;
+  /** How many connections of the worker have yet to prove themselves, and of each address where that has changed. */
+  handshakes(count: number, changes: ReadonlyMap<string, number>): void;
   /** The worker has charged this address for a failed opening. */
   charge(address: string, ms: number): void;
   /** These connections were refused or have failed, the oldest first. */

@@ -58,8 +58,8 @@ export interface WorkerOptions {
   readonly view: () => ConsoleView;
   /** The upstream's catalogue, which workers ask by way of the first process. */
   readonly catalog: Catalog;
-  /** The number of the worker's unadmitted connections has changed. */
-  readonly onHandshakes: () => void;
+  /** The number of the worker's unadmitted connections has changed, and that of these addresses among them. */
+  readonly onHandshakes: (by: WorkerProcess, changes: ReadonlyMap<string, number>) => void;
   readonly onRefused: (rows: readonly RefusalRow[]) => void;
   /** It has charged an address for a failed opening. */
   readonly onCharge: (by: WorkerProcess, address: string, ms: number) => void;
@@ -174,9 +174,9 @@ export class WorkerProcess {
       authenticationFailed: (address, limits) => bans.failed(address, limits),
       authenticationSucceeded: (address) => bans.succeeded(address),
       release: (address) => this.#release(address),
-      handshakes: (size) => {
+      handshakes: (size, changes) => {
         this.handshakes = size;
-        options.onHandshakes();
+        options.onHandshakes(this, changes);
       },
       charge: (address, ms) => options.onCharge(this, address, ms),
       refused: options.onRefused,

@@ -66,13 +66,13 @@ const methods: WorkerMethods = {
   useKey: (pid, key) => gate?.live.useKey(pid, Buffer.from(key)) ?? null,
   unknownKey: (address) => gate?.cancelGuesses.unknown(address),
   identityRefused: (upstream) => identityMemory.refused(upstream),
-  handshakes: async () => {
+  handshakes: async (crowded) => {
     // What the kernel holds of their bytes is read first.
     await setImmediate();
     const handshakes = gate?.strangers.handshakes;
-    return { count: handshakes?.size ?? 0, first: handshakes?.candidate ?? null };
+    return { count: handshakes?.size ?? 0, first: handshakes?.candidate(crowded) ?? null };
   },
-  evictHandshake: () => void gate?.strangers.handshakes.evict(evicted()),
+  evictHandshake: (crowded) => void gate?.strangers.handshakes.evict(evicted(), crowded),
   charged: (address, ms) => gate?.strangers.watch.charged(address, ms),
   drain: () =>
     void running()
@@ -147,6 +147,8 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
   });
   await started.listen({ settings, log, addresses });
   gate = started;
+  // Of those who came while it was opening its sockets.
+  onHandshakes();
 }
 
 async function inTurn(take: () => Promise<void>): Promise<void> {
@@ -221,7 +223,9 @@ function onHandshakes(): void {
 async function tellHandshakes(): Promise<void> {
   await setImmediate();
   handshakesTold = true;
-  primary.tell('handshakes', gate?.strangers.handshakes.size ?? 0);
+  if (gate === null) return;
+  const { handshakes } = gate.strangers;
+  primary.tell('handshakes', handshakes.size, handshakes.takeChanges());
 }
 
 function isLimited(limits: SessionLimits): boolean {

@@ -18,6 +18,7 @@ import { addCounts, countsOf } from '../../telemetry/sum.ts';
 import { BanTable, type BanRow } from '../../session/bans.ts';
 import { SessionCount } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
+import { HandshakeShares } from './handshake-shares.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A worker that dies is replaced after this long, in milliseconds, doubled each time until one lives. */
@@ -50,6 +51,7 @@ export class Workers implements ClientService {
   readonly #count = new SessionCount();
   readonly #refusals = new Refusals();
   readonly #bans: BanTable;
+  readonly #shares = new HandshakeShares<WorkerProcess>();
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
   #addresses: readonly ListenAddress[] = [];
@@ -62,6 +64,8 @@ export class Workers implements ClientService {
   /** Ends every worker. */
   #finishing = false;
   #evicting = false;
+  /** A number of handshakes was told while one was being evicted. */
+  #toldMeanwhile = false;
 
   private constructor({ config, log, metrics, catalog, view }: WorkersOptions) {
     this.#config = config;
@@ -258,7 +262,10 @@ export class Workers implements ClientService {
       nextConsolePid: () => this.#consolePids.next(),
       view: this.#view,
       catalog: this.#catalog,
-      onHandshakes: () => void this.#limitHandshakes(),
+      onHandshakes: (by, changes) => {
+        this.#shares.note(by, changes);
+        void this.#limitHandshakes();
+      },
       onRefused: (rows) => this.#refusals.add(...rows),
       onCharge: (by, address, ms) => {
         for (const other of this.#others(by)) other.remote.tell('charged', address, ms);
@@ -279,6 +286,7 @@ export class Workers implements ClientService {
 
   #onExit(worker: WorkerProcess, exit: string): void {
     this.#workers.delete(worker);
+    this.#shares.forget(worker);
     const lost = worker.forget();
     this.#countedByTheDead = this.#countedByTheDead.then((before) => addCounts([before, worker.metrics]));
     for (const { file, line, hits } of worker.ruleHits) this.#metrics.ruleHit(file, line, hits);
@@ -317,9 +325,14 @@ export class Workers implements ClientService {
   /** max_handshakes is global: the connection to drop is chosen from those of all workers. */
   async #limitHandshakes(): Promise<void> {
     const limit = this.#config.current.settings.max_handshakes;
+    this.#toldMeanwhile = this.#evicting;
     if (limit === 0 || this.#evicting) return;
     this.#evicting = true;
-    while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));
+    do {
+      this.#toldMeanwhile = false;
+      while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));
+      // A worker may have told more than it had when it was asked. They would stay until the next number is told.
+    } while (this.#toldMeanwhile);
     this.#evicting = false;
   }
 
@@ -328,16 +341,17 @@ export class Workers implements ClientService {
    * Returns false when there are no more than `limit`; where something else was told, the truth is under way.
    */
   async #evictHandshake(limit: number): Promise<boolean> {
+    const crowded = this.#shares.crowded(limit);
     const answers = await this.#askAll(async (worker) => ({
       worker,
-      ...(await worker.remote.call('handshakes')),
+      ...(await worker.remote.call('handshakes', crowded)),
     }));
     const count = answers.reduce((sum, answer) => sum + answer.count, 0);
     const first = answers
       .flatMap((answer) => (answer.first === null ? [] : [{ worker: answer.worker, ...answer.first }]))
       .toSorted((a, b) => a.rank - b.rank || b.silentMs - a.silentMs)[0];
     if (first === undefined || count <= limit) return false;
-    await Promise.allSettled([first.worker.remote.call('evictHandshake')]);
+    await Promise.allSettled([first.worker.remote.call('evictHandshake', crowded)]);
     return true;
   }
 
