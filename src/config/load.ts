@@ -2,7 +2,7 @@
 // checks what several settings mean together. Every problem is reported, not only the first.
 
 import { dirname, join, resolve } from 'node:path';
-import { fromText, MAX_NAME_BYTES, toBytes } from '../base/bytestring.ts';
+import { fromText, MAX_NAME_BYTES, toBytes, toText, type ByteString } from '../base/bytestring.ts';
 import { LoadError, type Problem, type SettingPlace } from '../base/problems.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
 import type { FileSystem } from '../rules/types.ts';
@@ -70,6 +70,7 @@ export function readSettings(file: string, fs: FileSystem, overrides = noOverrid
   const settings = assemble(found);
   checkUpstream(settings, found);
   checkAdmin(settings, found);
+  checkNames(settings, found);
   checkCatalog(settings, found);
   return {
     settings,
@@ -340,13 +341,37 @@ function checkAdmin({ admin }: Settings, found: Found): void {
   }
 }
 
+/** The names of users and databases. A client's are cut, so none would ever equal a longer one. */
+function checkNames(settings: Settings, found: Found): void {
+  const users = { admin_users: settings.admin_users, stats_users: settings.stats_users };
+  const names = {
+    auth_user: fromText(settings.auth_user),
+    auth_dbname: fromText(settings.auth_dbname),
+    console_database: fromText(settings.console_database),
+  };
+  for (const [name, value] of Object.entries(names)) {
+    if (isTooLong(value))
+      found.fail(`parameter "${name}" is longer than ${MAX_NAME_BYTES} bytes`, undefined, found.place(name));
+  }
+  for (const [name, value] of Object.entries(users)) {
+    const user = value.find(isTooLong);
+    if (user === undefined) continue;
+    const message = `parameter "${name}" has a name that is longer than ${MAX_NAME_BYTES} bytes: "${toText(user)}"`;
+    found.fail(message, undefined, found.place(name));
+  }
+  if (names.console_database === '' && Object.values(users).some((list) => list.length > 0))
+    found.fail(
+      'parameter "console_database" is empty',
+      'Name the database whose connections the console answers.',
+      found.place('console_database'),
+    );
+}
+
+const isTooLong = (name: ByteString): boolean => name.length > MAX_NAME_BYTES;
+
 /** What the session of auth_user cannot do without, or would not survive. */
 function checkCatalog(settings: Settings, found: Found): void {
   const { auth_user: user, auth_dbname: database, auth_query: query } = settings;
-  for (const [name, value] of Object.entries({ auth_user: user, auth_dbname: database })) {
-    if (toBytes(fromText(value)).length > MAX_NAME_BYTES)
-      found.fail(`parameter "${name}" is longer than ${MAX_NAME_BYTES} bytes`, undefined, found.place(name));
-  }
   if (user !== '' && database === '')
     found.fail(
       'parameter "auth_dbname" is empty',

@@ -423,6 +423,17 @@ const errors: [text: string | Uint8Array, expected: string[]][] = [
     ['2:1 parameter "ssl_groups" is set twice, first in line 1'],
   ],
   ['roles: {a: [], a: []}', ['1:16 parameter "a" is set twice, first in line 1']],
+  // names that no client can have
+  [`auth_dbname: ${'é'.repeat(32)}`, ['1:1 parameter "auth_dbname" is longer than 63 bytes']],
+  [`console_database: ${'c'.repeat(64)}`, ['1:1 parameter "console_database" is longer than 63 bytes']],
+  [
+    `stats_users: [${'c'.repeat(63)}, ${'d'.repeat(64)}]`,
+    [`1:1 parameter "stats_users" has a name that is longer than 63 bytes: "${'d'.repeat(64)}"`],
+  ],
+  [
+    "admin_users: dba\nconsole_database: ''",
+    ['2:1 parameter "console_database" is empty [Name the database whose connections the console answers.]'],
+  ],
   ['upstream: {host: 10.0.0.1}', [`1:12 ${notLoopback('10.0.0.1')}`]],
   ['upstream:\n  host: db.example', [`2:3 ${notLoopback('db.example')}`]],
   ['upstream: {host: localhost.example}', [`1:12 ${notLoopback('localhost.example')}`]],
