@@ -76,13 +76,16 @@ await test('from nothing to select 1', needs('psql'), async (t) => {
 });
 
 await test('each way to install is of this version, and every picture is there', async (t) => {
-  const { version }: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  for (const name of [`pg-gatehouse_${version}_amd64.deb`, `pg-gatehouse-${version}-linux-x64`])
-    t.match(readme, name);
-  t.match(readFileSync(new URL('../../CHANGELOG.md', import.meta.url), 'utf8'), `## ${version}`);
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { version }: { version: string } = JSON.parse(read('package.json'));
+  const deb = `pg-gatehouse_${version}_amd64.deb`;
+  for (const name of [deb, `pg-gatehouse-${version}-linux-x64`]) t.match(readme, name);
+  t.match(read('docs/operations.md'), deb);
+  t.match(JSON.parse(read('package-lock.json')), { version, packages: { '': { version } } });
+  for (const path of ['config/kubernetes/postgres.yaml', 'config/kubernetes/component/sidecar.yaml'])
+    t.match(read(path), `/pg-gatehouse:${version}\n`, path);
+  t.match(read('CHANGELOG.md'), `## ${version}`);
+  t.match(read('SECURITY.md'), `| ${version.split('.').slice(0, 2).join('.')} | yes`);
   t.match(readme, /npm ci && npm run demo\n[^]*npm ci && npm test\n/);
-  for (const [, path = ''] of readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g))
-    t.match(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'), '<svg', path);
+  for (const [, path = ''] of readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) t.match(read(path), '<svg', path);
 });
