@@ -59,6 +59,29 @@ await test('every query names metrics and labels that exist', async (t) => {
   t.strictSame(missing, [], 'the dashboard shows every metric of the gate');
 });
 
+interface Panel {
+  readonly title: string;
+  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
+  readonly fieldConfig?: {
+    readonly defaults: { readonly unit?: string };
+    readonly overrides: readonly { readonly matcher: { readonly options: string } }[];
+  };
+}
+
+await test('what a panel shows has its unit and fits on its scale', async (t) => {
+  const { panels }: { panels: readonly Panel[] } = JSON.parse(dashboard);
+  const inSeconds = panels.filter(({ fieldConfig }) => fieldConfig?.defaults.unit === 's');
+  t.ok(inSeconds.length > 5);
+  for (const { title, targets = [], fieldConfig } of inSeconds) {
+    const hasLatencies = targets.some(({ expr }) => expr.includes('histogram_quantile'));
+    for (const { expr, legendFormat } of targets) {
+      const isSetApart = fieldConfig?.overrides.some(({ matcher }) => matcher.options === legendFormat);
+      t.ok(isSetApart === true || expr.includes('_seconds'), `${title}: ${legendFormat} is no time`);
+      t.notOk(hasLatencies && expr.includes('time()'), `${title}: ${legendFormat} hides milliseconds`);
+    }
+  }
+});
+
 await test('every outcome that a query names is a code', async (t) => {
   const outcomes = ['relayed', ...Object.keys(codes)];
   for (const query of [...alertQueries, ...panelQueries]) {
