@@ -3,6 +3,7 @@
 
 import type { Scope } from '../../test/support/run/scope.ts';
 import { pgbench } from '../clients.ts';
+import { startBareNode } from '../peers/bare-node.ts';
 import { launch } from '../peers/gate.ts';
 import type { RunningPeer } from '../peers/peer.ts';
 import { startPgbouncer } from '../peers/pgbouncer.ts';
@@ -25,7 +26,7 @@ export const logins: Measure = {
     { id: 'login-rate', title: 'new connections with SCRAM', unit: '1/s', better: 'more', goals: [] },
   ],
   // No second gate: an edition before 0.2.0 has no auth_file.
-  peers: ['gate', 'pgbouncer'],
+  peers: ['gate', 'pgbouncer', 'bare-node'],
   warmUp: false,
   run: async (target, { stage, sizes: { connectionSeconds, connectionsBefore }, scope }) => {
     const started = await start(target, stage, scope);
@@ -51,6 +52,7 @@ async function start({ peer, name }: Target, stage: Stage, scope: Scope): Promis
   const [row] = await stage.postgres.query(`select rolpassword from pg_authid where rolname = '${USER}'`);
   const secret = String(row?.['rolpassword']);
   if (name === 'pgbouncer') return await startPgbouncer(stage, scope, { authType: 'scram-sha-256', secret });
+  if (name === 'bare-node') return await startBareNode(stage, scope, secret);
   const { pid, port } = await launch(stage, scope, {
     folder: peer.folder,
     hba: `hostssl all ${USER} 127.0.0.1/32 scram-sha-256 clientcert=verify-full\n`,

@@ -67,7 +67,13 @@ export interface Measure {
   readonly run: (target: Target, context: Context) => Promise<Sample>;
 }
 
-export const PROXIES = ['gate', 'variant', 'stunnel', 'pgbouncer'] as const satisfies readonly PeerName[];
+export const PROXIES = [
+  'gate',
+  'variant',
+  'stunnel',
+  'pgbouncer',
+  'bare-node',
+] as const satisfies readonly PeerName[];
 
 /** What closing the connections costs belongs to the work, and is over this long after it. */
 const AFTERMATH_MS = 100;

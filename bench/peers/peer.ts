@@ -1,10 +1,10 @@
-// What is compared: the gate, two programs that do the same in C, and PostgreSQL's own TLS.
+// What is compared: the gate, two programs that do the same in C, and two bounds: PostgreSQL's own TLS and bare Node.
 
 import type { Scope } from '../../test/support/run/scope.ts';
 import type { Endpoint, Stage } from '../stage.ts';
 
 /** In the order of the table's columns. `variant` is a second gate with other Node options, where one is asked for. */
-export const PEER_NAMES = ['gate', 'variant', 'stunnel', 'pgbouncer', 'postgres-tls'] as const;
+export const PEER_NAMES = ['gate', 'variant', 'stunnel', 'pgbouncer', 'postgres-tls', 'bare-node'] as const;
 
 export type PeerName = (typeof PEER_NAMES)[number];
 

@@ -28,7 +28,7 @@ interface Case {
   readonly better: Figure['better'];
   readonly goals: Figure['goals'];
   readonly samples: Result['samples'];
-  /** The cells from the gate's on, `postgres-tls` left out. */
+  /** The cells from the gate's on, the two bounds left out. */
   readonly cells: readonly string[];
 }
 
@@ -85,6 +85,7 @@ await test('cells', async (t) => {
       gate,
       stunnel,
       pgbouncer,
+      '',
       '',
       ratio,
       goal,

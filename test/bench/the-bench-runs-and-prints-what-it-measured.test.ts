@@ -34,7 +34,7 @@ await test('one round of small queries', needs('psql', 'pgbench'), async (t) => 
   });
   t.equal(code, 0, stderr);
   const [header = [], rule = [], ...rows] = tableOf(stdout);
-  t.strictSame(header, ['measure', 'unit', ...PROXIES, 'postgres-tls', 'ratio', 'goal']);
+  t.strictSame(header, ['measure', 'unit', ...PROXIES, 'postgres-tls', 'bare-node', 'ratio', 'goal']);
   t.ok(rule.every((cell) => /^-+$/.test(cell)));
   t.strictSame(
     rows.map(([measure, unit]) => [measure, unit]),
