@@ -11,7 +11,7 @@ import { GatehouseError } from '../base/errors.ts';
 import type { Passwords } from '../config/secrets.ts';
 import { matchedDetail } from '../rules/texts.ts';
 import type { Admission } from '../rules/types.ts';
-import type { TlsSession } from '../tls/types.ts';
+import type { TlsMaterial, TlsSession } from '../tls/types.ts';
 import { DerError } from '../x509/der.ts';
 import { readCertificateSignature } from '../x509/signature-algorithm.ts';
 import type { AnswerSource } from './login.ts';
@@ -61,7 +61,7 @@ export async function provePassword(
   admission: Admission,
   { method, passwords, secret, earlier, onAsk, onAnswer }: PasswordDemand,
 ): Promise<Proof> {
-  const { gate, life, log, client } = connection;
+  const { gate, life, client } = connection;
   if (earlier !== null) {
     if (earlier.method === method && isDeepStrictEqual(earlier.secret, secret)) return earlier;
     throw proofIsStale();
@@ -73,7 +73,7 @@ export async function provePassword(
     iterations: passwords.iterations,
     mockNonce: passwords.mockNonce,
     salted: gate.salted,
-    channel: channelOf(log.tls),
+    channel: channelOf(connection),
     matched: matchedDetail(admission.record),
     onStep: (step) => {
       if (step === 'asked') {
@@ -117,10 +117,23 @@ export function answersFor(
   return answer(secret) === null ? null : () => Promise.resolve(answer(secret));
 }
 
-/** SECURITY: the certificate is the one that this very connection was shown, whichever the files have by now. */
-function channelOf(tls: TlsSession | null): ScramChannel {
+/** What was read of the server's certificate, by the material that it belongs to: it is read once, not at each login. */
+const channels = new WeakMap<TlsMaterial, ScramChannel>();
+
+/**
+ * SECURITY: the certificate is the one that this very connection was shown, whichever the files have by now. The material
+ * is that of its own handshake, and has one certificate.
+ */
+function channelOf({ material, log: { tls } }: Connection): ScramChannel {
   if (tls === null) return { isTls: false, endPoint: null };
-  const der = tls.socket.getX509Certificate()?.raw;
+  const known = material === null ? undefined : channels.get(material);
+  const channel = known ?? readChannel(tls);
+  if (material !== null) channels.set(material, channel);
+  return channel;
+}
+
+function readChannel({ socket }: TlsSession): ScramChannel {
+  const der = socket.getX509Certificate()?.raw;
   if (der === undefined) return { isTls: true, endPoint: null };
   try {
     return { isTls: true, endPoint: serverEndPoint(der, readCertificateSignature(der)) };
