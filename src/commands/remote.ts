@@ -179,9 +179,10 @@ export function records(value: unknown): readonly object[] {
   return Array.isArray(value) ? value.filter((row) => typeof row === 'object' && row !== null) : [];
 }
 
-/** `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`. */
+/** `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`, or the path alone, as `admin.listen` has it too. */
 function adminTarget(url: string): AdminTarget {
-  if (url.startsWith('unix:/')) return { url, tls: false, socket: { socketPath: url.slice('unix:'.length) } };
+  const path = url.replace(/^unix:/, '');
+  if (path.startsWith('/')) return { url, tls: false, socket: { socketPath: path } };
   const parsed = URL.canParse(url) ? new URL(url) : null;
   const tls = parsed?.protocol === 'https:';
   if (

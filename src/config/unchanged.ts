@@ -58,8 +58,9 @@ export const tlsNames: readonly SettingName[] = Object.keys(schema)
   .filter(isSettingName)
   .filter((name) => name === 'hosts_file' || /^(?:admin\.)?ssl(?:_|$)/.test(name));
 
+/** The places too: some warnings stand at a setting's line, which another line above it has moved. */
 export function inputsOfTls(settings: Settings): Inputs {
-  return tlsNames.map((name) => valueOf(settings, name));
+  return tlsNames.map((name) => [valueOf(settings, name), settings.placeOf(name)]);
 }
 
 /** Whether a key is encrypted: what a reload does then is PostgreSQL's, whatever has changed (semantics §2.5). */

@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import type { Problem } from '../../src/base/problems.ts';
 import { ConfigHolder, loadSnapshot } from '../../src/config/snapshot.ts';
 import { testAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
@@ -48,4 +49,28 @@ await test('a warning that is new, one that has moved, and one that is cured', a
   writeFileSync(path('ca.crt'), bundle);
   rmSync(unreadable);
   t.strictSame(await warnings(), []);
+});
+
+await test('a warning of a setting stands on the line that the setting has now', async (t) => {
+  const authority = testAuthority(t);
+  writeGateFiles(authority.directory, authority, {
+    hba: 'hostssl all all all cert\n',
+    upstream: { host: '127.0.0.1', port: 5432 },
+    config: { ssl_min_protocol_version: 'TLSv1', ssl_sni: 'on', hosts_file: 'nowhere' },
+  });
+  const file = join(authority.directory, 'gatehouse.yaml');
+  const loaded = await loadSnapshot(file);
+  const holder = new ConfigHolder(loaded);
+  const { tls } = holder.current;
+  const places = (warnings: readonly Problem[]) =>
+    warnings.filter((warning) => warning.file === file).map(({ line }) => line);
+  const before = places(loaded.warnings);
+  t.equal(before.length, 2);
+  writeFileSync(file, `# one line more\n${readFileSync(file, 'utf8')}`);
+  const { warnings } = await holder.reload();
+  t.strictSame(
+    places(warnings),
+    before.map((line) => (line ?? 0) + 1),
+  );
+  t.equal(holder.current.tls, tls, 'no handshake is stale');
 });
