@@ -96,8 +96,7 @@ export class SessionsJudge {
     for (const session of judged.sessions()) {
       await slices.yieldWhenDue();
       if (this.#state !== snapshot) return;
-      const hasRootCertificates = materialOf(session, snapshot.tls)?.requestsClientCertificate ?? false;
-      const facts = { ...session.facts, hasRootCertificates };
+      const facts = factsNow(session, snapshot.tls);
       await judged.by(session, async () => {
         const verdict = await inSlices(decisionSteps(book, facts));
         if (verdict.kind !== 'look-up') return judgementOf(verdict);
@@ -242,8 +241,7 @@ async function tryOne(
   try {
     const byCertificate = await judgeCertificate(session, snapshot.tls, certificates);
     if (byCertificate.kind === 'no-longer-admitted') return byCertificate;
-    const hasRootCertificates = materialOf(session, snapshot.tls)?.requestsClientCertificate ?? false;
-    const byRules = await judgeByLookUp(snapshot, { ...session.facts, hasRootCertificates }, asking);
+    const byRules = await judgeByLookUp(snapshot, factsNow(session, snapshot.tls), asking);
     return byRules.kind === 'admitted' ? byCertificate : byRules;
   } catch (error) {
     return { kind: 'not-judged', reason: asking.signal.aborted ? tooLate : messageOf(error) };
@@ -325,6 +323,12 @@ class CertificateJudges {
 /** What a session's client would meet if it came again with the name that it has sent; null where it meets no TLS. */
 function materialOf({ tls }: Session, hosts: TlsHosts | null): TlsMaterial | null {
   return tls === null || hosts === null ? null : hosts.materialFor(tls.serverName);
+}
+
+/** What its client would be decided on if it came again. Its address may have another name by now, or one at last. */
+function factsNow(session: Session, hosts: TlsHosts | null): Facts {
+  const hasRootCertificates = materialOf(session, hosts)?.requestsClientCertificate ?? false;
+  return { ...session.facts, hostName: { state: 'unknown' }, hasRootCertificates };
 }
 
 /** SECURITY: by the CA of the session's own host. Another host's would vouch for strangers to this one. */
