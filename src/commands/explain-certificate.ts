@@ -1,23 +1,25 @@
 // `explain --cert`: a PEM file as the client would present it, judged as the handshake would judge it.
 
 import type { CertificateNames, CertificateFacts } from '../x509/types.ts';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { toText } from '../base/bytestring.ts';
 import { CertificateJudge } from '../tls/judge/certificate-judge.ts';
-import { readCertificateFacts, verifiedIdentity } from '../x509/identity.ts';
 import { PemError } from '../x509/pem.ts';
+import { certificateFacts, withIdentity } from '../tls/handshake/client-certificate.ts';
 import { readChain } from '../tls/material/pem-files.ts';
 import type { TlsMaterial } from '../tls/types.ts';
 import { chainOf, presentedCommonName } from '../tls/judge/presented-chain.ts';
 import { CommandError } from './action.ts';
 
 export interface ReadCertificate {
-  readonly facts: CertificateFacts;
+  /** Null where it cannot be read. */
+  readonly facts: CertificateFacts | null;
   /** To show, verified or not. Null where there is none, or where it cannot be read. */
   readonly commonName: string | null;
   readonly outcome:
     | { readonly kind: 'verified'; readonly names: CertificateNames }
-    /** Why it does not verify, in OpenSSL's words. */
+    /** Why it does not verify, in OpenSSL's words, or why its names cannot be read. */
     | { readonly kind: 'refused'; readonly reason: string }
     /** Why it could not be judged. */
     | { readonly kind: 'not-judged'; readonly reason: string };
@@ -33,13 +35,13 @@ export async function readCertificate(
   material: TlsMaterial | null,
 ): Promise<ReadCertificate | null> {
   const [leaf, ...intermediates] = await readChainFile(file);
-  const facts = readCertificateFacts(leaf);
+  const facts = certificateFacts(leaf);
   if (!material?.requestsClientCertificate) return null;
   const commonName = presentedCommonName(leaf);
   const judgement = await new CertificateJudge(material).judge(chainOf([leaf, ...intermediates]));
   switch (judgement.kind) {
     case 'verified':
-      return { facts, commonName, outcome: { kind: 'verified', names: verifiedIdentity(leaf).names } };
+      return { facts, commonName, outcome: outcomeOf(new X509Certificate(leaf)) };
     case 'refused':
       return { facts, commonName, outcome: { kind: 'refused', reason: judgement.error.reason } };
     case 'not-judged':
@@ -47,6 +49,13 @@ export async function readCertificate(
     default:
       return judgement satisfies never;
   }
+}
+
+function outcomeOf(verified: X509Certificate): ReadCertificate['outcome'] {
+  const found = withIdentity(verified);
+  return found.state === 'verified'
+    ? { kind: 'verified', names: found.identity.names }
+    : { kind: 'refused', reason: found.reason };
 }
 
 /** As a client reads the file that it presents; each certificate's DER. */
@@ -71,14 +80,14 @@ export function verifiedNames(certificate: ReadCertificate | null): CertificateN
 
 /** For JSON. */
 export function describeCertificate(certificate: ReadCertificate): Record<string, unknown> {
-  const { subject, issuer, serial, notAfter, fingerprint } = certificate.facts;
+  const { facts } = certificate;
   return {
     ...describeNames(certificate),
-    subject,
-    issuer,
-    serial,
-    not_after: notAfter.toISOString(),
-    fingerprint,
+    subject: facts?.subject ?? null,
+    issuer: facts?.issuer ?? null,
+    serial: facts?.serial ?? null,
+    not_after: facts?.notAfter.toISOString() ?? null,
+    fingerprint: facts?.fingerprint ?? null,
   };
 }
 
@@ -108,8 +117,10 @@ export function certificateLines(certificate: ReadCertificate): string[] {
           ...names.email.map((name) => `EMAIL ${toText(name)}`),
         ];
   return [
-    `certificate: CN ${commonName ?? '(none)'}, DN ${facts.subjectDn}, ` +
-      `issuer ${facts.issuerDn}, serial ${facts.serial}, until ${facts.notAfter.toISOString()}`,
+    facts === null
+      ? 'certificate: cannot be read'
+      : `certificate: CN ${commonName ?? '(none)'}, DN ${facts.subjectDn}, ` +
+        `issuer ${facts.issuerDn}, serial ${facts.serial}, until ${facts.notAfter.toISOString()}`,
     ...sans.map((san) => `certificate: ${san}`),
     ...(outcome.kind === 'verified'
       ? [

@@ -6,6 +6,7 @@ import { toText, type ByteString } from '../base/bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError } from '../base/errors.ts';
+import { escapeInvisible } from '../base/escape-invisible.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
@@ -354,7 +355,8 @@ function asText(answer: Answer): string {
     lines.push(`rejected without a word: ${untold.file}:${untold.line} would admit the client without TLS`);
   else if (answer.unavailable !== undefined && reply === null) lines.push('rejected without a word');
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
-  return lines.map((line) => `${line}\n`).join('');
+  // SECURITY: names of a stranger's certificate would drive the operator's terminal.
+  return lines.map((line) => `${escapeInvisible(line)}\n`).join('');
 }
 
 function membershipLines({ source, roles }: Memberships): string[] {

@@ -1,4 +1,5 @@
-// `pg-gatehouse explain --cert`: a certificate that verifies, one that does not, and one without a verdict.
+// `pg-gatehouse explain --cert`: a certificate that verifies, one that does not, one whose names nobody can read, and one
+// without a verdict.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +27,31 @@ await test('explain --cert', async (t) => {
     (await explain('--user', 'bob', '--cert', bob.certFile)).stdout,
     'certificate: verifies, as a handshake would find; not checked: that the client holds its private key\n',
   );
+
+  // What a handshake refuses though OpenSSL verifies it.
+  const nul = await explain('--user', 'alice', '--cert', authority.client('alice\0.example').certFile);
+  t.match(nul, { code: 0, stderr: '' });
+  t.match(nul.stdout, String.raw`certificate: CN alice\u{0}.example, DN CN=alice\00.example, `);
+  t.notMatch(nul.stdout, /certificate: verifies/);
+  t.match(
+    nul.stdout,
+    'rejected: FATAL 28000: client certificate verification failed: common name contains embedded null\n',
+  );
+  // OpenSSL takes a relative name without an attribute.
+  const dn = [{ CN: 'alice' }, {}];
+  for (const [issuer, reason] of [
+    [authority, 'malformed certificate'],
+    [testAuthority(t), 'unable to verify the first certificate'],
+  ] as const) {
+    const { certFile } = issuer.client('alice', { dn });
+    const { stdout } = await explain('--user', 'alice', '--cert', certFile, '--json');
+    t.match(JSON.parse(stdout), {
+      verdict: 'reject',
+      certificate: { subject: null, serial: null, fingerprint: null },
+      reply: { sqlstate: '28000', message: `client certificate verification failed: ${reason}` },
+    });
+    t.match((await explain('--user', 'alice', '--cert', certFile)).stdout, 'certificate: cannot be read\n');
+  }
 
   // More than OpenSSL takes in one message: there is no verdict, and so no admission.
   const endless = join(directory, 'endless.pem');

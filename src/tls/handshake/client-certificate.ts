@@ -22,6 +22,11 @@ export function clientCertificate(
   if (leaf === undefined) return { state: 'absent' };
   // SECURITY: this is the one place that tells a verified certificate from a presented one.
   if (!socket.authorized) return unverified(socket, leaf, material);
+  return withIdentity(leaf);
+}
+
+/** A certificate that OpenSSL has verified: its names, or why they cannot be read, which refuses it all the same. */
+export function withIdentity(leaf: X509Certificate): Exclude<ClientCertificate, { state: 'absent' }> {
   try {
     return { state: 'verified', identity: verifiedIdentity(leaf.raw) };
   } catch (error) {
@@ -29,7 +34,7 @@ export function clientCertificate(
     const { code } = error;
     const isNul = code === 'client-cert-nul-in-name';
     const reason = isNul ? 'common name contains embedded null' : 'malformed certificate';
-    const facts = factsOf(leaf.raw);
+    const facts = certificateFacts(leaf.raw);
     // What the client is told does not say which bytes we cannot read; the log does.
     const detail = isNul ? detailOf({ depth: 0, reason, certificate: leaf }) : error.message;
     return { state: 'unverified', code, reason, facts, detail };
@@ -47,7 +52,7 @@ function unverified(
   const fault = firstFault(leaf, material, words.reason);
   const detail =
     fault === null ? `Client certificate verification failed: ${words.reason}.` : detailOf(fault);
-  return { state: 'unverified', ...words, facts: factsOf(leaf.raw), detail };
+  return { state: 'unverified', ...words, facts: certificateFacts(leaf.raw), detail };
 }
 
 /**
@@ -94,13 +99,14 @@ function shown({ subject, issuer, serial, fingerprint }: CertificateFacts): Reco
 /** PostgreSQL's DETAIL for the certificate at fault (be-secure-openssl.c, verify_cb). */
 function detailOf({ depth, reason, certificate }: Fault): string {
   const first = `Client certificate verification failed at depth ${depth}: ${reason}.`;
-  const facts = factsOf(certificate.raw);
+  const facts = certificateFacts(certificate.raw);
   if (facts === null) return first;
   const { subject, serial, issuer } = facts;
   return `${first}\nFailed certificate data (unverified): subject "${subject}", serial number ${serial}, issuer "${issuer}".`;
 }
 
-function factsOf(der: Uint8Array): CertificateFacts | null {
+/** What is shown of a certificate; null where it cannot be read. */
+export function certificateFacts(der: Uint8Array): CertificateFacts | null {
   try {
     return readCertificateFacts(der);
   } catch (error) {
