@@ -27,6 +27,7 @@ import { createConsoleView } from './console-view.ts';
 import { reloadedText } from './reload-changes.ts';
 import { createGateView, isAlive } from './gate-view.ts';
 import { withTimeout } from '../base/with-timeout.ts';
+import { endPassphraseCommands } from '../tls/material/passphrase.ts';
 
 export interface ServerOptions {
   /** Path of the YAML file. */
@@ -277,6 +278,8 @@ class Server implements RunningServer {
     await this.#admin?.close();
     await this.#status?.close();
     await this.#manager.close();
+    // A reload may wait for one of them. What it brings is of no use any more.
+    endPassphraseCommands();
     this.#log.info('stopped');
   }
 }

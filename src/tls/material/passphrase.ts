@@ -15,26 +15,45 @@ const MAX_PASSPHRASE_BYTES = 1023;
 /** As long as systemd-ask-password waits for a person; PostgreSQL would wait for ever. */
 const DEADLINE_MS = 90_000;
 
+const ENDED_WITH_GATE = 'The gate was told to end.';
+
 export interface PassphraseOptions {
   readonly refuse: Refuse;
   readonly deadlineMs?: number;
 }
 
+/** The commands of now. */
+const running = new Set<ChildProcess>();
+/** This process is to end. */
+let isOver = false;
+
+/**
+ * Ends the commands that run, and lets no further one begin: whoever waits for an answer gets an error. A process that
+ * was told to end would stay until the command has ended otherwise, and that may wait for a person who types.
+ */
+export function endPassphraseCommands(): void {
+  isOver = true;
+  for (const shell of running) killGroup(shell);
+}
+
 /**
  * The command's first line of output, without its line end.
- * @throws LoadError when the command cannot be run, fails, or is not done in time
+ * @throws LoadError when the command cannot be run, fails, is not done in time, or is ended with the gate
  */
 export async function runPassphraseCommand(
   template: string,
   { refuse, deadlineMs = DEADLINE_MS }: PassphraseOptions,
 ): Promise<string> {
   const command = expandPlaceholders(template, refuse);
+  const failure = (detail: string): Error => refuse(`command "${command}" failed`, { detail });
+  if (isOver) throw failure(ENDED_WITH_GATE);
   // A process group of its own, so that what the shell has started ends with it.
   const shell = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 'pipe', 'inherit'], detached: true });
   // Before anything else: an error that nobody listens for ends the gate.
   const exit = exitOf(shell, (error) =>
     refuse(`could not execute command "${command}": ${errorWords(error, 'unknown error')}`),
   );
+  running.add(shell);
   const { output, answered } = answerOf(shell);
   let late = false;
   const timer = setTimeout(() => {
@@ -43,15 +62,13 @@ export async function runPassphraseCommand(
   }, deadlineMs);
   try {
     const [{ code, signal }] = await Promise.all([exit, answered]);
-    if (late) {
-      throw refuse(`command "${command}" failed`, {
-        detail: `It did not end within ${deadlineMs / 1000} s.`,
-      });
-    }
+    if (late) throw failure(`It did not end within ${deadlineMs / 1000} s.`);
+    if (isOver) throw failure(ENDED_WITH_GATE);
     const detail = exitReason(code, signal);
-    if (detail !== null) throw refuse(`command "${command}" failed`, { detail });
+    if (detail !== null) throw failure(detail);
   } finally {
     clearTimeout(timer);
+    running.delete(shell);
     // What the shell has left running may hold the pipe's other end for ever.
     shell.stdout?.destroy();
   }
