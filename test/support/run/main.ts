@@ -9,7 +9,7 @@ import { THIS_PLATFORM } from '../servers/postgres-platforms.ts';
 import { leftovers } from './leftovers.ts';
 import { filesForPlatform, WHOLE_PLATFORM, type LeftOutFile } from './platform-files.ts';
 import { runTap, type Counts } from './tap-run.ts';
-import { howToGet, readLeftOut, type LeftOut } from './tools.ts';
+import { howToTestEverything, readLeftOut, type LeftOut } from './tools.ts';
 
 const NODE_FLOOR = [24, 17] as const;
 /** Longer than a supervisor gives the process that it ends. */
@@ -112,7 +112,9 @@ function reportLeftOut(leftOut: readonly LeftOut[]): void {
     );
     print(`  ${tests[0]!.test}: ${tests.length} left out for want of ${[...wanted].join(', ')}`);
   }
-  print(`\nTo test everything: ${howToGet(leftOut.flatMap(({ tools }) => tools))}\n${bar}`);
+  print('\nTo test everything:');
+  for (const line of howToTestEverything(leftOut)) print(`  ${line}`);
+  print(bar);
 }
 
 function print(line: string): void {

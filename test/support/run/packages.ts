@@ -26,7 +26,7 @@ export function requirePackages(t: TAP): Packages {
   const names = existsSync(FOLDER) ? readdirSync(FOLDER) : [];
   const find = (suffix: RegExp): string => {
     const name = names.find((each) => each.includes(version) && suffix.test(each));
-    if (name === undefined) leftOutForWantOf(t, 'the packages of npm run package');
+    if (name === undefined) leftOutForWantOf(t, 'the packages that npm run package makes');
     return join(FOLDER, name);
   };
   return {

@@ -115,6 +115,13 @@ export function howToGet(tools: readonly Tool[]): string {
   return `apt-get install ${[...new Set(tools.map((tool) => PACKAGES[tool]))].join(' ')}`;
 }
 
+/** What whoever wants everything tested has to do, a line each. Each of them has left something out. */
+export function howToTestEverything(leftOut: readonly LeftOut[]): readonly string[] {
+  const tools = leftOut.flatMap((each) => each.tools);
+  const others = new Set(leftOut.flatMap(({ wants }) => (wants === undefined ? [] : [wants])));
+  return [...(tools.length > 0 ? [howToGet(tools)] : []), ...[...others].map((wants) => `have ${wants}`)];
+}
+
 /** What was left out in this run, from the file that main.ts names. */
 export function readLeftOut(file: string): LeftOut[] {
   const text = statSync(file, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(file, 'utf8');
