@@ -4,6 +4,7 @@
 import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { BadLine } from './bad-line.ts';
+import { parseLdapUrl } from './ldap-url.ts';
 import type { Method } from './types.ts';
 
 /** The last value of each such option of a line. */
@@ -112,20 +113,15 @@ function splitList(text: ByteString): readonly string[] | null {
   }
 }
 
-/** An LDAP URL stands for the options that it holds: `ldap://host:port/basedn?attribute?scope?filter`. */
-function setFromUrl(own: OwnOptions, url: ByteString): void {
-  const parts =
-    /^([A-Za-z]+):\/\/([^/?]*)(?:\/([^?]*)(?:\?([^?]*)(?:\?([^?]*)(?:\?([^?]*)(?:\?.*)?)?)?)?)?$/s.exec(url);
-  if (parts === null || !/^ldap[sic]?$/i.test(parts[1] ?? '')) {
-    throw new BadLine(`could not parse LDAP URL "${toText(url)}": it is not an LDAP URL`);
-  }
-  const [, scheme = '', server = '', base, attribute, , filter] = parts;
-  if (!/^ldaps?$/i.test(scheme))
-    throw new BadLine(`unsupported LDAP URL scheme: ${toText(scheme.toLowerCase())}`);
-  own.set('ldapserver', server);
-  if (base !== undefined && base !== '') own.set('ldapbasedn', base);
-  if (attribute !== undefined && attribute !== '') own.set('ldapsearchattribute', attribute);
-  if (filter !== undefined && filter !== '') own.set('ldapsearchfilter', filter);
+/** An LDAP URL stands for the options that it holds. */
+function setFromUrl(own: OwnOptions, text: ByteString): void {
+  const url = parseLdapUrl(text);
+  if (url === null) throw new BadLine(`could not parse LDAP URL "${toText(text)}": it is not an LDAP URL`);
+  if (url.scheme === 'ldapi') throw new BadLine(`unsupported LDAP URL scheme: ${url.scheme}`);
+  own.set('ldapserver', url.server);
+  if (url.base !== null) own.set('ldapbasedn', url.base);
+  if (url.attribute !== null) own.set('ldapsearchattribute', url.attribute);
+  if (url.filter !== null) own.set('ldapsearchfilter', url.filter);
 }
 
 /**
