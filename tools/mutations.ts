@@ -748,9 +748,16 @@ export const mutations: readonly Mutation[] = [
   {
     file: 'session/handshakes.ts',
     removes: 'the preference for who keeps the gate waiting, or takes more than a share',
-    from: "if (turn === 'gate') return 4;",
-    to: "if (turn === 'gate') return 0;",
+    from: "if (turn === 'gate' || turn === 'verdict') return 5;",
+    to: "if (turn === 'gate' || turn === 'verdict') return 0;",
     tests: ['session/each-change-of-the-number-of-handshakes-is-told.test.ts'],
+  },
+  {
+    file: 'session/handshakes.ts',
+    removes: 'the share of an address among those who wait for the gate',
+    from: "return turn === 'gate' ? 2 : 1;",
+    to: "return turn === 'gate' ? 5 : 1;",
+    tests: ['attacks/an-address-whose-decisions-wait-keeps-nobody-else-out.test.ts'],
   },
   {
     file: 'auth/scram-server.ts',

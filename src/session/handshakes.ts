@@ -152,7 +152,8 @@ export class Handshakes {
   }
 
   #crowdedHere(): Crowded {
-    const share = Math.max(this.#limit, this.#waiting.size) / Math.max(1, this.#groups.size);
+    // Not of the limit: near the limit of open files there are fewer.
+    const share = this.#waiting.size / Math.max(1, this.#groups.size);
     return { has: (group) => (this.#groups.get(group) ?? 0) > share };
   }
 
@@ -174,12 +175,12 @@ export class Handshakes {
  * and whose address has at most its share is not dropped for a stranger that came later.
  */
 function rankOf({ group, since, turn, proven }: Waiting, now: number, crowded: Crowded): number {
-  if (turn === 'gate') return 4;
   if (turn === 'over' || (turn === 'client' && now - since > PATIENCE_MS)) return 0;
-  // An upstream may take seconds over each wrong password: one address could fill the limit with them.
-  if (!proven && crowded.has(group)) return 1;
-  if (turn === 'verdict') return 4;
-  return proven ? 3 : 2;
+  // SECURITY: a stranger chooses what it waits for: the names of a dead zone, an upstream that takes seconds over each
+  // wrong password. One address could fill the limit with them.
+  if (!proven && crowded.has(group)) return turn === 'gate' ? 2 : 1;
+  if (turn === 'gate' || turn === 'verdict') return 5;
+  return proven ? 4 : 3;
 }
 
 /** Too many handshakes: in PostgreSQL's words for too many of anything. */

@@ -59,13 +59,14 @@ await test('who goes first', async (t) => {
     handshakes.enter(life, 0, group);
     return life;
   };
-  handshakes.progress(come('waits for the upstream', 'a'), { turn: 'gate' });
+  handshakes.progress(come('waits for the upstream, at the first address', 'a'), { turn: 'gate' });
   handshakes.progress(come('has a certificate', 'a'), { proven: true });
   come('a second of the same address', 'a');
   come('alone at its address', 'b');
   come('a fourth of the first address', 'a');
   handshakes.progress(come('has answered, at the first address', 'a'), { turn: 'verdict' });
   handshakes.progress(come('has answered', 'c'), { turn: 'verdict' });
+  handshakes.progress(come('waits for the upstream', 'e'), { turn: 'gate' });
   handshakes.progress(come('has been refused', 'd'), { turn: 'over' });
   const gone: string[] = [];
   for (;;) {
@@ -78,9 +79,10 @@ await test('who goes first', async (t) => {
     'a second of the same address',
     'a fourth of the first address',
     'has answered, at the first address',
+    'waits for the upstream, at the first address',
     'alone at its address',
     'has a certificate',
-    'waits for the upstream',
     'has answered',
+    'waits for the upstream',
   ]);
 });
