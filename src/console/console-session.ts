@@ -30,7 +30,8 @@ import {
   type PgType,
   type SqlValue,
 } from './pg-types.ts';
-import { parameterTypes, type ResultColumn } from './result-types.ts';
+import { noParameter, parameterTypes, type ResultColumn } from './result-types.ts';
+import { inOneForm } from './standard-forms.ts';
 import { classify, type Statement } from './statement.ts';
 import { splitStatements, SqlSyntaxError } from './sql-tokens.ts';
 
@@ -159,9 +160,11 @@ export class ConsoleSession {
 
   async #simpleQuery(sql: string): Promise<void> {
     this.#statements.delete('');
-    const statements = splitStatements(sql);
+    const statements = splitStatements(sql).map(inOneForm);
     if (statements.length === 0) this.#write(EMPTY_QUERY_RESPONSE);
     for (const tokens of statements) {
+      const parameter = tokens.find(({ kind }) => kind === 'parameter');
+      if (parameter !== undefined) throw noParameter(parameter);
       const statement = classify(tokens);
       const outcome = await this.#run(statement, []);
       if (statement.kind === 'copy') {
@@ -178,7 +181,7 @@ export class ConsoleSession {
   #parse(body: Buffer): void {
     this.#executor.demandAny();
     const { name, query, parameterTypes: oids } = decodeParse(body);
-    const statements = splitStatements(toText(query));
+    const statements = splitStatements(toText(query)).map(inOneForm);
     if (statements.length > 1) {
       throw new ConsoleError('42601', 'cannot insert multiple commands into a prepared statement');
     }

@@ -42,6 +42,8 @@ export class EngineSql {
   /** The parenthesis of a call has its function before it. */
   #beginOfCall(parenthesis: number): number {
     const before = this.#pieces[parenthesis - 1] ?? '';
+    // `count(*) FILTER (WHERE …)::int` casts the count.
+    if (/^(?:filter|over)$/i.test(before)) return this.#begins[parenthesis - 2] ?? parenthesis;
     const isCall = /^[A-Za-z_]\w*$/.test(before) && !NO_FUNCTIONS.has(before.toLowerCase());
     return isCall ? parenthesis - 1 : parenthesis;
   }

@@ -3,9 +3,22 @@
 
 import { constants, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort } from 'node:worker_threads';
-import { toBytes } from '../base/bytestring.ts';
+import { fromText, toBytes } from '../base/bytestring.ts';
 import { compilePattern, type Pattern } from '../regex/pattern.ts';
-import { fromText } from '../base/bytestring.ts';
+import {
+  addDays,
+  datePart,
+  dateTrunc,
+  nonZero,
+  toBoolean,
+  toDate,
+  toFloat,
+  toInteger,
+  toNumeric,
+  toTimestamp,
+  type EngineValue,
+} from './conversions.ts';
+import { Failure } from './engine-failure.ts';
 import {
   ACTIONS,
   ARGUMENTS,
@@ -16,7 +29,7 @@ import {
 } from './engine-messages.ts';
 import { isLike, LikePatternError } from './like.ts';
 import { catalogTables } from './catalog.ts';
-import { normalTimestamp, typeName, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
+import { typeName, parseTimestamp, timestampText, type SqlValue } from './pg-types.ts';
 
 /** Most memory that SQLite may take, in bytes: a statement that wants more ends with an error. */
 const HEAP_LIMIT = 128 * 1024 * 1024;
@@ -136,12 +149,7 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
   for (const [name, value] of Object.entries(request.constants)) database.function(name, () => value);
   database.function('now', () => now);
   database.function('format_type', { varargs: true }, (oid) => typeName(Number(oid)));
-  database.function('timestamptz_of', (text) => {
-    if (text === null) return null;
-    const moment = normalTimestamp(String(text));
-    if (moment !== null) return moment;
-    throw new Failure('22007', `invalid input syntax for type timestamp with time zone: "${String(text)}"`);
-  });
+  defineConversions(database);
   database.function('add_interval', (at, sign, text) => addInterval(String(at), String(sign), String(text)));
   const settings = new Map(Object.entries(request.settings));
   database.function('current_setting', { varargs: true }, (name, missingOk) => {
@@ -170,8 +178,23 @@ function defineFunctions(database: DatabaseSync, request: EngineRequest, calls: 
   }
 }
 
-/** What the engine hands to a function. */
-type EngineValue = SqlValue | Uint8Array;
+/** What casts and arithmetic are written as (sql-dialect.ts, divisors.ts). */
+function defineConversions(database: DatabaseSync): void {
+  const define = (name: string, convert: (...values: readonly EngineValue[]) => EngineValue): void =>
+    database.function(name, { useBigIntArguments: true, varargs: true }, (...values) => convert(...values));
+  define('int2_of', (value = null) => toInteger(value, 'smallint'));
+  define('int4_of', (value = null) => toInteger(value, 'integer'));
+  define('int8_of', (value = null) => toInteger(value, 'bigint'));
+  define('float8_of', (value = null) => toFloat(value));
+  define('numeric_of', (value = null, scale = null) => toNumeric(value, scale));
+  define('bool_of', (value = null) => toBoolean(value));
+  define('timestamptz_of', (value = null) => toTimestamp(value));
+  define('date_of', (value = null) => toDate(value));
+  define('add_days', (value = null, sign = null, days = null) => addDays(value, sign, days));
+  define('nonzero', (value = null) => nonZero(value));
+  define('date_part', (field = null, value = null) => datePart(field, value));
+  define('date_trunc', (field = null, value = null) => dateTrunc(field, value));
+}
 
 /** The engine's operators LIKE and MATCH; ILIKE comes as the second. */
 function defineLike(database: DatabaseSync, name: 'like' | 'match', fold: (text: string) => string): void {
@@ -196,15 +219,6 @@ function integerOf(value: EngineValue, index: number): string {
   }
   if (index === 1 && text.startsWith('-')) throw new Failure('22003', '"timeout" must not be negative');
   return text;
-}
-
-/** An error with an SQLSTATE of its own, thrown through SQLite. */
-class Failure extends Error {
-  readonly sqlstate: string;
-  constructor(sqlstate: string, message: string) {
-    super(message);
-    this.sqlstate = sqlstate;
-  }
 }
 
 /** PostgreSQL's regular expressions on bytes, in linear time, as the rules match them. */
@@ -267,6 +281,7 @@ function describeError(error: unknown): { readonly sqlstate: string; readonly me
 
 const MESSAGES: readonly (readonly [RegExp, string, string])[] = [
   [/^no such table: (?:\w+\.)?(.+)$/, '42P01', 'relation "%s" does not exist'],
+  [/^no such column: (.+\..+)$/, '42703', 'column %s does not exist'],
   [/^no such column: (.+)$/, '42703', 'column "%s" does not exist'],
   [/^ambiguous column name: (.+)$/, '42702', 'column reference "%s" is ambiguous'],
   [/^no such function: (.+)$/, '42883', 'function %s does not exist'],

@@ -5,7 +5,7 @@ import type { Format } from '../protocol/query/bind.ts';
 /** A value in the engine. Booleans are 0 and 1, times are texts that sort as they pass. */
 export type SqlValue = string | number | bigint | null;
 
-export type PgType = 'bool' | 'int4' | 'int8' | 'float8' | 'numeric' | 'text' | 'timestamptz';
+export type PgType = 'bool' | 'int4' | 'int8' | 'float8' | 'numeric' | 'text' | 'date' | 'timestamptz';
 
 /** OID in pg_type and size in bytes (-1 = it varies). */
 export const pgTypes: Readonly<Record<PgType, { readonly oid: number; readonly size: number }>> = {
@@ -14,6 +14,7 @@ export const pgTypes: Readonly<Record<PgType, { readonly oid: number; readonly s
   int4: { oid: 23, size: 4 },
   text: { oid: 25, size: -1 },
   float8: { oid: 701, size: 8 },
+  date: { oid: 1082, size: 4 },
   timestamptz: { oid: 1184, size: 8 },
   numeric: { oid: 1700, size: -1 },
 };
@@ -52,6 +53,7 @@ const NAMES: Readonly<Record<PgType, string>> = {
   float8: 'double precision',
   numeric: 'numeric',
   text: 'text',
+  date: 'date',
   timestamptz: 'timestamp with time zone',
 };
 
@@ -85,10 +87,35 @@ export function parseTimestamp(text: string): number | null {
   return Number.isNaN(at) ? null : at;
 }
 
-/** A moment in any of those forms as the engine keeps it; null where it is none. */
+/** Days from today that PostgreSQL has a word for. */
+const DAYS: ReadonlyMap<string, number> = new Map([
+  ['yesterday', -1],
+  ['today', 0],
+  ['tomorrow', 1],
+]);
+
+const DAY_MS = 86_400_000;
+
+/** A moment that is a word: `now`, `today`, `epoch`, …; null where it is none. */
+function momentOfWord(text: string): number | null {
+  const word = text.trim().toLowerCase();
+  if (word === 'now') return Date.now();
+  if (word === 'epoch') return 0;
+  const days = DAYS.get(word);
+  return days === undefined ? null : (Math.floor(Date.now() / DAY_MS) + days) * DAY_MS;
+}
+
+/** A moment in any of those forms, or a word for one, as the engine keeps it; null where it is none. */
 export function normalTimestamp(text: string): string | null {
-  const at = parseTimestamp(text);
+  const at = momentOfWord(text) ?? parseTimestamp(text);
   return at === null ? null : timestampText(new Date(at));
+}
+
+/** A boolean in a text, as PostgreSQL reads it; null where it is none. */
+export function truthOf(text: string): 0 | 1 | null {
+  const word = text.trim().toLowerCase();
+  if (/^(?:t|tr|tru|true|y|ye|yes|on|1)$/.test(word)) return 1;
+  return /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/.test(word) ? 0 : null;
 }
 
 /** Milliseconds from 1970 to 2000, where PostgreSQL's binary times begin. */
@@ -102,7 +129,14 @@ export function encodeValue(value: SqlValue, type: PgType, format: Format): Buff
 
 function textOf(value: string | number | bigint, type: PgType): string {
   if (type === 'bool') return isTrue(value) ? 't' : 'f';
-  return String(value);
+  return type === 'numeric' && typeof value === 'number' ? plainDigits(value) : String(value);
+}
+
+/** A numeric has no exponent. */
+function plainDigits(value: number): string {
+  const text = String(value);
+  if (!text.includes('e')) return text;
+  return Math.abs(value) >= 1 ? BigInt(value).toString() : value.toFixed(30).replace(/0+$/, '');
 }
 
 function isTrue(value: string | number | bigint): boolean {
@@ -129,8 +163,14 @@ function binaryOf(value: string | number | bigint, type: PgType): Buffer {
       const at = parseTimestamp(String(value)) ?? POSTGRES_EPOCH_MS;
       return int64(BigInt(at - POSTGRES_EPOCH_MS) * 1000n);
     }
+    case 'date': {
+      const at = parseTimestamp(String(value)) ?? POSTGRES_EPOCH_MS;
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32BE(Math.floor((at - POSTGRES_EPOCH_MS) / DAY_MS));
+      return bytes;
+    }
     case 'numeric':
-      return numericBinary(String(value));
+      return numericBinary(textOf(value, type));
     case 'text':
       return Buffer.from(String(value));
     default:
@@ -179,6 +219,7 @@ export const SAMPLES: Readonly<Record<PgType, SqlValue>> = {
   float8: 1.5,
   numeric: '1',
   text: '',
+  date: '2000-01-01',
   timestamptz: '2000-01-01 00:00:00.000+00',
 };
 
@@ -204,10 +245,11 @@ export function decodeParameter(bytes: Buffer | null, type: PgType, format: Form
 
 function fromText(text: string, type: PgType): SqlValue {
   switch (type) {
-    case 'bool':
-      if (/^\s*(?:t|true|1|on|yes|y)\s*$/i.test(text)) return 1;
-      if (/^\s*(?:f|false|0|off|no|n)\s*$/i.test(text)) return 0;
-      throw invalid('boolean', text);
+    case 'bool': {
+      const truth = truthOf(text);
+      if (truth === null) throw invalid('boolean', text);
+      return truth;
+    }
     case 'int4':
     case 'int8':
       if (!/^\s*[+-]?\d{1,19}\s*$/.test(text)) throw invalid(type === 'int4' ? 'integer' : 'bigint', text);
@@ -220,12 +262,24 @@ function fromText(text: string, type: PgType): SqlValue {
       if (moment === null) throw invalid('timestamp with time zone', text, '22007');
       return moment;
     }
+    case 'date': {
+      const moment = normalTimestamp(text);
+      if (moment === null) throw invalid('date', text, '22007');
+      return moment.slice(0, 10);
+    }
     case 'numeric':
+      if (!/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text)) throw invalid('numeric', text);
+      return numericValue(text.trim());
     case 'text':
       return text;
     default:
       return type satisfies never;
   }
+}
+
+/** A number as long as the engine has all of its digits, so that it compares as one; else its digits as text. */
+function numericValue(text: string): SqlValue {
+  return text.replace(/\D/g, '').length > 15 ? text : Number(text);
 }
 
 function invalid(type: string, text: string, sqlstate = '22P02'): ParameterError {
@@ -252,8 +306,13 @@ function fromBinary(bytes: Buffer, type: PgType): SqlValue {
         return timestampText(new Date(Number(bytes.readBigInt64BE() / 1000n) + POSTGRES_EPOCH_MS));
       }
       break;
+    case 'date':
+      if (bytes.length === 4) {
+        return timestampText(new Date(bytes.readInt32BE() * DAY_MS + POSTGRES_EPOCH_MS)).slice(0, 10);
+      }
+      break;
     case 'numeric':
-      return numericText(bytes);
+      return numericValue(numericText(bytes));
     case 'text':
       return bytes.toString();
     default:

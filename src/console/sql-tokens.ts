@@ -89,7 +89,7 @@ function endOfComment(sql: string, at: number): number | null {
       if (depth === 0) return index + 1;
     }
   }
-  throw new SqlSyntaxError('unterminated /* comment');
+  throw unterminated('/* comment', sql, at);
 }
 
 function readToken(
@@ -113,13 +113,25 @@ function readToken(
   return end > at ? taken('operator', sql.slice(at, end)) : taken('mark', first);
 }
 
+/** Longest operator, as in PostgreSQL (NAMEDATALEN-1). */
+const MAX_OPERATOR_LENGTH = 63;
+
 /**
  * Where the operator that begins here ends; `at` = none begins here. A comment may begin in the middle of what looks like
- * one. No character beyond the end is read: a megabyte of operators and comments would be read again for each of them.
+ * one. A sign at the end belongs to what follows, as in PostgreSQL: `1/-1` divides. An operator's length is all that is
+ * read beyond its end: a megabyte of operators and comments would be read again for each of them.
  */
 function endOfOperator(sql: string, at: number): number {
   let end = at;
-  while (OPERATOR_CHARACTERS.has(sql[end] ?? '') && !isCommentAt(sql, end)) end++;
+  while (
+    end - at < MAX_OPERATOR_LENGTH &&
+    OPERATOR_CHARACTERS.has(sql[end] ?? '') &&
+    !isCommentAt(sql, end)
+  ) {
+    end++;
+  }
+  if (/[~!@#%^&|`?]/.test(sql.slice(at, end))) return end;
+  while (end - at > 1 && /[+-]/.test(sql[end - 1] ?? '')) end--;
   return end;
 }
 
@@ -135,8 +147,7 @@ function quoted(sql: string, at: number, quote: string, kind: 'string' | 'quoted
   let end = at + 1;
   for (;;) {
     const next = sql.indexOf(quote, end);
-    if (next === -1)
-      throw new SqlSyntaxError(`unterminated quoted ${kind === 'string' ? 'string' : 'identifier'}`);
+    if (next === -1) throw unterminated(`quoted ${kind === 'string' ? 'string' : 'identifier'}`, sql, at);
     end = next + 1;
     if (sql[end] !== quote) break;
     end++;
@@ -164,17 +175,24 @@ function escaped(sql: string, at: number) {
       value += character;
     }
   }
-  throw new SqlSyntaxError('unterminated quoted string');
+  throw unterminated('quoted string', sql, at);
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
 function dollarQuoted(sql: string, at: number, tag: string) {
   const end = sql.indexOf(tag, at + tag.length);
-  if (end === -1) throw new SqlSyntaxError('unterminated dollar-quoted string');
+  if (end === -1) throw unterminated('dollar-quoted string', sql, at);
   const value = sql.slice(at + tag.length, end);
   const { token } = taken('string', `'${value.replaceAll("'", "''")}'`);
   return { token, length: end + tag.length - at };
+}
+
+/** Most characters of a statement that an error says. */
+const MAX_SAID = 1_000;
+
+function unterminated(what: string, sql: string, at: number): SqlSyntaxError {
+  return new SqlSyntaxError(`unterminated ${what} at or near "${sql.slice(at, at + MAX_SAID)}"`);
 }
 
 /** The value of a string token, or the name of a word or a quoted identifier. */

@@ -138,6 +138,13 @@ export const tableNames = [
   'workers',
 ] as const;
 
+/** The type of each column by its name, which is the same in every table that has one of that name. */
+export const columnTypes: ReadonlyMap<string, PgType> = new Map(
+  [statSsl, statActivity, sessions, settingColumns, ...Object.values(rowColumns)].flatMap((columns) =>
+    columns.map(([name, type]) => [name, type] as const),
+  ),
+);
+
 export type TableName = (typeof tableNames)[number];
 
 export function isTableName(name: string): name is TableName {

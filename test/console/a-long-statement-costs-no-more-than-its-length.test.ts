@@ -4,6 +4,7 @@
 import { test } from 'tap';
 import { toEngineSql } from '../../src/console/sql-dialect.ts';
 import { splitStatements } from '../../src/console/sql-tokens.ts';
+import { inOneForm } from '../../src/console/standard-forms.ts';
 import { ask, openConsole, trustingConsole } from './at-trusting-console.ts';
 
 const LENGTH = 256 * 1024;
@@ -30,6 +31,14 @@ const statements: readonly (readonly [name: string, sql: string])[] = [
   ['operators and comments to the end of the line', `SELECT 1${often('+--\n')}1`],
   ['one operator', `SELECT 1${often('+')}1`],
   ['minuses before names with dots', `SELECT 1${often('-a.a')}`],
+  ['casts in words', `SELECT ${often('cast(', 8)}1${often(' as int)', 5)}`],
+  ['casts in words that never close', `SELECT ${often('cast(1 as a')}`],
+  ['divisions', `SELECT 1${often('/1')}`],
+  ['divisions within divisions', `SELECT 1${often('/(1', 1)}${often(')', 3)}`],
+  ['divisions that end nowhere', `SELECT 1${often('/')}`],
+  ['lists that a column is looked for in', `SELECT a${often(' in (1')}`],
+  ['comparisons with what a dot joins', `SELECT 1${often("=a.a and '1'")}`],
+  ['signs', `SELECT 1${often('<-')}1`],
   ['blanks behind a date', `SELECT '1' = '2026-01-01${often(' ')}x'`],
   ['blanks', `SELECT 1${often(' ')}`],
   ['dollars', `SELECT ${often('$a ')}`],
@@ -39,7 +48,7 @@ const statements: readonly (readonly [name: string, sql: string])[] = [
 
 function costMs(sql: string): number {
   const before = process.cpuUsage();
-  for (const tokens of splitStatements(sql)) toEngineSql(tokens);
+  for (const tokens of splitStatements(sql)) toEngineSql(inOneForm(tokens));
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1_000;
 }
@@ -58,21 +67,29 @@ await test('whatever it is made of', async (t) => {
 await test('an operand is what stands before the cast', async (t) => {
   for (const [sql, expected] of [
     ["SELECT a ~ ('b')::text", "SELECT a REGEXP CAST( ( 'b' ) AS TEXT)"],
-    ['SELECT a.b::int + c::text', 'SELECT CAST( a . b AS INTEGER) + CAST( c AS TEXT)'],
-    ['SELECT f(a, (b))::int8', 'SELECT CAST( f ( a , ( b ) ) AS INTEGER)'],
-    ['SELECT s.f(a)::int', 'SELECT CAST( s . f ( a ) AS INTEGER)'],
-    ['SELECT ((1)::int)::text', 'SELECT CAST( ( CAST( ( 1 ) AS INTEGER) ) AS TEXT)'],
+    ['SELECT a.b::int + c::text', 'SELECT int4_of( a . b ) + CAST( c AS TEXT)'],
+    ['SELECT f(a, (b))::int8', 'SELECT int8_of( f ( a , ( b ) ) )'],
+    ['SELECT s.f(a)::int', 'SELECT int4_of( s . f ( a ) )'],
+    ['SELECT ((1)::int)::text', 'SELECT CAST( ( int4_of( ( 1 ) ) ) AS TEXT)'],
     ['SELECT x IN (1) AND (a = b)::text', 'SELECT x IN ( 1 ) AND CAST( ( a = b ) AS TEXT)'],
     ['SELECT (1 + 2)::text', 'SELECT CAST( ( 1 + 2 ) AS TEXT)'],
     ["SELECT now() - interval '1 h'", "SELECT add_interval( now ( ) , '-', '1 h')"],
     ["SELECT a.b + '1 h'::interval", "SELECT add_interval( a . b , '+', '1 h')"],
     ['SELECT s.ssl::text', "SELECT CASE s . ssl WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"],
     ["SELECT '2026-01-01'::timestamptz::text", "SELECT CAST( timestamptz_of( '2026-01-01' ) AS TEXT)"],
+    ['SELECT count(*) FILTER (WHERE a)::int', 'SELECT int4_of( count ( * ) FILTER ( WHERE a ) )'],
+    ['SELECT CAST(CAST(a AS text) AS int)', 'SELECT int4_of( ( CAST( a AS TEXT) ) )'],
+    ['SELECT a / b.c::int * (d % -e)', 'SELECT a / nonzero ( int4_of( b . c ) ) * ( d % nonzero ( - e ) )'],
+    [
+      'SELECT a / f(b) FILTER (WHERE c) / 2',
+      'SELECT a / nonzero ( f ( b ) FILTER ( WHERE c ) ) / nonzero ( 2 )',
+    ],
+    ['SELECT a/-1', 'SELECT a / nonzero ( - 1 )'],
     ['SELECT 1+--\n2', 'SELECT 1 + 2'],
     ['SELECT 1!=/* */2', 'SELECT 1 != 2'],
   ] as const) {
     const [tokens = []] = splitStatements(sql);
-    t.equal(toEngineSql(tokens), expected, sql);
+    t.equal(toEngineSql(inOneForm(tokens)), expected, sql);
   }
 });
 

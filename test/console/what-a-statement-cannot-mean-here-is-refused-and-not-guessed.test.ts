@@ -45,7 +45,7 @@ await test('arguments of what ends a session', needs('psql'), async (t) => {
   const first = async (statement: string): Promise<string | undefined> =>
     (await talk.ask(`${statement};`))[0];
   t.equal(await first('SELECT pg_terminate_backend(NULL)'), '', 'strict, as in PostgreSQL');
-  t.equal(await first('SELECT pg_cancel_backend(NULL) IS NULL AS x'), '1');
+  t.equal(await first('SELECT pg_cancel_backend(NULL) IS NULL AS x'), 't');
   t.match((await talk.ask('SELECT pg_terminate_backend(99999, 1000);')).toSorted(), [
     'WARNING:  PID 99999 is not a PostgreSQL backend process',
     'f',
@@ -60,8 +60,8 @@ await test('arguments of what ends a session', needs('psql'), async (t) => {
   );
 });
 
-await test('texts, booleans and moments', needs('psql'), async (t) => {
-  const { conninfo } = await atConsole(t, { upstream: null });
+await test('texts, booleans, serial numbers and moments', needs('psql'), async (t) => {
+  const { conninfo, credentials } = await atConsole(t, { upstream: null });
   const talk = new Talk(t, conninfo('alice'));
   for (const [condition, count] of [
     [`usename LIKE 'A%'`, 0],
@@ -84,6 +84,17 @@ await test('texts, booleans and moments', needs('psql'), async (t) => {
   for (const difference of ['now() - backend_start', 'now() - a.backend_start', `backend_start - now()`]) {
     const [refused] = await talk.ask(`SELECT ${difference} FROM pg_stat_activity a;`);
     t.equal(refused, 'ERROR:  the console does not subtract one moment from another');
+  }
+  const { serial } = credentials('alice');
+  for (const [condition, answer] of [
+    [`client_serial = ${serial}`, '1'],
+    [`client_serial IN (1, ${serial})`, '1'],
+    [`client_serial <> ${serial}`, '0'],
+    [`client_serial > ${serial}`, 'ERROR:  the console does not compare serial numbers by their size'],
+    [`client_dn < 5`, 'ERROR:  operator does not exist: text < integer'],
+  ] as const) {
+    const [told] = await talk.ask(`SELECT count(*) FROM pg_stat_ssl WHERE ${condition};`);
+    t.equal(told, answer, condition);
   }
   t.match(await talk.ask(String.raw`SELECT 'a' LIKE 'a\';`), [/LIKE pattern must not end with escape/]);
   t.strictSame(await talk.ask('SHOW server_version_num;'), ['180000']);
