@@ -30,33 +30,14 @@ import {
   type PgType,
   type SqlValue,
 } from './pg-types.ts';
+import { bytesOf, PreparedStatements, type Prepared } from './prepared.ts';
 import { noParameter, parameterTypes, type ResultColumn } from './result-types.ts';
 import { inOneForm } from './standard-forms.ts';
 import { classify, type Statement } from './statement.ts';
-import { splitStatements, SqlSyntaxError } from './sql-tokens.ts';
-
-/** Prepared statements and portals that one console may hold. */
-const MAX_NAMED = 1_000;
+import { splitStatements, SqlSyntaxError, type SqlToken } from './sql-tokens.ts';
 
 /** Rows that are written at one go. */
 const ROWS_AT_ONCE = 256;
-
-interface Prepared {
-  /** Null = an empty query. */
-  readonly statement: Statement | null;
-  readonly parameterTypes: readonly PgType[];
-  /** Known once it has been described. */
-  columns: readonly ResultColumn[] | null | undefined;
-}
-
-interface Portal {
-  readonly prepared: Prepared;
-  readonly parameters: readonly SqlValue[];
-  readonly formats: readonly Format[];
-  /** Once it runs. */
-  outcome: Outcome | null;
-  sent: number;
-}
 
 /** Who gets the answers. */
 export interface ConsoleClient {
@@ -70,8 +51,7 @@ export class ConsoleSession {
   readonly #executor: Executor;
   readonly #write: (message: Buffer) => void;
   readonly #drained: () => Promise<void>;
-  readonly #statements = new Map<string, Prepared>();
-  readonly #portals = new Map<string, Portal>();
+  readonly #held = new PreparedStatements();
   #status: TransactionStatus = 'I';
   /** After an error in the extended protocol everything up to Sync is passed over. */
   #skipsToSync = false;
@@ -115,7 +95,6 @@ export class ConsoleSession {
     if (type === 'X') return false;
     if (type === 'S') {
       this.#skipsToSync = false;
-      if (this.#status === 'I') this.#portals.clear();
       this.#ready();
       return true;
     }
@@ -159,8 +138,9 @@ export class ConsoleSession {
   }
 
   async #simpleQuery(sql: string): Promise<void> {
-    this.#statements.delete('');
-    const statements = splitStatements(sql).map(inOneForm);
+    this.#held.dropStatement('');
+    this.#held.dropPortal('');
+    const statements = statementsOf(sql);
     if (statements.length === 0) this.#write(EMPTY_QUERY_RESPONSE);
     for (const tokens of statements) {
       const parameter = tokens.find(({ kind }) => kind === 'parameter');
@@ -181,26 +161,22 @@ export class ConsoleSession {
   #parse(body: Buffer): void {
     this.#executor.demandAny();
     const { name, query, parameterTypes: oids } = decodeParse(body);
-    const statements = splitStatements(toText(query)).map(inOneForm);
+    const sql = toText(query);
+    const statements = statementsOf(sql);
     if (statements.length > 1) {
       throw new ConsoleError('42601', 'cannot insert multiple commands into a prepared statement');
     }
-    if (name !== '' && this.#statements.has(name)) {
-      throw new ConsoleError('42P05', `prepared statement "${toText(name)}" already exists`);
-    }
-    this.#demandRoom(this.#statements, name);
     const [tokens] = statements;
-    this.#statements.set(name, {
-      statement: tokens === undefined ? null : classify(tokens),
-      parameterTypes: tokens === undefined ? [] : parameterTypes(tokens, oids.map(typeOfParameter)),
-      columns: undefined,
-    });
+    // What the console does not do is an error here, not at the Execute.
+    if (tokens !== undefined) classify(tokens);
+    const types = tokens === undefined ? [] : parameterTypes(tokens, oids.map(typeOfParameter));
+    this.#held.addStatement(name, { sql, parameterTypes: types, columns: undefined });
     this.#write(PARSE_COMPLETE);
   }
 
   #bind(body: Buffer): void {
     const message = decodeBind(body);
-    const prepared = this.#prepared(message.statement);
+    const prepared = this.#held.statement(message.statement);
     const wanted = prepared.parameterTypes.length;
     if (message.parameters.length !== wanted) {
       throw new ConsoleError(
@@ -215,21 +191,15 @@ export class ConsoleSession {
         formatAt(message.parameterFormats, index),
       ),
     );
-    this.#demandRoom(this.#portals, message.portal);
-    this.#portals.set(message.portal, {
-      prepared,
-      parameters,
-      formats: message.resultFormats,
-      outcome: null,
-      sent: 0,
-    });
+    const portal = { prepared, parameters, formats: message.resultFormats, outcome: null, sent: 0 };
+    this.#held.addPortal(message.portal, portal, body.length);
     this.#write(BIND_COMPLETE);
   }
 
   async #describe(body: Buffer): Promise<void> {
     const { kind, name } = decodeTarget(body);
-    const portal = kind === 'portal' ? this.#portal(name) : null;
-    const prepared = portal?.prepared ?? this.#prepared(name);
+    const portal = kind === 'portal' ? this.#held.portal(name) : null;
+    const prepared = portal?.prepared ?? this.#held.statement(name);
     if (kind === 'statement') {
       this.#write(encodeParameterDescription(prepared.parameterTypes.map((type) => pgTypes[type].oid)));
     }
@@ -238,17 +208,18 @@ export class ConsoleSession {
   }
 
   async #columnsOf(prepared: Prepared): Promise<readonly ResultColumn[] | null> {
-    prepared.columns ??=
-      prepared.statement === null
-        ? null
-        : await this.#executor.describe(prepared.statement, prepared.parameterTypes);
+    if (prepared.columns === undefined) {
+      const statement = statementOf(prepared);
+      prepared.columns =
+        statement === null ? null : await this.#executor.describe(statement, prepared.parameterTypes);
+    }
     return prepared.columns;
   }
 
   async #execute(body: Buffer): Promise<void> {
     const { portal: name, maxRows } = decodeExecute(body);
-    const portal = this.#portal(name);
-    const { statement } = portal.prepared;
+    const portal = this.#held.portal(name);
+    const statement = statementOf(portal.prepared);
     if (statement === null) {
       this.#write(EMPTY_QUERY_RESPONSE);
       return;
@@ -256,22 +227,26 @@ export class ConsoleSession {
     if (statement.kind === 'copy')
       throw new ConsoleError('0A000', 'COPY works in the simple query protocol only');
     const isFirst = portal.outcome === null;
-    const outcome = (portal.outcome ??= await this.#run(statement, portal.parameters));
+    const outcome = portal.outcome ?? (await this.#run(statement, portal.parameters));
     const { columns } = outcome;
     const end = maxRows === 0 ? outcome.rows.length : portal.sent + maxRows;
     const rows = outcome.rows.slice(portal.sent, end);
+    const isSuspended = end < outcome.rows.length;
+    if (isFirst && isSuspended) this.#held.keepRows(name, bytesOf(outcome.rows));
+    // Notices, and what follows the answer, come once. The rows are needed no longer once all of them have been sent.
+    portal.outcome = { columns, rows: isSuspended ? outcome.rows : [], tag: outcome.tag, notices: [] };
+    portal.sent = isSuspended ? end : 0;
     // What a Describe has promised stands, whatever this run's rows would say.
     if (columns !== null)
       await this.#sendRows(outcome, portal.prepared.columns ?? columns, portal.formats, rows);
-    portal.sent += rows.length;
-    if (portal.sent < outcome.rows.length) this.#write(PORTAL_SUSPENDED);
+    if (isSuspended) this.#write(PORTAL_SUSPENDED);
     else this.#complete(statement, outcome, isFirst ? outcome.rows.length : rows.length);
   }
 
   #close(body: Buffer): void {
     const { kind, name } = decodeTarget(body);
-    if (kind === 'portal') this.#portals.delete(name);
-    else this.#statements.delete(name);
+    if (kind === 'portal') this.#held.dropPortal(name);
+    else this.#held.dropStatement(name);
     this.#write(CLOSE_COMPLETE);
   }
 
@@ -284,16 +259,9 @@ export class ConsoleSession {
       );
     }
     const outcome = await this.#executor.run(statement, parameters);
-    if (statement.kind === 'deallocate') this.#deallocate(statement.name);
+    if (statement.kind === 'deallocate')
+      this.#held.deallocate(statement.name === null ? null : fromText(statement.name));
     return outcome;
-  }
-
-  /** Null = all, and the unnamed one stays, as in PostgreSQL. */
-  #deallocate(name: string | null): void {
-    if (name !== null) this.#prepared(fromText(name));
-    const dropped =
-      name === null ? [...this.#statements.keys()].filter((each) => each !== '') : [fromText(name)];
-    for (const each of dropped) this.#statements.delete(each);
   }
 
   async #sendRows(
@@ -319,7 +287,10 @@ export class ConsoleSession {
     if (outcome.columns === null) for (const notice of outcome.notices) this.#write(encodeReport(notice));
     const wasFailed = this.#status === 'E';
     if (statement.kind === 'begin') this.#status = 'T';
-    if (statement.kind === 'commit' || statement.kind === 'rollback') this.#status = 'I';
+    if (statement.kind === 'commit' || statement.kind === 'rollback') {
+      this.#status = 'I';
+      this.#held.dropPortals();
+    }
     if (statement.kind === 'rollback-to' && wasFailed) this.#status = 'T';
     const tag = wasFailed && statement.kind === 'commit' ? 'ROLLBACK' : outcome.tag;
     const counted = statement.kind === 'copy' ? `COPY ${count}` : tag === 'SELECT' ? `SELECT ${count}` : tag;
@@ -328,6 +299,8 @@ export class ConsoleSession {
   }
 
   #ready(): void {
+    // A portal lives as long as its transaction.
+    if (this.#status === 'I') this.#held.dropPortals();
     this.#write(encodeReadyForQuery(this.#status));
   }
 
@@ -336,27 +309,17 @@ export class ConsoleSession {
     this.#write(encodeReport({ severity: 'ERROR', sqlstate, message, detail, hint }));
     if (this.#status === 'T') this.#status = 'E';
   }
+}
 
-  #prepared(name: string): Prepared {
-    const prepared = this.#statements.get(name);
-    if (prepared === undefined) {
-      const which = name === '' ? 'unnamed prepared statement' : `prepared statement "${toText(name)}"`;
-      throw new ConsoleError('26000', `${which} does not exist`);
-    }
-    return prepared;
-  }
+/** The statements of a text, as the console reads them. */
+function statementsOf(sql: string): (readonly SqlToken[])[] {
+  return splitStatements(sql).map(inOneForm);
+}
 
-  #portal(name: string): Portal {
-    const portal = this.#portals.get(name);
-    if (portal === undefined) throw new ConsoleError('34000', `portal "${toText(name)}" does not exist`);
-    return portal;
-  }
-
-  #demandRoom(held: ReadonlyMap<string, unknown>, name: string): void {
-    if (held.size >= MAX_NAMED && !held.has(name)) {
-      throw new ConsoleError('53400', `a console holds at most ${MAX_NAMED} prepared statements and portals`);
-    }
-  }
+/** Null = an empty query. */
+function statementOf({ sql }: Prepared): Statement | null {
+  const [tokens] = statementsOf(sql);
+  return tokens === undefined ? null : classify(tokens);
 }
 
 function* dataRows(
