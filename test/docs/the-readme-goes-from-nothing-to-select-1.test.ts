@@ -14,7 +14,9 @@ import { needs } from '../support/run/tools.ts';
 import { PATIENCE_MS, within } from '../support/run/waiting.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+const readme = read('README.md');
 const section = readme.slice(readme.indexOf('## From nothing'), readme.indexOf('## Day to day'));
 const [certificates = '', settings = '', rules = '', commands = '', proof = ''] = [
   ...section.matchAll(/^```\w*\n([^]*?)^```$/gm),
@@ -76,7 +78,6 @@ await test('from nothing to select 1', needs('psql'), async (t) => {
 });
 
 await test('each way to install is of this version, and every picture is there', async (t) => {
-  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const { version }: { version: string } = JSON.parse(read('package.json'));
   const deb = `pg-gatehouse_${version}_amd64.deb`;
   for (const name of [deb, `pg-gatehouse-${version}-linux-x64`]) t.match(readme, name);
