@@ -6,11 +6,13 @@ import type { AddressSpec, DatabaseSpec, HbaRecord, UserSpec } from '../rules/ty
 /** True unless it is certain that no connection matches both. */
 function overlaps(one: HbaRecord, other: HbaRecord): boolean {
   return (
-    typesMeet(one.type, other.type) &&
-    addressesMeet(one.address, other.address) &&
-    databasesMeet(one.databases, other.databases) &&
-    namesMeet(one.users, other.users)
+    typesMeet(one.type, other.type) && addressesMeet(one.address, other.address) && shareNames(one, other)
   );
+}
+
+/** True unless it is certain that no database and user are in both. */
+export function shareNames(one: HbaRecord, other: HbaRecord): boolean {
+  return databasesMeet(one.databases, other.databases) && namesMeet(one.users, other.users);
 }
 
 /** The first of the later records, null where a line does not stay, that admits some client of this one. */

@@ -6,16 +6,24 @@ import { fieldsOf } from '../rules/scan.ts';
 import type { HbaRecord, Token } from '../rules/types.ts';
 import { methodColumn } from './columns.ts';
 import type { KeptLine, Note } from './hba.ts';
+import { shareNames } from './overlap.ts';
 
 /** Where the gate of the migrated configuration dials from. */
 const GATE = '127.0.0.1/32';
 
-/** The file's text, and a note for each line that an earlier one leaves nothing to match. */
+interface UpstreamLine {
+  readonly record: HbaRecord;
+  /** The line up to its method. */
+  readonly who: ByteString;
+  readonly method: ByteString;
+}
+
+/** The file's text, and a note for each line that an earlier one takes clients from with another method. */
 export function upstreamHba(kept: readonly KeptLine[]): {
   readonly text: ByteString;
   readonly notes: readonly Note[];
 } {
-  const lines = new Map<string, { readonly method: string; readonly line: number }>();
+  const lines: UpstreamLine[] = [];
   const texts: ByteString[] = [];
   const notes: Note[] = [];
   for (const { record, text } of kept) {
@@ -23,15 +31,11 @@ export function upstreamHba(kept: readonly KeptLine[]): {
     if (record.method === 'reject') continue;
     const fields = fieldsOf(text);
     const who = `host\t${written(fields[1])}\t${written(fields[2])}\t${GATE}`;
-    const method = upstreamMethod(record, fields);
-    const earlier = lines.get(who);
+    const line = { record, who, method: upstreamMethod(record, fields) };
     // A later line with the same names stays in the file, so that the two files can be read side by side.
-    texts.push(`${who}\t${method}`);
-    if (earlier === undefined) lines.set(who, { method, line: record.line });
-    else if (earlier.method !== method) {
-      const reason = `at the server line ${earlier.line} comes first for the same database and user, with ${toText(earlier.method)}`;
-      notes.push({ file: record.file, line: record.line, reason, serious: false });
-    }
+    texts.push(`${who}\t${line.method}`);
+    notes.push(...noteOf(line, lines));
+    lines.push(line);
   }
   if (texts.length === 0) texts.push(`host\tall\tall\t${GATE}\treject`);
   const head = [
@@ -39,6 +43,17 @@ export function upstreamHba(kept: readonly KeptLine[]): {
     '# Add local lines of your own for maintenance on the server itself.',
   ];
   return { text: `${[...head, ...texts].join('\n')}\n`, notes };
+}
+
+/** Of lines for the same names the server goes by the first, whatever address the gate's client has. */
+function noteOf({ record, who, method }: UpstreamLine, before: readonly UpstreamLine[]): Note[] {
+  const first = before.find(
+    (earlier) => earlier.who === who || (earlier.method !== method && shareNames(record, earlier.record)),
+  );
+  if (first === undefined || first.method === method) return [];
+  const whose = first.who === who ? 'the same database and user' : 'databases and users that both lines name';
+  const reason = `at the server line ${first.record.line} comes first for ${whose}, with ${toText(first.method)}`;
+  return [{ file: record.file, line: record.line, reason, serious: false }];
 }
 
 /** `cert` and `trust` have been decided by the gate; a password is asked for as before. */

@@ -358,6 +358,30 @@ await test('the server gets a line for each kept one, also where an earlier one 
   ]);
 });
 
+await test('a line is named that takes clients from a later one at the server, with another method', async (t) => {
+  const table: [hba: string, notes: string[]][] = [
+    [
+      'hostssl all app 10.0.0.0/8 cert\nhost all all 127.0.0.1/32 scram-sha-256\n',
+      [
+        'pg_hba.conf:2: at the server line 1 comes first for databases and users that both lines name, with trust',
+      ],
+    ],
+    ['hostssl all app 10.0.0.0/8 cert\nhost all eve 127.0.0.1/32 scram-sha-256\n', []],
+    ['hostssl app all 10.0.0.0/8 cert\nhost replication all 127.0.0.1/32 md5\n', []],
+    [
+      'host all all 10.0.0.0/8 md5\nhostssl all app 10.1.0.0/16 cert\nhost all all 127.0.0.1/32 md5\n',
+      [
+        'pg_hba.conf:2: at the server line 1 comes first for databases and users that both lines name, with md5',
+      ],
+    ],
+  ];
+  for (const [hba, notes] of table) {
+    const { code, said } = await migrate(t, { 'pg_hba.conf': hba });
+    t.equal(code, 0);
+    t.strictSame(said, notes, hba);
+  }
+});
+
 await test('a server on the last port has no next one', async (t) => {
   const files = {
     'pg_hba.conf': 'hostssl all all all cert\n',
