@@ -26,13 +26,15 @@ const PASSPHRASE = 'correct horse';
 
 const refuse: Refuse = (message, extra = {}) => new LoadError([{ file: 'f', line: null, message, ...extra }]);
 
-const run = (command: string): Promise<string> => runPassphraseCommand(command, { refuse });
+const run = async (command: string): Promise<string> =>
+  (await runPassphraseCommand(command, { refuse })).toString();
 
 /** Settings whose key is encrypted, PKCS #8 unless told. */
 function encrypted(
   t: Scope,
   overrides: Partial<TlsSettings>,
   type: 'pkcs8' | 'pkcs1' = 'pkcs8',
+  passphrase: string | Buffer = PASSPHRASE,
 ): { tls: TlsSettings; authority: TestAuthority } {
   const authority = testAuthority(t);
   const server = authority.server({ keyType: 'rsa' });
@@ -40,7 +42,7 @@ function encrypted(
     type,
     format: 'pem',
     cipher: 'aes-256-cbc',
-    passphrase: PASSPHRASE,
+    passphrase,
   });
   const keyFile = join(authority.directory, 'encrypted.key');
   writeFileSync(keyFile, key, { mode: 0o600 });
@@ -56,12 +58,33 @@ for (const type of ['pkcs8', 'pkcs1'] as const) {
   });
 }
 
+for (const type of ['pkcs8', 'pkcs1'] as const) {
+  await test(`a passphrase is bytes: one that is not UTF-8 opens a ${type} key`, async (t) => {
+    const right = { ssl_passphrase_command: String.raw`printf 'gr\374n\n'` };
+    const bytes = Buffer.from('gr\xfcn', 'latin1');
+    const { tls } = encrypted(t, { ...right, ssl_passphrase_command_supports_reload: true }, type, bytes);
+    const material = await loadMaterial(tls);
+    const gate = await startTlsGate(t, material);
+    await new TlsClient(t, gate).secured();
+    t.strictSame((await loadMaterial(tls, { reload: true })).options, material.options, 'the same each time');
+    const passphrases = [material.options.passphrase ?? ''];
+    const dry = { ...tls, ssl_passphrase_command: 'exit 1' };
+    t.ok(await loadMaterial(dry, { reload: true, passphrases }), 'for a dry run too');
+    const { tls: other } = encrypted(t, right, type, Buffer.from('gr\xfdn', 'latin1'));
+    t.match(await loadingProblem(other), {
+      message: `could not load private key file "${other.ssl_key_file}": bad decrypt`,
+      hint: 'The key does not open with the passphrase that "ssl_passphrase_command" prints.',
+    });
+  });
+}
+
 await test('the command is asked with the prompt, its first line counts, its line end does not', async (t) => {
   t.equal(await run('echo "<%p> 100%%"'), '<Enter PEM pass phrase:> 100%');
   t.equal(await run(String.raw`printf 'one\r\r\ntwo\n'`), 'one');
   t.equal(await run(String.raw`printf ' no end '`), ' no end ');
   t.equal(await run(String.raw`printf 'gr\303\274n\n'`), 'grün');
   t.equal(await run('true'), '');
+  t.equal(await run(String.raw`printf 'one\0two\n'`), 'one');
   t.equal(await run("head -c 3000000 /dev/zero | tr '\\0' x"), 'x'.repeat(1023));
 });
 

@@ -37,13 +37,13 @@ export function endPassphraseCommands(): void {
 }
 
 /**
- * The command's first line of output, without its line end.
+ * The command's first line of output in bytes, without its line end.
  * @throws LoadError when the command cannot be run, fails, is not done in time, or is ended with the gate
  */
 export async function runPassphraseCommand(
   template: string,
   { refuse, deadlineMs = DEADLINE_MS }: PassphraseOptions,
-): Promise<string> {
+): Promise<Buffer> {
   const command = expandPlaceholders(template, refuse);
   const failure = (detail: string): Error => refuse(`command "${command}" failed`, { detail });
   if (isOver) throw failure(ENDED_WITH_GATE);
@@ -144,12 +144,11 @@ function exitReason(code: number | null, signal: NodeJS.Signals | null): string 
   return `child process exited with exit code ${code}`;
 }
 
-function firstLine(output: Buffer): string {
-  const end = output.indexOf('\n');
-  return output
-    .subarray(0, end < 0 ? output.length : end)
-    .toString('utf8')
-    .replace(/\r+$/, '');
+/** PostgreSQL reads a C string: what follows a NUL in the line does not count. */
+function firstLine(output: Buffer): Buffer {
+  const [line = ''] = output.toString('latin1').split('\n', 1);
+  const [seen = ''] = line.split('\0', 1);
+  return Buffer.from(seen.replace(/\r+$/, ''), 'latin1');
 }
 
 /** `%p` is the prompt, `%%` a percent sign, anything else an error (PostgreSQL's replace_percent_placeholders). */

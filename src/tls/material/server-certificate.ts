@@ -1,6 +1,7 @@
 // ssl_cert_file and ssl_key_file: the server's chain and its key, which must fit each other (semantics §2.2 to §2.5).
 
 import type { CertificateSource } from '../settings.ts';
+import { isUtf8 } from 'node:buffer';
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { SourceReader } from '../../base/sources.ts';
@@ -43,11 +44,12 @@ export async function loadServerCertificate(
   const { certificates, chain, warnings } = await loadChain(settings, reader);
   const { ssl_key_file: keyFile } = settings;
   const refuse = refusalAt(settings, 'ssl_key_file', keyFile);
-  const key = keyBlock(await readKeyFile(keyFile, { reader, refuse }), keyFile, refuse);
-  const known = passphrases?.find((each) => opens(key, each));
-  const passphrase = isEncrypted(key)
-    ? { passphrase: await askPassphrase(settings, { reload, known, isDryRun: passphrases !== undefined }) }
-    : {};
+  const block = keyBlock(await readKeyFile(keyFile, { reader, refuse }), keyFile, refuse);
+  const known = passphrases?.find((each) => opens(block, bytesOf(each)));
+  const asked = { reload, known, isDryRun: passphrases !== undefined };
+  const { key, ...passphrase } = isEncrypted(block)
+    ? withPassphrase(block, await askPassphrase(settings, asked))
+    : { key: block };
   try {
     createSecureContext({ ca: [], cert: chain, key, ...passphrase });
   } catch (error) {
@@ -116,7 +118,7 @@ function isEncrypted(key: string): boolean {
   return ENCRYPTED.test(key);
 }
 
-function opens(key: string, passphrase: string): boolean {
+function opens(key: string, passphrase: Buffer): boolean {
   try {
     createPrivateKey({ key, passphrase });
     return true;
@@ -125,10 +127,31 @@ function opens(key: string, passphrase: string): boolean {
   }
 }
 
+/** Marks a passphrase whose bytes are not UTF-8, in their text. */
+const NOT_UTF8 = '\0';
+
+/**
+ * An encrypted key and its passphrase for Node, which takes the passphrase as text alone. Where the bytes are none, the key
+ * is given opened, and the passphrase is kept beside it for a dry run.
+ */
+function withPassphrase(key: string, bytes: Buffer): { readonly key: string; readonly passphrase: string } {
+  if (isUtf8(bytes)) return { key, passphrase: bytes.toString() };
+  const passphrase = NOT_UTF8 + bytes.toString('latin1');
+  if (!opens(key, bytes)) return { key, passphrase };
+  const opened = createPrivateKey({ key, passphrase: bytes });
+  return { key: opened.export({ type: 'pkcs8', format: 'pem' }), passphrase };
+}
+
+function bytesOf(passphrase: string): Buffer {
+  return passphrase.startsWith(NOT_UTF8)
+    ? Buffer.from(passphrase.slice(1), 'latin1')
+    : Buffer.from(passphrase);
+}
+
 async function askPassphrase(
   settings: CertificateSource,
   asked: { readonly reload: boolean; readonly known: string | undefined; readonly isDryRun: boolean },
-): Promise<string> {
+): Promise<Buffer> {
   const { reload, known, isDryRun } = asked;
   const { ssl_key_file: keyFile, ssl_passphrase_command: command } = settings;
   if (reload && (command === '' || !settings.ssl_passphrase_command_supports_reload)) {
@@ -147,7 +170,7 @@ async function askPassphrase(
       hint: `The key is encrypted: set ${fieldNames(settings).command} to a command that prints its passphrase.`,
     });
   }
-  if (known !== undefined) return known;
+  if (known !== undefined) return bytesOf(known);
   if (isDryRun) {
     const refuse = refusalAt(settings, 'ssl_passphrase_command');
     throw refuse(`private key file "${keyFile}" does not open with the passphrase in force`, {

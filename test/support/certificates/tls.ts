@@ -53,13 +53,15 @@ export interface LoadOptions {
   readonly lines?: Readonly<Record<string, number>>;
   /** Lists what is read. */
   readonly reader?: SourceReader;
+  /** Of a dry run. */
+  readonly passphrases?: readonly string[];
 }
 
 export async function loadMaterial(
   tls: TlsSettings,
-  { reload = false, lines = {}, reader = new SourceReader() }: LoadOptions = {},
+  { reload = false, lines = {}, reader = new SourceReader(), passphrases }: LoadOptions = {},
 ): Promise<TlsMaterial> {
-  return loadTls({ ...tls, ...yamlLines(lines) }, { reload, reader });
+  return loadTls({ ...tls, ...yamlLines(lines) }, { reload, reader, passphrases });
 }
 
 function yamlLines(lines: Readonly<Record<string, number>>): Pick<TlsSource, 'file' | 'placeOf'> {
