@@ -8,6 +8,7 @@ import type { FullSessionRow, SessionRow } from '../session/session-row.ts';
 import type { ConsoleView } from '../console/console-view.ts';
 import { ConsolePids } from './console-pids.ts';
 import { forwardCancel } from '../session/cancel.ts';
+import type { Debts } from '../session/debts.ts';
 import { CancelGuesses } from '../session/cancel-guesses.ts';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
@@ -101,6 +102,8 @@ export interface SharedState {
   readonly onRefused?: (row: RefusalRow) => void;
   /** The number of unadmitted connections has changed. */
   readonly onHandshakes: () => void;
+  /** What addresses owe for failed openings in any worker. */
+  readonly debts?: Debts;
   /** An address has been charged for a failed opening: the other workers refuse it too. */
   readonly onCharge?: (address: string, ms: number) => void;
 }
@@ -134,7 +137,11 @@ export class ServingProcess implements ClientService {
     this.#log = log;
     this.#metrics = metrics;
     this.#bans = new BanTable({ log });
-    this.strangers = new Strangers({ onHandshakes: shared?.onHandshakes, onCharge: shared?.onCharge });
+    this.strangers = new Strangers({
+      onHandshakes: shared?.onHandshakes,
+      debts: shared?.debts,
+      onCharge: shared?.onCharge,
+    });
     this.cancelGuesses = new CancelGuesses({ onUnknown: shared?.onUnknownKey });
     this.#gate = {
       log,

@@ -3,6 +3,7 @@
 // are measured from outside: a clock that ticks while anybody is in the opening, and the bytes that each has sent.
 
 import { GatehouseError } from '../base/errors.ts';
+import { Debts, MAX_COST_MS } from './debts.ts';
 import type { EndSignal } from './end-signal.ts';
 
 /** How often the clock ticks, in milliseconds. */
@@ -17,23 +18,11 @@ const ORDINARY_MS = 10;
 /** What a handshake may cost, in milliseconds, for its address to be allowed more of them at one time. */
 const USUAL_MS = 50;
 
-/** An address whose failed openings have cost more than this, in milliseconds, is refused (contract §7.35). */
-const MAX_COST_MS = 250;
-
-/** An address is refused for this many times what it has cost. */
-const PENANCE = 10;
-
 /**
  * The most that one sent byte can cost, in milliseconds: twice what RSA-3072 keys with exponents of 3,072 bits cost on
  * a slow machine. Without this limit, work of the gate in the same tick would be charged to a client of ordinary size.
  */
 const MAX_COST_PER_BYTE_MS = 0.04;
-
-/**
- * SECURITY: the most addresses that are remembered. One more makes the gate forget the one that was charged longest
- * ago.
- */
-const MAX_ADDRESSES = 4096;
 
 /**
  * Bytes below TLS that one step of an opening may take: a ClientHello of 128 KiB and the 100 KiB to which OpenSSL
@@ -58,41 +47,37 @@ interface Opening {
   established: boolean;
 }
 
-interface Debt {
-  /** What failed openings have cost, less what time has paid back, at `at`. */
-  ms: number;
-  at: number;
-  refused: boolean;
-}
-
 export interface OpeningWatchOptions {
+  /** What addresses owe, where another process may tell of it too. */
+  readonly debts?: Debts | undefined;
   /** Called when an address has been charged, so that other processes can know it too. */
-  readonly onCharge?: (address: string, ms: number) => void;
+  readonly onCharge?: ((address: string, ms: number) => void) | undefined;
   /** Processor time of this thread, in milliseconds. */
   readonly processorMs?: () => number;
 }
 
-/** All openings of a process, and what addresses owe for openings that failed. */
+/** All openings of a process, and what they cost. */
 export class OpeningWatch {
   readonly #openings = new Map<EndSignal, Opening>();
-  readonly #debts = new Map<string, Debt>();
+  readonly #debts: Debts;
   readonly #onCharge: (address: string, ms: number) => void;
   readonly #processorMs: () => number;
   #lastMs = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ onCharge = () => {}, processorMs = threadProcessorMs }: OpeningWatchOptions = {}) {
+  constructor({
+    debts = new Debts(),
+    onCharge = () => {},
+    processorMs = threadProcessorMs,
+  }: OpeningWatchOptions = {}) {
+    this.#debts = debts;
     this.#onCharge = onCharge;
     this.#processorMs = processorMs;
   }
 
   /** Whether connections of this address are refused as soon as they are accepted, loopback included. */
   refuses(address: string): boolean {
-    const debt = this.#debts.get(address);
-    if (debt === undefined) return false;
-    payBack(debt);
-    if (debt.ms <= 0) this.#debts.delete(address);
-    return debt.ms > 0 && debt.refused;
+    return this.#debts.refuses(address);
   }
 
   /** Watches a connection until `end`. @param address whom its cost is charged to; null = nobody */
@@ -153,19 +138,6 @@ export class OpeningWatch {
     this.#openings.delete(life);
   }
 
-  /** Another process has charged this address. */
-  charged(address: string, ms: number): void {
-    const debt = this.#debts.get(address) ?? { ms: 0, at: performance.now(), refused: false };
-    payBack(debt);
-    debt.ms = Math.max(0, debt.ms) + ms;
-    debt.refused ||= debt.ms > MAX_COST_MS;
-    // Set again, so that the address charged last is forgotten last.
-    this.#debts.delete(address);
-    this.#debts.set(address, debt);
-    const [oldest] = this.#debts.keys();
-    if (this.#debts.size > MAX_ADDRESSES && oldest !== undefined) this.#debts.delete(oldest);
-  }
-
   #tick(): void {
     if (this.#openings.size === 0) {
       this.#stop();
@@ -217,7 +189,7 @@ export class OpeningWatch {
     const { address, costMs } = opening;
     opening.costMs = 0;
     if (costMs === 0 || address === null) return;
-    this.charged(address, costMs);
+    this.#debts.charge(address, costMs);
     this.#onCharge(address, costMs);
     if (!this.refuses(address)) return;
     // SECURITY: ends the address's other handshakes too. They would cost as much, one after the other.
@@ -230,12 +202,6 @@ export class OpeningWatch {
 /** The refusal of an address, which is told nothing. */
 export function tooExpensive(): GatehouseError {
   return new GatehouseError('handshake-too-expensive');
-}
-
-function payBack(debt: Debt): void {
-  const now = performance.now();
-  debt.ms -= (now - debt.at) / PENANCE;
-  debt.at = now;
 }
 
 function threadProcessorMs(): number {

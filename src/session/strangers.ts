@@ -3,6 +3,7 @@
 
 import type { Accepted } from '../tls/tls-acceptor.ts';
 import type { TlsSession } from '../tls/types.ts';
+import type { Debts } from './debts.ts';
 import type { EndSignal } from './end-signal.ts';
 import { Handshakes } from './handshakes.ts';
 import { MAX_PACKET_STEP_BYTES, OpeningWatch, tooExpensive } from './opening-watch.ts';
@@ -11,6 +12,8 @@ import { Turns } from './turns.ts';
 export interface StrangersOptions {
   /** The number of connections has changed. */
   readonly onHandshakes?: (() => void) | undefined;
+  /** What addresses owe for failed openings, where other processes tell of it too. */
+  readonly debts?: Debts | undefined;
   /** An address has been charged for a failed opening. */
   readonly onCharge?: ((address: string, ms: number) => void) | undefined;
 }
@@ -21,9 +24,9 @@ export class Strangers {
   readonly watch: OpeningWatch;
   readonly #turns = new Turns();
 
-  constructor({ onHandshakes, onCharge }: StrangersOptions = {}) {
+  constructor({ onHandshakes, debts, onCharge }: StrangersOptions = {}) {
     this.handshakes = new Handshakes(onHandshakes);
-    this.watch = new OpeningWatch(onCharge === undefined ? {} : { onCharge });
+    this.watch = new OpeningWatch({ debts, onCharge });
   }
 
   /**

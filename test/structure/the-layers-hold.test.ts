@@ -41,6 +41,7 @@ const SHARED_BY_STEPS = [
   // What strangers.ts is made of, none of them a step.
   'handshakes.ts',
   'opening-watch.ts',
+  'debts.ts',
   'turns.ts',
   // What password-step.ts and login.ts are made of.
   'check-password.ts',

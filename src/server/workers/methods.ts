@@ -12,6 +12,7 @@ import type { RefusalRow } from '../../telemetry/refusals.ts';
 import type { MetricsJson, RuleHits } from '../../telemetry/metrics.ts';
 import type { Candidate } from '../../session/handshakes.ts';
 import type { BanLimits } from '../../session/bans.ts';
+import type { Owed } from '../../session/debts.ts';
 import type { Turn } from '../../session/guesses.ts';
 import type { Exhausted, SessionLimits } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
@@ -67,6 +68,8 @@ export interface WorkerMethods {
   evictHandshake(crowded: ReadonlySet<string>): void;
   /** Another worker has charged this address for a failed opening. */
   charged(address: string, ms: number): void;
+  /** What addresses owe for failed openings in the other workers. */
+  owed(debts: readonly Owed[]): void;
   /** New clients are told 57P03 from here on; `drained` is told when no session is left. */
   drain(): void;
   /** Ends everything; the worker then exits. */

@@ -9,6 +9,7 @@ import { ServingProcess } from '../serving-process.ts';
 import type { ListenAddress } from '../listen.ts';
 import { createLogger, logNodeWarnings, setLogFormat, type Logger } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
+import { Debts } from '../../session/debts.ts';
 import { evicted } from '../../session/handshakes.ts';
 import { IdentityMemory } from '../../session/identity-memory.ts';
 import type { RefusalRow } from '../../telemetry/refusals.ts';
@@ -27,6 +28,8 @@ process.on('disconnect', () => process.exit(1));
 const metrics = createMetrics();
 const state = new ReceivedState();
 let gate: ServingProcess | null = null;
+/** There before the gate is: what addresses owe already is told before the start. */
+const debts = new Debts();
 /** Takes the states over one after another, in the order in which they were sent. */
 let taking: Promise<void> = Promise.resolve();
 
@@ -73,7 +76,8 @@ const methods: WorkerMethods = {
     return { count: handshakes?.size ?? 0, first: handshakes?.candidate(crowded) ?? null };
   },
   evictHandshake: (crowded) => void gate?.strangers.handshakes.evict(evicted(), crowded),
-  charged: (address, ms) => gate?.strangers.watch.charged(address, ms),
+  charged: (address, ms) => debts.charge(address, ms),
+  owed: (owed) => debts.take(owed),
   drain: () =>
     void running()
       .drain()
@@ -134,6 +138,7 @@ async function start(sent: SentState, addresses: readonly ListenAddress[]): Prom
       nextConsolePid,
       onRefused,
       onHandshakes,
+      debts,
       onCharge,
     },
     view: () => view,

@@ -16,6 +16,7 @@ import type { Metrics, MetricsJson, RuleHits } from '../../telemetry/metrics.ts'
 import { refusalRow, Refusals, type RefusalRow } from '../../telemetry/refusals.ts';
 import { addCounts, countsOf } from '../../telemetry/sum.ts';
 import { BanTable, type BanRow } from '../../session/bans.ts';
+import { Debts } from '../../session/debts.ts';
 import { SessionCount } from '../../session/quota.ts';
 import type { KeyUse } from '../../session/sessions.ts';
 import { HandshakeShares } from './handshake-shares.ts';
@@ -51,6 +52,8 @@ export class Workers implements ClientService {
   readonly #count = new SessionCount();
   readonly #refusals = new Refusals();
   readonly #bans: BanTable;
+  /** What addresses owe for failed openings, for a worker that has yet to hear of it. */
+  readonly #debts = new Debts();
   readonly #shares = new HandshakeShares<WorkerProcess>();
   readonly #workers = new Set<WorkerProcess>();
   #countedByTheDead: Promise<MetricsJson> = Promise.resolve([]);
@@ -268,6 +271,7 @@ export class Workers implements ClientService {
       },
       onRefused: (rows) => this.#refusals.add(...rows),
       onCharge: (by, address, ms) => {
+        this.#debts.charge(address, ms);
         for (const other of this.#others(by)) other.remote.tell('charged', address, ms);
       },
       onHung: ({ pid }, seconds) =>
@@ -278,7 +282,9 @@ export class Workers implements ClientService {
     });
     this.#workers.add(worker);
     void worker.exited.then((exit) => this.#onExit(worker, exit));
-    // Before it serves. It would try again otherwise, and warn of what the log has said already.
+    // Before it serves. An address that is refused would begin anew with each worker that dies.
+    worker.remote.tell('owed', this.#debts.list());
+    // It would try again otherwise, and warn of what the log has said already.
     if (this.#identityRefusedBy !== null) worker.remote.tell('identityRefused', this.#identityRefusedBy);
     await worker.start(this.#config, this.#addresses);
     this.#log.info({ worker: worker.pid }, `worker started with PID ${worker.pid}`);
