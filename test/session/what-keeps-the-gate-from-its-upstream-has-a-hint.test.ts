@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import tap, { test, type Test } from 'tap';
@@ -87,7 +88,7 @@ await test('every local port is taken', async (t) => {
     { msg: /Cannot assign requested address$/, hint: /ip_local_port_range/ },
     async () => {
       // One local port for everybody, and towards the upstream it is in use.
-      spawnSync('sysctl', ['-qw', 'net.ipv4.ip_local_port_range=61000 61000']);
+      writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '61000 61000');
       const holder = connect(upstream.port, '127.0.0.1');
       atEnd(t, () => void holder.destroy());
       await once(holder, 'connect');

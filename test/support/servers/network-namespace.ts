@@ -27,7 +27,8 @@ ip link set lo up
 ip addr add 10.55.0.2/24 dev lo
 ip route add local 0.0.0.0/0 dev lo
 ip -6 route add local ::/0 dev lo
-sysctl -qw net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1
+echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind
+echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind
 exec "$@"`;
 
 /**
