@@ -29,16 +29,16 @@ export function parseLdapUrl(text: ByteString): LdapUrl | null {
   const scheme = readScheme(prefix[2] ?? '');
   // Without a slash there is nothing but a server, whatever follows.
   if (slash === -1) return { scheme, server, base: null, attribute: null, filter: null };
-  const [base = '', attributes = '', scope = '', filter = '', extensions, ...more] = rest
+  const [base = '', attributes = '', scope = '', filter = '', extensions, more] = rest
     .slice(slash + 1)
-    .split('?');
+    .split('?', 6);
   const attribute = firstOf(attributes);
   const isLegal =
     (attributes === '' || attribute !== null) &&
     (scope === '' || SCOPES.includes(unescape(scope).toLowerCase())) &&
     (filter === '' || unescape(filter) !== '') &&
     (extensions === undefined || firstOf(extensions) !== null) &&
-    more.length === 0;
+    more === undefined;
   if (!isLegal) return null;
   return { scheme, server, base: unescape(base), attribute, filter: filter === '' ? null : unescape(filter) };
 }
