@@ -240,16 +240,23 @@ class Reader {
     yield* this.#readFile(file, content, depth, entries);
   }
 
-  *#includeDirectory(name: ByteString, place: Place, depth: number, entries: Entry[]): Steps<void> {
+  *#includeDirectory(named: ByteString, place: Place, depth: number, entries: Entry[]): Steps<void> {
     // An empty name would mean the naming file's own directory, and that file again.
-    if (/^[ \t\r\n]*$/.test(name)) throw new BadLine(`empty configuration directory name: "${toText(name)}"`);
-    const directory = this.#fs.resolve(place.file, toText(name));
-    for (const file of this.#configurationFiles(directory)) {
+    if (/^[ \t\r\n]*$/.test(named))
+      throw new BadLine(`empty configuration directory name: "${toText(named)}"`);
+    const directory = this.#fs.resolve(place.file, toText(named));
+    for (const name of this.#configurationFiles(directory)) {
+      const file = this.#fs.resolve(`${directory}/${name}`, name);
       try {
-        yield* this.#includeFile(this.#fs.resolve(`${directory}/${file}`, file), depth, entries);
+        yield* this.#includeFile(file, depth, entries);
       } catch (error) {
         if (!(error instanceof BadLine)) throw error;
-        this.#pushProblem(entries, problemAt(place, error.message));
+        // A name that stands there and leads to nothing: PostgreSQL looks what it is before it opens it.
+        const isLost = ['ENOENT', 'ELOOP'].includes(errnoOf(error.cause) ?? '');
+        const message = isLost
+          ? `could not stat file "${file}": ${systemErrorText(error.cause)}`
+          : error.message;
+        this.#pushProblem(entries, problemAt(place, message));
       }
     }
   }
