@@ -90,7 +90,7 @@ await test('PostgreSQL 18 and the gate agree on every line', async (t) => {
     const expected =
       their === undefined ? undefined : their['error'] === null ? their : { error: their['error'] };
     // PostgreSQL has a limit of its own, on what it makes of constraints within repetitions.
-    if (/is too complex$/.test(String(expected?.['error']))) continue;
+    if (String(expected?.['error']).endsWith('is too complex')) continue;
     // The view leaves some errors out: a row of nulls.
     const unsaid = expected !== undefined && expected['type'] === null;
     const same = unsaid
