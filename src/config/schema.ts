@@ -104,7 +104,7 @@ const connections = {
     unit: 'ms',
     min: 0,
     max: INT_MAX,
-    doc: "A session in which no byte has passed either way for this long is ended with 57P05. One that waits for its query's answer is not idle. 0 is never.",
+    doc: "A session in which no byte has passed either way for this long is ended with 57P05. One that waits for its query's answer is not idle. A reload counts for the sessions that begin after it. 0 is never.",
   }),
   shutdown_timeout: fineDuration({
     default: '30s',

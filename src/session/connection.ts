@@ -276,7 +276,8 @@ async function relay(connection: Connection, link: UpstreamLink, login: Login): 
   const copying = new Relay(client, link, {
     raw,
     said,
-    idleTimeoutMs: settings.idle_session_timeout,
+    // The one in force: a reload may have come while a password was typed.
+    idleTimeoutMs: gate.snapshot().settings.idle_session_timeout,
     onIdle: () => life.end(idleTooLong()),
     onFault: (fault) => life.end(fault),
   });

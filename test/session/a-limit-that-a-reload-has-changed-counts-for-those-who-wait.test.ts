@@ -8,6 +8,7 @@ import { startGate, type Gate } from '../support/run/gate.ts';
 import {
   authenticationCleartextPassword,
   connectRaw,
+  decodeErrorResponse,
   passwordMessage,
   startupMessage,
   type RawClient,
@@ -59,6 +60,16 @@ for (const limit of ['max_connections', 'max_connections_per_address']) {
     });
   }
 }
+
+await test('idle_session_timeout that was set', async (t) => {
+  const upstream = await scriptedUpstream(t, asking);
+  const gate = await startGate(t, { hba: 'host all all all password\n', upstream });
+  const client = await asked(t, gate);
+  await reload(t, gate, { idle_session_timeout: 1 });
+  t.equal(await answer(client), null);
+  const [end] = await client.readMessagesUntil('E');
+  t.match(decodeErrorResponse(end!), { C: '57P05' });
+});
 
 await test('max_handshakes that was raised, and a client of before that the upstream asks late', async (t) => {
   const dialled = Promise.withResolvers<void>();
