@@ -30,7 +30,7 @@ export function advise({ settings, tls, rules, maps }: Snapshot): Advice {
   return {
     warnings: [
       ...adviseOnSettings(settings),
-      ...(tls === null ? [] : adviseOnHosts(tls, settings.hosts_file)),
+      ...(tls === null ? [] : adviseOnHosts(tls, settings.hosts_file, lines)),
       ...distinctProblems(certificates),
       ...lines.warnings,
       ...adviseOnMaps(maps),

@@ -26,6 +26,8 @@ export interface LineAdvice {
   /** Lines that can admit anybody, of how many. */
   readonly admitting: number;
   readonly lines: number;
+  /** One of them takes clients that speak TLS and show no certificate. */
+  readonly takesTlsWithoutCertificate: boolean;
 }
 
 /** Advice on every line of a pg_hba.conf that loads. */
@@ -34,17 +36,20 @@ export function adviseOnLines(book: Surroundings): LineAdvice {
   const shadows = new Shadows();
   const warnings: Problem[] = [];
   let admitting = 0;
+  let takesTlsWithoutCertificate = false;
   for (const record of records) {
     const isDoor = isReached(record, book) && shadows.add(record) === null && admits(record);
     const columns = isDoor ? adviseOnColumns(record) : null;
     const obstacles = isDoor ? obstaclesOf(record, book) : [];
     const opens = columns !== null && columns.admits && obstacles.length === 0;
     if (opens) admitting += 1;
+    if (opens && record.clientCert === 'off' && record.type !== 'hostnossl')
+      takesTlsWithoutCertificate = true;
     warnings.push(...(columns?.warnings ?? []), ...obstacles, ...addressWarnings(record));
     if (opens) warnings.push(...doorWarnings(record));
   }
   if (admitting === 0) warnings.unshift(nobody(file, book));
-  return { warnings: summedUp(warnings), admitting, lines: records.length };
+  return { warnings: summedUp(warnings), admitting, lines: records.length, takesTlsWithoutCertificate };
 }
 
 /** Whether any connection can come to this line. */

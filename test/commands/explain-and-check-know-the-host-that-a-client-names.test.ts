@@ -137,6 +137,20 @@ await test('check', async (t) => {
   );
   t.match(text, /server\.crt: warning: certificate "[^"]*" of host \* is not a certificate authority/);
 
+  t.match(
+    text,
+    /pg_hosts\.conf: warning: no client of host a\.example is admitted: it is asked for no certificate/,
+    'a host without a CA beside one that has one',
+  );
+  t.notMatch(text, /no client of host \*/);
+
+  const withPassword = await check(t, {
+    hba: 'hostssl app all all scram-sha-256\nhostssl all all all cert\n',
+    config: { ssl_sni: 'on', ssl_ca_file: null },
+    files: { 'pg_hosts.conf': 'a.example server.crt server.key\n* server.crt server.key ca.crt\n' },
+  });
+  t.notMatch(withPassword.lines.join('\n'), /no client of host/, 'another line takes its clients');
+
   const bare = await check(t, {
     hba: 'hostssl all all all cert',
     config: { ssl_sni: 'on', ssl_ca_file: null },
