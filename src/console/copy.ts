@@ -3,7 +3,7 @@
 import { encodeMessage, int16 } from '../protocol/message.ts';
 import type { Outcome } from './executor.ts';
 import { encodeValue, type PgType } from './pg-types.ts';
-import type { CopyFormat } from './statement.ts';
+import type { CopyFormat } from './copy-statement.ts';
 
 /** The messages before CommandComplete. */
 export function* copyRows({ columns, rows }: Outcome, format: CopyFormat): Generator<Buffer> {
@@ -34,17 +34,17 @@ function line(fields: readonly string[], { delimiter }: CopyFormat): Buffer {
 
 function valueField(value: string | number | bigint | null, type: PgType, format: CopyFormat): string {
   const text = encodeValue(value, type, 'text');
-  if (text === null) return format.csv ? '' : '\\N';
+  if (text === null) return format.nothing;
   return field(text.toString(), format);
 }
 
-function field(text: string, { csv, delimiter }: CopyFormat): string {
+function field(text: string, { csv, delimiter, nothing }: CopyFormat): string {
   if (!csv) {
     return text
       .replace(/[\\\b\f\n\r\t\v]/g, (character) => ESCAPES[character] ?? character)
       .replaceAll(delimiter, (each) => (each === '\t' ? '\\t' : `\\${each}`));
   }
-  const needsQuotes = text === '' || text === '\\.' || /["\r\n]/.test(text) || text.includes(delimiter);
+  const needsQuotes = text === nothing || text === '\\.' || /["\r\n]/.test(text) || text.includes(delimiter);
   return needsQuotes ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -2,6 +2,7 @@
 // out of habit and needs no more than its tag for.
 
 import { ConsoleError } from './console-error.ts';
+import { copyStatement, type CopyFormat } from './copy-statement.ts';
 import { valueOf, type SqlToken } from './sql-tokens.ts';
 
 export type Statement =
@@ -22,13 +23,6 @@ export type Statement =
   | { readonly kind: 'shutdown' }
   /** Nobody gets it done: whoever may only look is told so first. */
   | { readonly kind: 'refused'; readonly what: string; readonly error: ConsoleError };
-
-/** How COPY … TO STDOUT writes a row. */
-export interface CopyFormat {
-  readonly csv: boolean;
-  readonly header: boolean;
-  readonly delimiter: string;
-}
 
 /** Statements without an effect here, by their first word. */
 const TAGS: ReadonlyMap<string, string> = new Map([
@@ -84,7 +78,7 @@ export function classify(tokens: readonly SqlToken[]): Statement {
     case 'table':
       return { kind: 'select', tokens: [word('select'), word('*'), word('from'), ...tokens.slice(1)] };
     case 'copy':
-      return copyStatement(tokens);
+      return { kind: 'copy', ...copyStatement(tokens) };
     case 'show':
       return { kind: 'show', name: showName(tokens) };
     case 'begin':
@@ -200,41 +194,4 @@ function clientId(tokens: readonly SqlToken[]): string {
   const [only] = rest;
   if (only === undefined) throw new ConsoleError('42601', 'syntax error at end of input');
   return rest.length === 1 && only.kind !== 'word' ? valueOf(only) : rest.map(({ text }) => text).join('');
-}
-
-/** `COPY (select …) TO STDOUT …` and `COPY table TO STDOUT …`, which psql's \copy sends. */
-function copyStatement(tokens: readonly SqlToken[]): Statement {
-  const to = lastIndexOf(tokens, 'to');
-  if (to < 2 || tokens[to + 1]?.word !== 'stdout') {
-    throw new ConsoleError('0A000', 'the console copies only TO STDOUT', {
-      hint: 'In psql use \\copy (select …) to FILE.',
-    });
-  }
-  const source = tokens.slice(1, to);
-  const isQuery = source[0]?.text === '(';
-  const query = isQuery ? source.slice(1, -1) : [word('select'), word('*'), word('from'), ...source];
-  const options = new Set(tokens.slice(to + 2).map((token) => valueOf(token).toLowerCase()));
-  const csv = options.has('csv');
-  const at = tokens.findIndex((token, index) => index > to && token.word === 'delimiter');
-  const delimiter = tokens.slice(at + 1).find(({ kind }) => kind === 'string');
-  return {
-    kind: 'copy',
-    tokens: query,
-    format: {
-      csv,
-      header: options.has('header'),
-      delimiter: at !== -1 && delimiter !== undefined ? valueOf(delimiter).slice(0, 1) : csv ? ',' : '\t',
-    },
-  };
-}
-
-function lastIndexOf(tokens: readonly SqlToken[], wanted: string): number {
-  let depth = 0;
-  for (let index = tokens.length - 1; index >= 0; index--) {
-    const { text, word: each } = tokens[index] ?? word('');
-    if (text === ')') depth++;
-    if (text === '(') depth--;
-    if (depth === 0 && each === wanted) return index;
-  }
-  return -1;
 }
