@@ -79,6 +79,22 @@ export class Routes {
   }
 }
 
+/**
+ * What a request asks for, and the name that it gives the listener. Whoever takes the listener for a proxy sends the whole URL,
+ * whose host counts then, and not the header's (RFC 9112 §3.2.2).
+ */
+export function targetOf({ url = '', headers }: Pick<IncomingMessage, 'url' | 'headers'>): {
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly search: string;
+} {
+  const [, authority, target = ''] = /^(?:https?:\/\/([^/?#]*))?(.*)$/is.exec(url) ?? [];
+  const [, path = '', search = ''] = /^([^?#]*)\??([^#]*)/.exec(target) ?? [];
+  return authority === undefined
+    ? { host: headers.host, path, search }
+    : { host: authority, path: path === '' ? '/' : path, search };
+}
+
 export interface AnsweringOptions {
   readonly routes: Routes;
   /** Sent with every answer. */
@@ -122,8 +138,8 @@ async function answerTo(
 ): Promise<Answer | null> {
   const refusal = refuse(request);
   if (refusal !== null) return refusal;
-  const { method = '', url = '' } = request;
-  const [, path = '', search = ''] = /^([^?#]*)\??([^#]*)/.exec(url) ?? [];
+  const { method = '' } = request;
+  const { path, search } = targetOf(request);
   const found = routes.find(method, path);
   const rest = decoded(found === null ? path : found.rest);
   if (rest === null) return json({ error: 'bad request' }, 400);

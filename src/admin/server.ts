@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Server as TlsServer, TLSSocket, type TlsOptions } from 'node:tls';
-import { answering, json, Routes, type Answer } from './answering.ts';
+import { answering, json, Routes, targetOf, type Answer } from './answering.ts';
 import { createHttpServer, createHttpsServer } from '../base/http.ts';
 import { parseListenPlace } from '../config/hosts.ts';
 import { refuseForeignRequest } from './guard.ts';
@@ -222,8 +222,10 @@ function refusedOfNobody(request: IncomingMessage): Answer | null {
   return refusal(request, null);
 }
 
-function refusal({ method = '', headers }: IncomingMessage, listenHost: string | null): Answer | null {
-  const { host, origin, 'sec-fetch-site': site } = headers;
+function refusal(request: IncomingMessage, listenHost: string | null): Answer | null {
+  const { method = '', headers } = request;
+  const { origin, 'sec-fetch-site': site } = headers;
+  const { host } = targetOf(request);
   const secFetchSite = Array.isArray(site) ? site.join() : site;
   const refused = refuseForeignRequest({ method, host, origin, secFetchSite }, listenHost);
   return refused === null ? null : json({ error: refused.error }, refused.status);

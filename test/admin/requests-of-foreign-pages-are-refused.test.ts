@@ -27,6 +27,17 @@ const table: readonly (readonly [number, string, Readonly<Record<string, string>
     { host: 'evil.example', origin: 'http://evil.example', 'sec-fetch-site': 'same-origin' },
   ],
   [421, 'DELETE /sessions/1-17', { host: 'evil.example' }],
+  // As to a proxy: the host of the URL counts.
+  [200, 'GET http://127.0.0.1:PORT/sessions', {}],
+  [200, 'GET HTTP://localhost:PORT/sessions?x', { host: 'evil.example' }],
+  [200, 'GET http://localhost:PORT', {}],
+  [404, 'GET http://localhost:PORT/nowhere', {}],
+  [421, 'GET http://evil.example/sessions', {}],
+  [421, 'GET http://evil.example', {}],
+  [421, 'GET http://127.0.0.1:PORT@evil.example/sessions', {}],
+  [421, 'POST http://evil.example/reload', {}],
+  [403, 'POST http://127.0.0.1:PORT/reload', { origin: 'http://evil.example' }],
+  [200, 'POST http://127.0.0.1:PORT/reload?dry_run=false', { origin: 'http://127.0.0.1:PORT' }],
   // Reading is not changing: the browser keeps the answer from the page.
   [200, 'GET /sessions', { origin: 'http://evil.example', 'sec-fetch-site': 'cross-site' }],
   [403, 'POST /reload', { origin: 'http://evil.example' }],
@@ -47,7 +58,7 @@ await test('each request in turn', async (t) => {
   const gate = exampleGate();
   const { port } = new URL(await startAdmin(t, gate.view));
   for (const [status, line, template] of table) {
-    const [method, path] = line.split(' ');
+    const [method, path] = line.replace('PORT', port).split(' ');
     const headers: Record<string, string> = { host: `127.0.0.1:${port}` };
     for (const [name, value] of Object.entries(template)) headers[name] = value.replace('PORT', port);
     const changes = gate.reloads + gate.terminated.length;
