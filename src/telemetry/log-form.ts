@@ -65,12 +65,19 @@ function withPriority(text: string, json: string): string {
 
 /**
  * What JSON lets stand as it is and a terminal or an editor obeys: DEL and C1 controls (U+009B begins an escape
- * sequence), line separators, and what hides text or turns its direction round.
+ * sequence), line separators, and the format characters, which hide text or turn its direction round.
  */
-// eslint-disable-next-line no-control-regex, no-misleading-character-class -- those are what is looked for
-const CONTROLS = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const CONTROLS = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** SECURITY: names come from strangers. Escaped, they cannot steer the terminal of anyone who reads the log. */
 export function escapeControls(line: string): string {
-  return line.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return line.replace(CONTROLS, escaped);
+}
+
+/** One beyond U+FFFF is two of JSON's. */
+function escaped(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('');
 }

@@ -54,3 +54,11 @@ t.ok(Buffer.byteLength(lines[0]!) <= 4096);
 logged(() => logger.info('\u009b'.repeat(5000)));
 t.ok(Buffer.byteLength(lines[0]!) <= 4096);
 t.notMatch(lines[0], /\u009b/, 'and is escaped as any other');
+
+// What hides text or turns its direction round, wherever Unicode has it: ALM, a soft hyphen, an isolate, a tag.
+const hidden = 'a\u061cb\u00adc\u2067d\u{e0041}e';
+t.match(
+  logged(() => logger.info({ user: hidden }, 'hidden')),
+  { user: hidden },
+);
+t.match(lines[0], String.raw`"a\u061cb\u00adc\u2067d\udb40\udc41e"`, 'as JSON escapes it');
