@@ -868,6 +868,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'session/password-step.ts',
+    removes: 'the second look at a certificate that a client who has gone did not have',
+    from: 'if (der === undefined) return { isTls: true, endPoint: null };',
+    to: 'if (der === undefined) channels.set(material!, { isTls: true, endPoint: null });\n  if (der === undefined) return { isTls: true, endPoint: null };',
+    tests: ['attacks/a-client-that-is-gone-takes-channel-binding-from-nobody.test.ts'],
+  },
+  {
+    file: 'session/password-step.ts',
     removes: 'the look at whether the proof is still the one demanded',
     from: 'if (earlier.method === method &&',
     to: 'if (earlier.method !== null ||',

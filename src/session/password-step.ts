@@ -11,7 +11,7 @@ import { GatehouseError } from '../base/errors.ts';
 import type { Passwords } from '../config/secrets.ts';
 import { matchedDetail } from '../rules/texts.ts';
 import type { Admission } from '../rules/types.ts';
-import type { TlsMaterial, TlsSession } from '../tls/types.ts';
+import type { TlsMaterial } from '../tls/types.ts';
 import { DerError } from '../x509/der.ts';
 import { readCertificateSignature } from '../x509/signature-algorithm.ts';
 import type { AnswerSource } from './login.ts';
@@ -127,14 +127,16 @@ const channels = new WeakMap<TlsMaterial, ScramChannel>();
 function channelOf({ material, log: { tls } }: Connection): ScramChannel {
   if (tls === null) return { isTls: false, endPoint: null };
   const known = material === null ? undefined : channels.get(material);
-  const channel = known ?? readChannel(tls);
+  if (known !== undefined) return known;
+  const der = tls.socket.getX509Certificate()?.raw;
+  // SECURITY: the socket of a client that has gone has none. Kept, this would take channel binding from everybody.
+  if (der === undefined) return { isTls: true, endPoint: null };
+  const channel = readChannel(der);
   if (material !== null) channels.set(material, channel);
   return channel;
 }
 
-function readChannel({ socket }: TlsSession): ScramChannel {
-  const der = socket.getX509Certificate()?.raw;
-  if (der === undefined) return { isTls: true, endPoint: null };
+function readChannel(der: Buffer): ScramChannel {
   try {
     return { isTls: true, endPoint: serverEndPoint(der, readCertificateSignature(der)) };
   } catch (error) {
