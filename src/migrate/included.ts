@@ -4,7 +4,7 @@
 import { fromText, toText, type ByteString } from '../base/bytestring.ts';
 import { errnoOf } from '../base/system-error.ts';
 import { systemErrorText } from '../rules/bad-line.ts';
-import { fieldsOf, logicalLines } from '../rules/scan.ts';
+import { fieldsOf, logicalLines, WRITTEN } from '../rules/scan.ts';
 import type { FileSystem, Place } from '../rules/types.ts';
 
 /** A logical line where it stands. */
@@ -89,9 +89,6 @@ export function readingBy(readFile: FileSystem['readFile'], fs: FileSystem): Fil
 export function holdingOnly({ file, raw }: PlacedLine, fs: FileSystem): FileSystem {
   return readingBy((path) => (path === file ? textOf([raw]) : fs.readFile(path)), fs);
 }
-
-/** A token as it is written, or the comment at the end of a line. */
-const WRITTEN = /#[^]*|(?:[^ \t\r,#"]+|"[^"]*"?)+/g;
 
 /** The line with each of its `@file`s named absolutely. */
 export function withAbsoluteNames({ file, raw }: PlacedLine, fs: FileSystem): ByteString {

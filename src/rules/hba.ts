@@ -8,6 +8,7 @@ import { parseCidrLength, parseNumericAddress } from './address.ts';
 import { parseMethod, parseOptions } from './options.ts';
 import { BadLine } from './bad-line.ts';
 import { hintFor } from './hints.ts';
+import { withoutSecrets } from './method-options.ts';
 import { isKeyword, parseDatabase, parseUser, PatternCache } from './specs.ts';
 import { parseRecords, readLinesInSteps } from './tokens.ts';
 import type {
@@ -90,7 +91,7 @@ function parseHbaLine(line: Line, patterns: PatternCache): HbaRecord {
   return {
     file: line.file,
     line: line.line,
-    raw: line.raw,
+    raw: method === 'ldap' || method === 'radius' ? withoutSecrets(line.raw) : line.raw,
     type,
     databases: databaseSpecs,
     users: userSpecs,

@@ -5,6 +5,7 @@ import { toText } from '../base/bytestring.ts';
 import type { ByteString } from '../base/bytestring.ts';
 import { BadLine } from './bad-line.ts';
 import { parseLdapUrl } from './ldap-url.ts';
+import { fieldsOf, WRITTEN } from './scan.ts';
 import type { Method } from './types.ts';
 
 /** The last value of each such option of a line. */
@@ -52,6 +53,11 @@ const owners: ReadonlyMap<string, Owner> = new Map<string, Owner>([
   ['delegate_ident_mapping', oauth],
 ]);
 
+/** The options that hold a password. */
+const SECRETS = ['ldapbindpasswd', 'radiussecrets'];
+/** What is shown in its place, as libpq does it. */
+const HIDDEN = '********';
+
 /** What PostgreSQL calls the list in each radius option. */
 const radiusLists: ReadonlyMap<string, string> = new Map([
   ['radiusservers', 'server'],
@@ -79,6 +85,18 @@ export function setOwnOption(own: OwnOptions, method: Method, name: ByteString, 
   else own.set(name, value);
 }
 
+/**
+ * A line as it may be shown: in the log, on the admin listener and the console. SECURITY: passwords may stand in it, of the
+ * servers that its method asks.
+ */
+export function withoutSecrets(raw: ByteString): ByteString {
+  return raw.replaceAll(WRITTEN, (written) => {
+    const [[token] = []] = fieldsOf(written);
+    const name = SECRETS.find((option) => token?.text.startsWith(`${option}=`));
+    return name === undefined ? written : `${name}=${HIDDEN}`;
+  });
+}
+
 function checkValue(name: string, value: ByteString): void {
   if (name === 'ldapport' && leadingNumber(value) === 0) {
     throw new BadLine(`invalid LDAP port number: "${toText(value)}"`);
@@ -86,7 +104,8 @@ function checkValue(name: string, value: ByteString): void {
   const list = radiusLists.get(name);
   if (list === undefined) return;
   const items = splitList(value);
-  if (items === null) throw new BadLine(`could not parse RADIUS ${list} list "${toText(value)}"`);
+  const shown = SECRETS.includes(name) ? HIDDEN : toText(value);
+  if (items === null) throw new BadLine(`could not parse RADIUS ${list} list "${shown}"`);
   // The names of the servers are not looked up: the server that asks them does that (decision 140).
   const wrong = name === 'radiusports' && items.some((item) => leadingNumber(item) === 0);
   if (wrong) throw new BadLine(`invalid RADIUS port number: "${toText(value)}"`);

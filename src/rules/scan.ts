@@ -153,6 +153,9 @@ export class Scanner {
   }
 }
 
+/** A token as it is written, or the comment at the end of a line: for whoever replaces one in a line. */
+export const WRITTEN = /#[^]*|(?:[^ \t\r,#"]+|"[^"]*"?)+/g;
+
 /** The fields of one logical line as written, no `@file` expanded (T7). */
 export function fieldsOf(line: ByteString): readonly (readonly Token[])[] {
   const scanner = new Scanner(line);

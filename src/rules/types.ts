@@ -85,6 +85,7 @@ export type UserSpec =
 export type ClientName = 'CN' | 'DN' | 'URI' | 'DNS' | 'EMAIL';
 
 export interface HbaRecord extends Place {
+  /** The logical line, raw but for passwords in it. */
   readonly raw: ByteString;
   readonly type: ConnectionType;
   readonly databases: readonly DatabaseSpec[];
