@@ -211,6 +211,8 @@ export class Workers implements ClientService {
     await Promise.all(
       [...this.#workers].map(async (worker) => {
         await worker.adopt(this.#config).catch((error: unknown) => {
+          // It was told to end before it could.
+          if (this.#finishing) return;
           this.#log.error(
             { worker: worker.pid },
             `a worker could not take over the state: ${messageOf(error)}`,
@@ -316,6 +318,8 @@ export class Workers implements ClientService {
       this.#restartTimer = null;
       for (let missing = this.#missing; missing > 0; missing--) {
         this.#startWorker().catch((error: unknown) => {
+          // A drain ends those that are still starting.
+          if (this.#ending) return;
           this.#log.error(`could not start a worker: ${messageOf(error)}`);
           this.#replaceLater();
         });
