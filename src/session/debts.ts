@@ -35,15 +35,15 @@ export class Debts {
     const debt = this.#debts.get(address);
     if (debt === undefined) return false;
     payBack(debt);
-    if (debt.ms <= 0) this.#debts.delete(address);
-    return debt.ms > 0 && debt.refused;
+    if (debt.ms === 0) this.#debts.delete(address);
+    return debt.refused;
   }
 
   /** A failed opening of this address has cost so many milliseconds, in this process or another. */
   charge(address: string, ms: number): void {
     const debt = this.#debts.get(address) ?? { ms: 0, at: performance.now(), refused: false };
     payBack(debt);
-    debt.ms = Math.max(0, debt.ms) + ms;
+    debt.ms += ms;
     debt.refused ||= debt.ms > MAX_COST_MS;
     this.#put(address, debt);
   }
@@ -73,6 +73,8 @@ export class Debts {
 
 function payBack(debt: Debt): void {
   const now = performance.now();
-  debt.ms -= (now - debt.at) / PENANCE;
+  debt.ms = Math.max(0, debt.ms - (now - debt.at) / PENANCE);
   debt.at = now;
+  // Also where the address has not come since: a process hears of what others charge.
+  if (debt.ms === 0) debt.refused = false;
 }
