@@ -52,7 +52,8 @@ export function toFloat(value: EngineValue): number | null {
 export function toNumeric(value: EngineValue, scale: EngineValue): EngineValue {
   if (value === null) return null;
   const text = textOf(value).trim();
-  if (!/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i.test(text)) throw invalid('numeric', textOf(value));
+  if (!/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?$/i.test(text))
+    throw invalid('numeric', textOf(value));
   if (scale !== null) return Number(Number(text).toFixed(Math.min(100, Math.max(0, Number(scale)))));
   if (typeof value !== 'string') return value;
   return /^-?\d{16,}$/.test(text) ? text : Number(text);

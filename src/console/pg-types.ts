@@ -268,7 +268,7 @@ function fromText(text: string, type: PgType): SqlValue {
       return moment.slice(0, 10);
     }
     case 'numeric':
-      if (!/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text)) throw invalid('numeric', text);
+      if (!/^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(text)) throw invalid('numeric', text);
       return numericValue(text.trim());
     case 'text':
       return text;

@@ -2,6 +2,7 @@
 // the engine. No way to write one costs more than a small multiple of a plain one of its length, or overflows a stack.
 
 import { test } from 'tap';
+import { decodeParameter, isPgType, ParameterError, pgTypes } from '../../src/console/pg-types.ts';
 import { toEngineSql } from '../../src/console/sql-dialect.ts';
 import { splitStatements } from '../../src/console/sql-tokens.ts';
 import { inOneForm } from '../../src/console/standard-forms.ts';
@@ -61,6 +62,27 @@ await test('whatever it is made of', async (t) => {
   for (const [name, sql] of statements) {
     const ms = costMs(sql);
     t.ok(ms < plainMs * MOST_TIMES, `${name}: ${ms.toFixed(0)} ms, a plain one ${plainMs.toFixed(0)} ms`);
+  }
+});
+
+await test('a value of a parameter', async (t) => {
+  for (const [type] of Object.entries(pgTypes)) {
+    for (const value of [
+      often('1'),
+      `${often('1')}x`,
+      `1${often(' ')}x`,
+      `${often(' ')}x`,
+      `1.${often('0')}x`,
+    ]) {
+      const before = process.cpuUsage();
+      try {
+        if (isPgType(type)) decodeParameter(Buffer.from(value), type, 'text');
+      } catch (error) {
+        if (!(error instanceof ParameterError)) throw error;
+      }
+      const { user, system } = process.cpuUsage(before);
+      t.ok((user + system) / 1_000 < 500, `${type}: ${value.slice(0, 2)}…${value.slice(-1)}`);
+    }
   }
 });
 
