@@ -229,13 +229,21 @@ function matches(known: Map<string, Pattern>, pattern: string, subject: string):
 }
 
 const UNITS_MS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['msec', 1],
   ['millisecond', 1],
+  ['s', 1_000],
   ['second', 1_000],
   ['sec', 1_000],
+  ['m', 60_000],
   ['minute', 60_000],
   ['min', 60_000],
+  ['h', 3_600_000],
+  ['hr', 3_600_000],
   ['hour', 3_600_000],
+  ['d', 86_400_000],
   ['day', 86_400_000],
+  ['w', 604_800_000],
   ['week', 604_800_000],
 ]);
 
@@ -247,8 +255,9 @@ function addInterval(at: string, sign: string, text: string): string {
     ms += minus === '-' ? -value : value;
     return '';
   });
-  rest = rest.replace(/(-?\d+(?:\.\d+)?)\s*([a-z]+?)s?(?=\s|$|-?\d)/gi, (all, amount, unit) => {
-    const unitMs = UNITS_MS.get(String(unit).toLowerCase());
+  rest = rest.replace(/(-?\d+(?:\.\d+)?)\s*([a-z]+)(?=\s|$|-?\d)/gi, (all, amount, unit) => {
+    const word = String(unit).toLowerCase();
+    const unitMs = UNITS_MS.get(word) ?? UNITS_MS.get(word.replace(/s$/, ''));
     if (unitMs === undefined) return all;
     ms += Number(amount) * unitMs;
     return '';

@@ -92,6 +92,8 @@ const expressions = linesOf(String.raw`
   extract(hour FROM '2026-01-31 12:34'::timestamptz) = 12
   '2026-01-31'::date - 7
   '2026-01-31'::date + 1
+  ('2026-01-31 12:00'::timestamptz - interval '1 h 2m 3 s 4 ms') = '2026-01-31 10:57:56.996'::timestamptz
+  ('2026-01-31 12:00'::timestamptz + interval '1w 2 days 3hrs') = '2026-02-09 15:00'::timestamptz
   current_date = now()::date
   current_date - 1 < current_date
   now() - 5
