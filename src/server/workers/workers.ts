@@ -67,8 +67,8 @@ export class Workers implements ClientService {
   /** Ends every worker. */
   #finishing = false;
   #evicting = false;
-  /** A number of handshakes was told while one was being evicted. */
-  #toldMeanwhile = false;
+  /** A number of handshakes was told that has yet to be looked at. */
+  #toldAnew = false;
 
   private constructor({ config, log, metrics, catalog, view }: WorkersOptions) {
     this.#config = config;
@@ -334,23 +334,25 @@ export class Workers implements ClientService {
 
   /** max_handshakes is global: the connection to drop is chosen from those of all workers. */
   async #limitHandshakes(): Promise<void> {
-    const limit = this.#config.current.settings.max_handshakes;
-    this.#toldMeanwhile = this.#evicting;
-    if (limit === 0 || this.#evicting) return;
+    this.#toldAnew = true;
+    if (this.#evicting) return;
     this.#evicting = true;
-    do {
-      this.#toldMeanwhile = false;
-      while (this.#handshakes() > limit && (await this.#evictHandshake(limit)));
-      // A worker may have told more than it had when it was asked. They would stay until the next number is told.
-    } while (this.#toldMeanwhile);
+    // A worker may have told more than it had when it was asked. They would stay until the next number is told.
+    while (this.#toldAnew) {
+      this.#toldAnew = false;
+      while (await this.#evictHandshake());
+    }
     this.#evicting = false;
   }
 
   /**
    * Asks the workers anew, for what they have told may be old by now and one connection too many must not cost two.
-   * Returns false when there are no more than `limit`; where something else was told, the truth is under way.
+   * Returns false when there are no more than the limit; where something else was told, the truth is under way.
    */
-  async #evictHandshake(limit: number): Promise<boolean> {
+  async #evictHandshake(): Promise<boolean> {
+    // The one in force: with many to drop, a reload may come before the last of them.
+    const limit = this.#config.current.settings.max_handshakes;
+    if (limit === 0 || this.#handshakes() <= limit) return false;
     const crowded = this.#shares.crowded(limit);
     const answers = await this.#askAll(async (worker) => ({
       worker,
