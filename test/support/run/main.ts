@@ -3,7 +3,7 @@
 
 import { chmodSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { THIS_PLATFORM } from '../servers/postgres-platforms.ts';
 import { leftovers } from './leftovers.ts';
@@ -12,6 +12,8 @@ import { runTap, type Counts } from './tap-run.ts';
 import { howToTestEverything, readLeftOut, type LeftOut } from './tools.ts';
 
 const NODE_FLOOR = [24, 17] as const;
+/** Where every system has env, cp and cat, which tests run. A PATH of Node and npm alone does not name them. */
+const BASE_FOLDERS = ['/usr/bin', '/bin'];
 /** Longer than a supervisor gives the process that it ends. */
 const GRACE_MS = 30_000;
 
@@ -28,7 +30,8 @@ async function main(wanted: readonly string[]): Promise<number> {
   const run = mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   chmodSync(run, 0o755);
   try {
-    const env = { ...process.env, TMPDIR: run, GATEHOUSE_TEST_RUN: run };
+    const PATH = [process.env['PATH'] ?? '', ...BASE_FOLDERS].join(delimiter);
+    const env = { ...process.env, PATH, TMPDIR: run, GATEHOUSE_TEST_RUN: run };
     const { counts, failedFiles, code } = await runTap(files, env, print);
     const clean = await reportLeftovers(run);
     reportLeftOut(readLeftOut(join(run, 'left-out')));
