@@ -12,3 +12,8 @@ export function escapeInvisible(text: string): string {
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
 }
+
+/** The same of a text that quotes a line of a file: a tab is how such a line is written, and harmless. */
+export function escapeButTabs(text: string): string {
+  return text.split('\t').map(escapeInvisible).join('\t');
+}

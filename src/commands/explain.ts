@@ -6,7 +6,7 @@ import { toText, type ByteString } from '../base/bytestring.ts';
 import { loadSnapshot, type Snapshot } from '../config/snapshot.ts';
 import { fixedAnswer } from '../base/codes.ts';
 import { GatehouseError } from '../base/errors.ts';
-import { escapeInvisible } from '../base/escape-invisible.ts';
+import { escapeButTabs } from '../base/escape-invisible.ts';
 import { clientAddress, formatAddress } from '../rules/address.ts';
 import { explain, type Considered } from '../rules/explain.ts';
 import { ruleText } from '../rules/hba.ts';
@@ -347,7 +347,7 @@ function asText(answer: Answer): string {
   if (answer.memberships !== undefined) lines.push(...membershipLines(answer.memberships));
   if (answer.unavailable !== undefined) lines.push(toText(answer.unavailable));
   const record = verdict?.record ?? null;
-  if (record !== null) lines.push(`${record.file}:${record.line}: decides: ${toText(ruleText(record))}`);
+  if (record !== null) lines.push(`${record.file}:${record.line}: decides: ${ruleText(record)}`);
   else if (verdict !== null) lines.push('no line matches');
   if (verdict?.kind === 'admit') lines.push(...admissionLines(verdict, answer.login));
   else lines.push(...(verdict?.notes ?? []).map(toText));
@@ -356,7 +356,7 @@ function asText(answer: Answer): string {
   else if (answer.unavailable !== undefined && reply === null) lines.push('rejected without a word');
   if (reply !== null) lines.push(`rejected: FATAL ${reply.sqlstate}: ${reply.message}`);
   // SECURITY: names of a stranger's certificate would drive the operator's terminal.
-  return lines.map((line) => `${escapeInvisible(line)}\n`).join('');
+  return lines.map((line) => `${escapeButTabs(line)}\n`).join('');
 }
 
 function membershipLines({ source, roles }: Memberships): string[] {

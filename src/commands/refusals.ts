@@ -2,6 +2,7 @@
 // newest last.
 
 import type { Command } from 'commander';
+import { escapeButTabs } from '../base/escape-invisible.ts';
 import { action, exitStatus } from './action.ts';
 import { ask, field, print, records, refused, remote, shown, type RemoteOptions } from './remote.ts';
 import { table, type Column } from './table.ts';
@@ -40,7 +41,7 @@ function furtherLines(row: object): readonly string[] {
   return ['detail', 'hint'].flatMap((name) => {
     const text = field(row, name);
     if (typeof text !== 'string') return [];
-    const [first = '', ...rest] = text.split('\n').map(shown);
+    const [first = '', ...rest] = text.split('\n').map(escapeButTabs);
     return [`    ${name.toUpperCase()}:  ${first}`, ...rest.map((line) => `    ${line}`)];
   });
 }

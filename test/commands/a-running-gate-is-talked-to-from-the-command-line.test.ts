@@ -87,6 +87,20 @@ await test('reload names the parts, the errors and the warnings', async (t) => {
   t.match(JSON.parse(json.stdout), { ok: false, errors: [{ line: 3 }, { line: null }] });
 });
 
+await test('refusals shows the line that decided as it is written', async (t) => {
+  const refusal = {
+    time: '2026-01-01T00:00:00.000Z',
+    level: 'info',
+    code: 'hba-reject',
+    msg: 'pg_hba.conf rejects connection',
+    id: '9',
+    detail: 'line 1: "host\tall\tall\tall\treject"\u001b[2J',
+  };
+  const gate = exampleGate([], { refusals: async () => [refusal] });
+  const { stdout } = await runProgram(['refusals', '--admin', await startAdmin(t, gate.view)]);
+  t.match(stdout, '    DETAIL:  line 1: "host\tall\tall\tall\treject"\\u{1b}[2J\n');
+});
+
 await test('terminate ends the session named, over a Unix socket', async (t) => {
   const gate = exampleGate([exampleSession({ id: 'a/b?c' })]);
   const path = `${temporaryDirectory(t)}/admin.sock`;

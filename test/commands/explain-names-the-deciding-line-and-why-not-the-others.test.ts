@@ -140,6 +140,24 @@ await test('explain', async (t) => {
   t.match(empty, { code: 1, stderr: /no certificate in it/ });
 });
 
+await test('the deciding line is shown as it is written', async (t) => {
+  const directory = temporaryDirectory(t);
+  const line = 'host\tall\tgröße,jörg\tall\ttrust  # für alle';
+  writeGateFiles(directory, testAuthority(t), { hba: `${line}\n`, upstream: { host: '127.0.0.1', port: 1 } });
+  const { stdout } = await runProgram([
+    'explain',
+    '--config',
+    join(directory, 'gatehouse.yaml'),
+    '--user',
+    'jörg',
+    '--database',
+    'app',
+    '--address',
+    '10.1.2.3',
+  ]);
+  t.match(stdout, `pg_hba.conf:1: decides: ${line}\n`);
+});
+
 function certificateOf(file: string, cn: string) {
   const certificate = new X509Certificate(readFileSync(file));
   return {
