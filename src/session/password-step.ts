@@ -2,7 +2,6 @@
 // what is known of the user is kept for the upstream's own question (contract §12).
 
 import { isDeepStrictEqual } from 'node:util';
-import { serverEndPoint } from '../auth/end-point.ts';
 import type { PasswordMethod } from '../auth/password-check.ts';
 import type { ScramChannel } from '../auth/scram-server.ts';
 import type { Secret } from '../auth/secret.ts';
@@ -12,8 +11,7 @@ import type { Passwords } from '../config/secrets.ts';
 import { matchedDetail } from '../rules/texts.ts';
 import type { Admission } from '../rules/types.ts';
 import type { TlsMaterial } from '../tls/types.ts';
-import { DerError } from '../x509/der.ts';
-import { readCertificateSignature } from '../x509/signature-algorithm.ts';
+import { serverEndPoint } from '../x509/end-point.ts';
 import type { AnswerSource } from './login.ts';
 import { checkPassword, type PasswordLine, type Shown } from './check-password.ts';
 import type { Connection } from './connection.ts';
@@ -131,17 +129,7 @@ function channelOf({ material, log: { tls } }: Connection): ScramChannel {
   const der = tls.socket.getX509Certificate()?.raw;
   // SECURITY: the socket of a client that has gone has none. Kept, this would take channel binding from everybody.
   if (der === undefined) return { isTls: true, endPoint: null };
-  const channel = readChannel(der);
+  const channel = { isTls: true, endPoint: serverEndPoint(der) };
   if (material !== null) channels.set(material, channel);
   return channel;
-}
-
-function readChannel(der: Buffer): ScramChannel {
-  try {
-    return { isTls: true, endPoint: serverEndPoint(der, readCertificateSignature(der)) };
-  } catch (error) {
-    // Without PLUS clients that demand channel binding stay out; none is told a wrong digest.
-    if (error instanceof DerError) return { isTls: true, endPoint: null };
-    throw error;
-  }
 }

@@ -30,10 +30,7 @@ const CERTIFICATES: Readonly<Record<string, { readonly args: readonly string[]; 
       args: ['-newkey', 'rsa:2048', '-sha512', '-sigopt', 'rsa_padding_mode:pss'],
       binds: true,
     },
-    'RSA-PSS with SHA-256': {
-      args: ['-newkey', 'rsa:2048', '-sha256', '-sigopt', 'rsa_padding_mode:pss'],
-      binds: true,
-    },
+    'RSA with SHA3-256': { args: ['-newkey', 'rsa:2048', '-sha3-256'], binds: true },
     Ed25519: { args: ['-newkey', 'ed25519'], binds: false },
     Ed448: { args: ['-newkey', 'ed448'], binds: false },
   };

@@ -154,15 +154,17 @@ await test('every certificate of the chain and of the bundle is looked at', asyn
   t.equal(material.certificates[0]?.serial, String(server.serial));
 });
 
-await test('a server certificate signed with Ed25519 has no channel-binding hash', async (t) => {
-  const ed25519 = testAuthority(t, { keyType: 'ed25519' }).server();
-  const { fileWarnings } = await loadMaterial(tlsSettings(ed25519));
-  t.match(fileWarnings, [
-    {
-      file: ed25519.certFile,
-      message: 'server certificate is signed with ED25519, for which channel binding has no hash',
-    },
-  ]);
+await test('a server certificate signed with Ed25519 or ML-DSA has no channel-binding hash', async (t) => {
+  for (const keyType of ['ed25519', 'ml-dsa-65'] as const) {
+    const server = testAuthority(t, { keyType }).server();
+    const { fileWarnings } = await loadMaterial(tlsSettings(server));
+    t.match(fileWarnings, [
+      {
+        file: server.certFile,
+        message: `server certificate is signed with ${keyType.toUpperCase()}, for which channel binding has no hash`,
+      },
+    ]);
+  }
   for (const keyType of ['ec', 'rsa'] as const) {
     t.strictSame(warningsOf(await loadMaterial(tlsSettings(testAuthority(t, { keyType }).server()))), []);
   }

@@ -4,6 +4,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { CERTIFICATE_WARNED_MS, isInLastThird } from '../../base/last-third.ts';
 import type { Problem } from '../../base/problems.ts';
+import { endPointDigest } from '../../x509/end-point.ts';
 import type { CertificateInUse, CrlInUse } from '../types.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -76,15 +77,13 @@ export function revocationWarnings(crls: readonly CrlInUse[], now: Date): Proble
   });
 }
 
-const NO_DIGEST = /^ed(25519|448)$/i;
-
 /**
  * SCRAM's tls-server-end-point channel binding hashes the certificate with its signature's digest (semantics §2.14),
- * and these signatures have none: clients with channel_binding=require would fail, some others as well.
+ * and some signatures have none: clients with channel_binding=require would fail, some others as well.
  */
 export function channelBindingWarnings(leaf: X509Certificate, file: string): Problem[] {
-  const algorithm = leaf.signatureAlgorithm ?? '';
-  if (!NO_DIGEST.test(algorithm)) return [];
+  if (endPointDigest(leaf.raw) !== null) return [];
+  const algorithm = leaf.signatureAlgorithm ?? 'an unknown algorithm';
   const message = `server certificate is signed with ${algorithm.toUpperCase()}, for which channel binding has no hash`;
   return [{ file, line: null, message, hint: 'Use a certificate that is signed with ECDSA or RSA.' }];
 }

@@ -6,7 +6,7 @@ import { bitString, der, explicit, integer, oid, sequence, time } from './der.ts
 import { extensions, purposes, type SubjectAltName } from './extensions.ts';
 import { name, type DistinguishedName } from './names.ts';
 
-export type KeyType = 'ec' | 'rsa' | 'ed25519';
+export type KeyType = 'ec' | 'rsa' | 'ed25519' | 'ml-dsa-65';
 
 export interface Keys {
   readonly publicKey: KeyObject;
@@ -71,6 +71,7 @@ export interface RevocationListRequest {
 export function generateKeys(type: KeyType): { publicKey: KeyObject; privateKey: KeyObject } {
   if (type === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 });
   if (type === 'ed25519') return generateKeyPairSync('ed25519');
+  if (type === 'ml-dsa-65') return generateKeyPairSync('ml-dsa-65');
   return generateKeyPairSync('ec', { namedCurve: 'P-256' });
 }
 
@@ -161,6 +162,8 @@ function signed(key: KeyObject, toBeSigned: (algorithm: Buffer) => Buffer): Buff
 function signatureAlgorithm(key: KeyObject): { algorithm: Buffer; digest: string | null } {
   if (key.asymmetricKeyType === 'ec')
     return { algorithm: sequence(oid('1.2.840.10045.4.3.2')), digest: 'sha256' };
+  if (key.asymmetricKeyType === 'ml-dsa-65')
+    return { algorithm: sequence(oid('2.16.840.1.101.3.4.3.18')), digest: null };
   if (key.asymmetricKeyType === 'ed25519') return { algorithm: sequence(oid('1.3.101.112')), digest: null };
   return { algorithm: sequence(oid('1.2.840.113549.1.1.11'), der(0x05)), digest: 'sha256' };
 }
