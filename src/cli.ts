@@ -3,11 +3,9 @@
 
 import { CommanderError, type Command } from 'commander';
 import { nearest } from './base/nearest.ts';
-import { output } from './commands/output.ts';
+import { exitStatus } from './commands/action.ts';
+import { isOutputLost, output } from './commands/output.ts';
 import { createProgram } from './commands/program.ts';
-
-/** Exit status of a command line that could not be understood (contract §1). */
-const USAGE = 2;
 
 const program = createProgram()
   .showSuggestionAfterError()
@@ -28,8 +26,9 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  // Help and version are not errors. Commander has printed them already.
-  process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  if (error.exitCode !== 0) process.exitCode = exitStatus.usage;
+  // Help and version are not errors. Commander has printed them already, and perhaps in vain.
+  else process.exitCode = isOutputLost() ? exitStatus.failed : exitStatus.fine;
 }
 
 /** `serve` is the default command, and would take any other word for an argument of its own. */
@@ -39,7 +38,7 @@ function refuseUnknownCommand(word: string | undefined): void {
   const suggestion = nearest(word, names);
   program.error(
     `error: unknown command '${word}'${suggestion === null ? '' : `\n(Did you mean ${suggestion}?)`}`,
-    { exitCode: USAGE },
+    { exitCode: exitStatus.usage },
   );
 }
 
