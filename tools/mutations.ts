@@ -172,7 +172,8 @@ export const mutations: readonly Mutation[] = [
     removes: 'the end of a worker that hangs',
     from: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);\n    this.kill();',
     to: 'this.#onHung(this, (HUNG_BEATS * BEAT_MS) / 1000);',
-    tests: ['workers/a-reload-does-not-leave-a-hung-worker-with-the-old-rules.test.ts'],
+    // Without a reload: one that the worker does not take ends it as well.
+    tests: ['workers/a-hung-worker-is-killed-and-replaced-and-holds-nobody-up.test.ts'],
   },
   {
     file: 'session/opening.ts',

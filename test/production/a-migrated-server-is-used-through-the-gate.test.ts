@@ -25,7 +25,7 @@ await test('migrate, check, serve', needs('psql'), async (t) => {
   writeFileSync(join(old, 'pg_hba.conf'), `${hba}\n`);
   writeFileSync(
     join(old, 'postgresql.conf'),
-    "port = 0\nssl = on\nssl_ca_file = 'ca.crt'\nlisten_addresses = '127.0.0.1'\n",
+    "port = 5432\nssl = on\nssl_ca_file = 'ca.crt'\nlisten_addresses = '127.0.0.1'\n",
   );
   const out = join(old, 'out');
   const migrated = await runProgram(
@@ -35,11 +35,14 @@ await test('migrate, check, serve', needs('psql'), async (t) => {
   t.equal(migrated.code, 0, migrated.stdout + migrated.stderr);
   const read = (name: string): string => readFileSync(join(out, name), 'utf8');
   await server.setRules(read('upstream-pg_hba.conf'));
+  // A port that is free, which no server's file could say.
+  const yaml = read('gatehouse.yaml').replace(/^port: 5432$/m, 'port: 0');
+  t.match(yaml, /^port: 0$/m);
   const gate = await startGate(t, {
     hba: read('pg_hba.conf'),
     ident: read('pg_ident.conf'),
     upstream: server,
-    files: { 'gatehouse.yaml': `${read('gatehouse.yaml')}admin:\n  listen: 127.0.0.1:0\n` },
+    files: { 'gatehouse.yaml': `${yaml}admin:\n  listen: 127.0.0.1:0\n` },
   });
   const checked = await runProgram(['check', '--config', join(gate.directory, 'gatehouse.yaml')], {
     via: 'dist',
