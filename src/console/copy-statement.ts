@@ -3,7 +3,7 @@
 
 import { ConsoleError } from './console-error.ts';
 import { truthOf } from './pg-types.ts';
-import { valueOf, type SqlToken } from './sql-tokens.ts';
+import { valueOf, wordToken, type SqlToken } from './sql-tokens.ts';
 
 /** How COPY … TO STDOUT writes a row. */
 export interface CopyFormat {
@@ -33,8 +33,8 @@ function queryOf(source: readonly SqlToken[]): readonly SqlToken[] {
   if (source[0]?.text === '(') return source.slice(1, -1);
   const list = source.findIndex(({ text }) => text === '(');
   const [table, columns] =
-    list === -1 ? [source, [word('*')]] : [source.slice(0, list), source.slice(list + 1, -1)];
-  return [word('select'), ...columns, word('from'), ...table];
+    list === -1 ? [source, [wordToken('*')]] : [source.slice(0, list), source.slice(list + 1, -1)];
+  return [wordToken('select'), ...columns, wordToken('from'), ...table];
 }
 
 interface Options {
@@ -97,14 +97,10 @@ function unsupported(what: string): ConsoleError {
   });
 }
 
-function word(text: string): SqlToken {
-  return { kind: 'word', text, word: text };
-}
-
 function lastIndexOf(tokens: readonly SqlToken[], wanted: string): number {
   let depth = 0;
   for (let index = tokens.length - 1; index >= 0; index--) {
-    const { text, word: each } = tokens[index] ?? word('');
+    const { text, word: each } = tokens[index] ?? wordToken('');
     if (text === ')') depth++;
     if (text === '(') depth--;
     if (depth === 0 && each === wanted) return index;

@@ -1,7 +1,7 @@
 // `a / b` and `a % b` as `a / nonzero(b)`: the engine answers null to a division by zero, and PostgreSQL an error. A null in
 // a ratio would look like a value that is not known.
 
-import type { SqlToken } from './sql-tokens.ts';
+import { markToken, wordToken, type SqlToken } from './sql-tokens.ts';
 
 /** What an operand may go on with after its first word. */
 const GOES_ON: ReadonlySet<string> = new Set(['filter', 'over', 'collate', 'precision', 'varying']);
@@ -16,7 +16,7 @@ export function withCheckedDivisors(tokens: readonly SqlToken[]): readonly SqlTo
   const open: number[] = [];
   let depth = 0;
   const close = (): void => {
-    out.push(mark(')'));
+    out.push(markToken(')'));
     open.pop();
   };
   for (const [index, token] of tokens.entries()) {
@@ -26,7 +26,7 @@ export function withCheckedDivisors(tokens: readonly SqlToken[]): readonly SqlTo
     while ((open.at(-1) ?? depth) > depth) close();
     out.push(token);
     if (token.kind === 'operator' && /^[/%]$/.test(token.text)) {
-      out.push({ kind: 'word', text: 'nonzero', word: 'nonzero' }, mark('('));
+      out.push(wordToken('nonzero'), markToken('('));
       open.push(depth);
     } else if (isEnd(token) && !goesOn(token, tokens[index + 1])) {
       while (open.at(-1) === depth) close();
@@ -45,8 +45,4 @@ function goesOn({ kind }: SqlToken, next: SqlToken | undefined): boolean {
   if (next === undefined) return false;
   const isCall = (kind === 'word' || kind === 'quoted') && next.text === '(';
   return isCall || next.text === '.' || next.text === '::' || next.text === '[' || GOES_ON.has(next.word);
-}
-
-function mark(text: string): SqlToken {
-  return { kind: 'mark', text, word: text };
 }

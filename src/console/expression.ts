@@ -2,7 +2,7 @@
 // the text of its expression.
 
 import type { PgType } from './pg-types.ts';
-import { valueOf, type SqlToken } from './sql-tokens.ts';
+import { closing, valueOf, type SqlToken } from './sql-tokens.ts';
 import { columnTypes } from './tables.ts';
 
 /** Types as a cast names them. */
@@ -134,15 +134,6 @@ function withoutParentheses(tokens: readonly SqlToken[]): readonly SqlToken[] | 
     end--;
   }
   return begin < end ? tokens.slice(begin, end) : null;
-}
-
-function closing(tokens: readonly SqlToken[], open: number): number {
-  let depth = 0;
-  for (let index = open; index < tokens.length; index++) {
-    if (tokens[index]?.text === '(') depth++;
-    if (tokens[index]?.text === ')' && --depth === 0) return index;
-  }
-  return tokens.length - 1;
 }
 
 interface Marks {

@@ -1,7 +1,7 @@
 // `(VALUES …) AS alias (name, …)`, as psql's \gdesc sends it: the engine names the columns of VALUES itself, so they are
 // selected under the names that the statement gives them.
 
-import type { SqlToken } from './sql-tokens.ts';
+import { closing, markToken, wordToken, type SqlToken } from './sql-tokens.ts';
 
 /**
  * The statement with every such list of names taken into its parenthesis. Each token is looked at a few times at most,
@@ -18,11 +18,11 @@ export function withNamedValues(tokens: readonly SqlToken[]): readonly SqlToken[
       at = close + 1;
       continue;
     }
-    out.push(token('('), token('select'));
+    out.push(markToken('('), wordToken('select'));
     append(out, columnsOf(names.names));
-    out.push(token('from'));
+    out.push(wordToken('from'));
     append(out, tokens.slice(at, close + 1));
-    out.push(token(')'), names.alias);
+    out.push(markToken(')'), names.alias);
     at = names.end;
   }
   return out;
@@ -45,9 +45,9 @@ function namesAfter(
 /** `column1 AS name, …`: the engine's own names, and the statement's. */
 function columnsOf(names: readonly SqlToken[]): readonly SqlToken[] {
   return names.flatMap((name, index) => [
-    ...(index === 0 ? [] : [token(',')]),
-    token(`column${index + 1}`),
-    token('as'),
+    ...(index === 0 ? [] : [markToken(',')]),
+    wordToken(`column${index + 1}`),
+    wordToken('as'),
     name,
   ]);
 }
@@ -55,18 +55,4 @@ function columnsOf(names: readonly SqlToken[]): readonly SqlToken[] {
 /** One by one: a call takes no hundred thousand arguments. */
 function append(out: SqlToken[], tokens: readonly SqlToken[]): void {
   for (const each of tokens) out.push(each);
-}
-
-/** Where the parenthesis that opens at `open` closes; the last token where it never does. */
-function closing(tokens: readonly SqlToken[], open: number): number {
-  let depth = 0;
-  for (let index = open; index < tokens.length; index++) {
-    if (tokens[index]?.text === '(') depth++;
-    if (tokens[index]?.text === ')' && --depth === 0) return index;
-  }
-  return tokens.length - 1;
-}
-
-function token(text: string): SqlToken {
-  return { kind: /^\w/.test(text) ? 'word' : 'mark', text, word: text };
 }

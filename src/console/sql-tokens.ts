@@ -201,3 +201,23 @@ export function valueOf({ kind, text, word }: SqlToken): string {
   if (kind === 'quoted') return text.slice(1, -1).replaceAll('""', '"');
   return word;
 }
+
+/** Where the parenthesis that opens at `open` closes; the last token where it never does. */
+export function closing(statement: readonly SqlToken[], open: number): number {
+  let depth = 0;
+  for (let index = open; index < statement.length; index++) {
+    if (statement[index]?.text === '(') depth++;
+    if (statement[index]?.text === ')' && --depth === 0) return index;
+  }
+  return statement.length - 1;
+}
+
+/** A token that a rewritten statement has beside the client's own: punctuation. */
+export function markToken(text: string): SqlToken {
+  return { kind: 'mark', text, word: text };
+}
+
+/** The same: a key word or a plain name. */
+export function wordToken(text: string): SqlToken {
+  return { kind: 'word', text, word: text };
+}

@@ -3,7 +3,10 @@
 
 import { ConsoleError } from './console-error.ts';
 import { copyStatement, type CopyFormat } from './copy-statement.ts';
-import { valueOf, type SqlToken } from './sql-tokens.ts';
+import { valueOf, wordToken, type SqlToken } from './sql-tokens.ts';
+
+/** What `TABLE name` stands for before its name. */
+const EVERYTHING_FROM = ['select', '*', 'from'].map(wordToken);
 
 export type Statement =
   | { readonly kind: 'select'; readonly tokens: readonly SqlToken[] }
@@ -76,7 +79,7 @@ export function classify(tokens: readonly SqlToken[]): Statement {
     case '(':
       return { kind: 'select', tokens };
     case 'table':
-      return { kind: 'select', tokens: [word('select'), word('*'), word('from'), ...tokens.slice(1)] };
+      return { kind: 'select', tokens: [...EVERYTHING_FROM, ...tokens.slice(1)] };
     case 'copy':
       return { kind: 'copy', ...copyStatement(tokens) };
     case 'show':
@@ -172,10 +175,6 @@ function shutdown(tokens: readonly SqlToken[], how: string): Statement {
 function demandEnd(tokens: readonly SqlToken[], length: number): void {
   const next = tokens[length];
   if (next !== undefined) throw new ConsoleError('42601', `syntax error at or near "${next.text}"`);
-}
-
-function word(text: string): SqlToken {
-  return { kind: 'word', text, word: text };
 }
 
 /** `SHOW name`, `SHOW TRANSACTION ISOLATION LEVEL`, `SHOW TIME ZONE`; a name may have a dot in it. */

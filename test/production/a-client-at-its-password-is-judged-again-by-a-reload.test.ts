@@ -4,7 +4,6 @@
 import { test } from 'tap';
 import { startGate, type Gate } from '../support/run/gate.ts';
 import {
-  authenticationCleartextPassword,
   connectRaw,
   decodeErrorResponse,
   passwordMessage,
@@ -12,17 +11,9 @@ import {
   type RawClient,
 } from '../support/peers/raw-client.ts';
 import type { Scope } from '../support/run/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
 import { until } from '../session/clients.ts';
 import { reloaded } from './clients.ts';
-
-async function askingForPassword(connection: UpstreamConnection): Promise<void> {
-  await connection.readStartup();
-  await connection.send(authenticationCleartextPassword());
-  await connection.readMessage();
-  await connection.acceptLogin();
-  await connection.stall();
-}
 
 async function parkedAtPassword(
   t: Scope,
@@ -31,7 +22,7 @@ async function parkedAtPassword(
   const { workers, sessions } = options;
   const gate = await startGate(t, {
     hba: 'host all all all password\n',
-    upstream: await scriptedUpstream(t, askingForPassword),
+    upstream: await scriptedUpstream(t, scripts.password),
     config: { workers, reload: { watch: 'off', sessions } },
   });
   const client = await connectRaw(t, gate.port);

@@ -5,10 +5,8 @@ import { test } from 'tap';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
 import { startGate, type Gate } from '../support/run/gate.ts';
 import { check } from '../support/run/check.ts';
-import type { Scope } from '../support/run/scope.ts';
 import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
-import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
-import { openClient, openSession } from '../session/clients.ts';
+import { clientOfHost, openClient, openSession } from '../session/clients.ts';
 import { answering, reloaded } from './clients.ts';
 
 const DAY_MS = 86_400_000;
@@ -115,7 +113,7 @@ await test('a host whose clients have no list is told, and the others are served
   const ofCom = missing('every client of host com.example', 'Com CA');
   t.match(await gate.waitForLog({ msg: ofCom }), { level: 'warn' });
   t.strictSame(await readyz(gate), { status: 200, reasons: [ofCom] });
-  const client = await inTls(t, gate, 'org.example', org.client('alice'));
+  const client = await clientOfHost(t, gate, 'org.example', org.client('alice'));
   t.equal((await client.login(ALICE)).error, null);
   const checked = await check(t, { hba: CERT, config, files });
   t.equal(checked.code, 0, checked.lines.join('\n'));
@@ -126,14 +124,3 @@ await test('a host whose clients have no list is told, and the others are served
   t.match(await gate.waitForLog({ msg: ofOrg }), { level: 'error' });
   t.strictSame(await readyz(gate), { status: 503, reasons: [ofOrg, ofCom] });
 });
-
-async function inTls(
-  t: Scope,
-  gate: Gate,
-  servername: string,
-  { cert, key }: Credentials,
-): Promise<RawClient> {
-  const client = await connectRaw(t, gate.port);
-  await client.openTls({ servername, cert, key, rejectUnauthorized: false });
-  return client;
-}

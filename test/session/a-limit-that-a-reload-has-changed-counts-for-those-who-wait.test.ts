@@ -6,35 +6,19 @@ import { test, type Test } from 'tap';
 import { parse, stringify } from 'yaml';
 import { startGate, type Gate } from '../support/run/gate.ts';
 import {
-  authenticationCleartextPassword,
   connectRaw,
   decodeErrorResponse,
   passwordMessage,
   startupMessage,
   type RawClient,
 } from '../support/peers/raw-client.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
-import { until } from './clients.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { askedForPassword, until } from './clients.ts';
 
 async function reload(t: Test, gate: Gate, changed: Readonly<Record<string, number>>): Promise<void> {
   const settings: Record<string, unknown> = parse(readFileSync(gate.path('gatehouse.yaml'), 'utf8'));
   gate.rewrite('gatehouse.yaml', stringify({ ...settings, ...changed }));
   t.equal((await gate.admin('/reload', { method: 'POST' })).status, 200);
-}
-
-async function asking(connection: UpstreamConnection): Promise<void> {
-  await connection.readStartup();
-  await connection.send(authenticationCleartextPassword());
-  await connection.readMessage();
-  await connection.acceptLogin();
-  await connection.stall();
-}
-
-async function asked(t: Test, gate: Gate): Promise<RawClient> {
-  const client = await connectRaw(t, gate.port);
-  await client.send(startupMessage({ user: 'alice' }));
-  await client.readMessagesUntil('R');
-  return client;
 }
 
 async function answer(client: RawClient): Promise<string | null> {
@@ -48,13 +32,13 @@ for (const limit of ['max_connections', 'max_connections_per_address']) {
     [1, 0, [null, null]],
   ] as const) {
     await test(`${limit} from ${before} to ${after}`, async (t) => {
-      const upstream = await scriptedUpstream(t, asking);
+      const upstream = await scriptedUpstream(t, scripts.password);
       const gate = await startGate(t, {
         hba: 'host all all all password\n',
         upstream,
         config: { [limit]: before },
       });
-      const clients = [await asked(t, gate), await asked(t, gate)];
+      const clients = [await askedForPassword(t, gate), await askedForPassword(t, gate)];
       await reload(t, gate, { [limit]: after });
       for (const [index, client] of clients.entries()) t.equal(await answer(client), outcomes[index]);
     });
@@ -62,9 +46,9 @@ for (const limit of ['max_connections', 'max_connections_per_address']) {
 }
 
 await test('idle_session_timeout that was set', async (t) => {
-  const upstream = await scriptedUpstream(t, asking);
+  const upstream = await scriptedUpstream(t, scripts.password);
   const gate = await startGate(t, { hba: 'host all all all password\n', upstream });
-  const client = await asked(t, gate);
+  const client = await askedForPassword(t, gate);
   await reload(t, gate, { idle_session_timeout: 1 });
   t.equal(await answer(client), null);
   const [end] = await client.readMessagesUntil('E');
@@ -79,7 +63,7 @@ await test('max_handshakes that was raised, and a client of before that the upst
       dialled.resolve();
       await mayAsk.promise;
     }
-    await asking(connection);
+    await scripts.password(connection);
   });
   const gate = await startGate(t, {
     hba: 'host all all all trust\n',
@@ -90,7 +74,7 @@ await test('max_handshakes that was raised, and a client of before that the upst
   await early.send(startupMessage({ user: 'alice' }));
   await dialled.promise;
   await reload(t, gate, { max_handshakes: 10 });
-  const others = [await asked(t, gate), await asked(t, gate)];
+  const others = [await askedForPassword(t, gate), await askedForPassword(t, gate)];
   mayAsk.resolve();
   await early.readMessagesUntil('R');
   for (const client of [early, ...others]) t.equal(await answer(client), null, 'nobody had to go');

@@ -11,33 +11,14 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { LocalQuota, type Quota } from '../../src/session/quota.ts';
 import { testAuthority, type TestAuthority } from '../support/certificates/certificates.ts';
 import { writeGateFiles } from '../support/run/gate-files.ts';
-import {
-  authenticationCleartextPassword,
-  connectRaw,
-  passwordMessage,
-  startupMessage,
-  type RawClient,
-} from '../support/peers/raw-client.ts';
+import { connectRaw, passwordMessage, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
 import { atEnd, type Scope } from '../support/run/scope.ts';
-import {
-  scriptedUpstream,
-  scripts,
-  type Script,
-  type UpstreamConnection,
-} from '../support/peers/scripted-upstream.ts';
+import { scriptedUpstream, scripts, type Script } from '../support/peers/scripted-upstream.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const RULES = 'hostssl all alice all cert\n';
 const SHUTTING_DOWN = { C: '57P03', M: 'the database system is shutting down' };
-
-async function asking(connection: UpstreamConnection): Promise<void> {
-  await connection.readStartup();
-  await connection.send(authenticationCleartextPassword());
-  await connection.readMessage();
-  await connection.acceptLogin();
-  await connection.stall();
-}
 
 /** A quota whose next answer waits until the test lets it go. */
 class HeldQuota implements Quota {
@@ -133,7 +114,11 @@ for (const method of ['check', 'take'] as const) {
 }
 
 void test('a drain while a client that has proved itself at the upstream waits for its place', async (t) => {
-  const { quota, connect, gate } = await gateWithHeldQuota(t, 'host all all all password\n', asking);
+  const { quota, connect, gate } = await gateWithHeldQuota(
+    t,
+    'host all all all password\n',
+    scripts.password,
+  );
   const client = await connect(null);
   await client.send(startupMessage({ user: 'alice' }));
   await client.readMessagesUntil('R');

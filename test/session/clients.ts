@@ -6,6 +6,7 @@ import type { Credentials } from '../support/certificates/certificates.ts';
 import type { Gate, LogLine } from '../support/run/gate.ts';
 import {
   connectRaw,
+  startupMessage,
   type ByteChannel,
   type Login,
   type Parameters,
@@ -52,6 +53,26 @@ export async function openSession(
   const login = await client.login(parameters);
   if (login.error !== null) throw new Error(`the login was refused: ${JSON.stringify(login.error)}`);
   return { client, login };
+}
+
+/** A client without TLS that has been asked for a password, by the gate or its upstream. */
+export async function askedForPassword(t: Scope, gate: Gate, user = 'alice'): Promise<RawClient> {
+  const client = await connectRaw(t, gate.port);
+  await client.send(startupMessage({ user }));
+  await client.readMessagesUntil('R');
+  return client;
+}
+
+/** A client inside TLS at the host that it names, whatever that host's certificate says. It has sent no startup packet. */
+export async function clientOfHost(
+  t: Scope,
+  gate: Gate,
+  servername: string,
+  { cert, key }: Credentials,
+): Promise<RawClient> {
+  const client = await connectRaw(t, gate.port);
+  await client.openTls({ servername, cert, key, rejectUnauthorized: false });
+  return client;
 }
 
 /** For psql: everything verified on both sides. */

@@ -2,45 +2,23 @@
 // and takes no place of max_connections. From AuthenticationOk on it is a session.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/run/gate.ts';
-import {
-  authenticationCleartextPassword,
-  connectRaw,
-  passwordMessage,
-  startupMessage,
-  type RawClient,
-} from '../support/peers/raw-client.ts';
-import type { Scope } from '../support/run/scope.ts';
-import { scriptedUpstream, type UpstreamConnection } from '../support/peers/scripted-upstream.ts';
-import { codedLines, until } from './clients.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, passwordMessage, startupMessage } from '../support/peers/raw-client.ts';
+import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
+import { askedForPassword, codedLines, until } from './clients.ts';
 
 const TOO_MANY = { S: 'FATAL', C: '53300', M: 'sorry, too many clients already' };
 const HBA = 'host all all all password\n';
 
-async function asking(connection: UpstreamConnection): Promise<void> {
-  await connection.readStartup();
-  await connection.send(authenticationCleartextPassword());
-  await connection.readMessage();
-  await connection.acceptLogin();
-  await connection.stall();
-}
-
-async function asked(t: Scope, gate: Gate): Promise<RawClient> {
-  const client = await connectRaw(t, gate.port);
-  await client.send(startupMessage({ user: 'alice' }));
-  await client.readMessagesUntil('R');
-  return client;
-}
-
 for (const workers of [1, 2]) {
   await test(`max_connections silent ones, workers: ${workers}`, async (t) => {
-    const upstream = await scriptedUpstream(t, asking);
+    const upstream = await scriptedUpstream(t, scripts.password);
     const limits = { max_connections: 3, max_connections_per_address: 3 };
     const gate = await startGate(t, { hba: HBA, upstream, config: { workers, ...limits } });
-    for (let count = 0; count < 5; count++) await asked(t, gate);
+    for (let count = 0; count < 5; count++) await askedForPassword(t, gate);
     t.strictSame(await gate.sessions(), [], 'none of them is a session');
     for (let count = 0; count < 3; count++) {
-      const client = await asked(t, gate);
+      const client = await askedForPassword(t, gate);
       await client.send(passwordMessage('secret'));
       t.equal((await client.readLogin()).error, null, 'a client with a password gets in');
     }
@@ -54,9 +32,9 @@ for (const workers of [1, 2]) {
   });
 
   await test(`the last place is taken while it is asked, workers: ${workers}`, async (t) => {
-    const upstream = await scriptedUpstream(t, asking);
+    const upstream = await scriptedUpstream(t, scripts.password);
     const gate = await startGate(t, { hba: HBA, upstream, config: { workers, max_connections: 1 } });
-    const [first, second] = [await asked(t, gate), await asked(t, gate)];
+    const [first, second] = [await askedForPassword(t, gate), await askedForPassword(t, gate)];
     await first.send(passwordMessage('secret'));
     t.equal((await first.readLogin()).error, null);
     await second.send(passwordMessage('secret'));
@@ -71,25 +49,25 @@ for (const workers of [1, 2]) {
 }
 
 await test('above max_handshakes the one that is silent longest goes, in words', async (t) => {
-  const upstream = await scriptedUpstream(t, asking);
+  const upstream = await scriptedUpstream(t, scripts.password);
   const gate = await startGate(t, { hba: HBA, upstream, config: { max_handshakes: 2 } });
-  const first = await asked(t, gate);
-  const second = await asked(t, gate);
-  await asked(t, gate);
+  const first = await askedForPassword(t, gate);
+  const second = await askedForPassword(t, gate);
+  await askedForPassword(t, gate);
   t.match((await first.readLogin()).error, TOO_MANY);
   t.match(await gate.waitForLog({ code: 'handshake-evicted' }), { user: 'alice' });
   t.notOk(second.isClosed);
 });
 
 await test('an upstream that asks at a line without a password', async (t) => {
-  const upstream = await scriptedUpstream(t, asking);
+  const upstream = await scriptedUpstream(t, scripts.password);
   const gate = await startGate(t, {
     hba: 'host all all all trust\n',
     upstream,
     config: { max_connections: 1 },
   });
-  await asked(t, gate);
-  const client = await asked(t, gate);
+  await askedForPassword(t, gate);
+  const client = await askedForPassword(t, gate);
   await until('neither is a session', async () => (await gate.sessions()).length === 0);
   await client.send(passwordMessage('secret'));
   t.equal((await client.readLogin()).error, null);

@@ -2,18 +2,10 @@
 // meanwhile gives the place all the same when it goes on, to a client that is gone. It is free again then.
 
 import { test } from 'tap';
-import { startGate, type Gate } from '../support/run/gate.ts';
-import { connectRaw, passwordMessage, startupMessage, type RawClient } from '../support/peers/raw-client.ts';
-import type { Scope } from '../support/run/scope.ts';
+import { startGate } from '../support/run/gate.ts';
+import { connectRaw, passwordMessage, startupMessage } from '../support/peers/raw-client.ts';
 import { scriptedUpstream, scripts } from '../support/peers/scripted-upstream.ts';
-import { until } from '../session/clients.ts';
-
-async function askedForPassword(t: Scope, gate: Gate): Promise<RawClient> {
-  const client = await connectRaw(t, gate.port);
-  await client.send(startupMessage({ user: 'u' }));
-  await client.readMessagesUntil('R');
-  return client;
-}
+import { askedForPassword, until } from '../session/clients.ts';
 
 await test('the only place there is', async (t) => {
   const gate = await startGate(t, {
@@ -22,7 +14,7 @@ await test('the only place there is', async (t) => {
     config: { workers: 2, max_connections: 1, auth_file: 'userlist.txt' },
     files: { 'userlist.txt': '"u" "secret"\n' },
   });
-  const client = await askedForPassword(t, gate);
+  const client = await askedForPassword(t, gate, 'u');
   gate.signal('SIGSTOP');
   await client.send(passwordMessage('secret'));
   await client.expectClosed(60_000);

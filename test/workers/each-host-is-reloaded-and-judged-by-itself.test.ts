@@ -5,10 +5,11 @@ import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { test } from 'tap';
 import { testAuthority, type Credentials, type TestAuthority } from '../support/certificates/certificates.ts';
-import { connectRaw, type RawClient } from '../support/peers/raw-client.ts';
+import type { RawClient } from '../support/peers/raw-client.ts';
 import { scriptedUpstream } from '../support/peers/scripted-upstream.ts';
-import { startGate, type Gate } from '../support/run/gate.ts';
+import { startGate } from '../support/run/gate.ts';
 import type { Scope } from '../support/run/scope.ts';
+import { clientOfHost } from '../session/clients.ts';
 import { answering, answers, reloaded, serverSerial } from '../production/clients.ts';
 
 const STALE = { S: 'FATAL', C: '57P03', M: "the server's certificates have changed, please reconnect" };
@@ -39,24 +40,12 @@ async function setUp(t: Scope) {
 
 type Side = 'org' | 'com';
 
-/** A client inside TLS that has sent no startup packet. */
-async function inTls(
-  t: Scope,
-  gate: Gate,
-  servername: string,
-  { cert, key }: Credentials,
-): Promise<RawClient> {
-  const client = await connectRaw(t, gate.port);
-  await client.openTls({ servername, cert, key, rejectUnauthorized: false });
-  return client;
-}
-
 /** A crowd of clients of both hosts, before their startup packets. */
 async function crowd(t: Scope, { gate, clients }: Awaited<ReturnType<typeof setUp>>) {
   const parked: { readonly side: Side; readonly client: RawClient }[] = [];
   for (let count = 0; count < CROWD; count++) {
     for (const side of ['org', 'com'] as const)
-      parked.push({ side, client: await inTls(t, gate, `${side}.example`, clients[side]) });
+      parked.push({ side, client: await clientOfHost(t, gate, `${side}.example`, clients[side]) });
   }
   return parked;
 }
@@ -82,7 +71,7 @@ await test('a rotated certificate makes only the clients of its host come again'
     else t.equal(error, null, 'the other host has not changed');
   }
   for (let count = 0; count < CROWD; count++) {
-    const client = await inTls(t, gate, 'ORG.example', clients.org);
+    const client = await clientOfHost(t, gate, 'ORG.example', clients.org);
     t.equal(serverSerial(client), serialOf(servers.new), 'the new one, in every worker');
     t.equal((await client.login({ user: 'alice' })).error, null);
     client.destroy();
@@ -102,12 +91,12 @@ await test('a reload that fails keeps the names and their certificates together'
   const servesAsBefore = async (): Promise<void> => {
     for (let count = 0; count < CROWD; count++) {
       for (const side of ['org', 'com'] as const) {
-        const client = await inTls(t, gate, `${side}.example`, clients[side]);
+        const client = await clientOfHost(t, gate, `${side}.example`, clients[side]);
         t.equal(serverSerial(client), serialOf(servers[side]));
         t.equal((await client.login({ user: 'alice' })).error, null);
         client.destroy();
       }
-      await t.rejects(inTls(t, gate, 'net.example', clients.org), /unrecognized name/);
+      await t.rejects(clientOfHost(t, gate, 'net.example', clients.org), /unrecognized name/);
     }
   };
   await servesAsBefore();
@@ -139,7 +128,7 @@ await test('a live session is judged by the host that it named', async (t) => {
   const names = { org: clients.org, com: clients.com, other: clients.org, gone: clients.org };
   const sessions = new Map<string, RawClient>();
   for (const [name, credentials] of Object.entries(names)) {
-    const client = await inTls(t, gate, `${name}.example`, credentials);
+    const client = await clientOfHost(t, gate, `${name}.example`, credentials);
     t.equal((await client.login({ user: 'alice' })).error, null, name);
     sessions.set(name, client);
   }

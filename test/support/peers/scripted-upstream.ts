@@ -6,6 +6,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ByteChannel } from './byte-channel.ts';
 import {
+  authenticationCleartextPassword,
   authenticationOk,
   backendKeyData,
   CANCEL_REQUEST_CODE,
@@ -139,6 +140,14 @@ export const scripts = {
     await connection.acceptLogin();
     await connection.stall();
     connection.halfClose();
+  },
+  /** Asks for a password in clear, takes any, and lets the client in. */
+  password: async (connection: UpstreamConnection) => {
+    await connection.readStartup();
+    await connection.send(authenticationCleartextPassword());
+    await connection.readMessage();
+    await connection.acceptLogin();
+    await connection.stall();
   },
   /** Accepts and never says a word. */
   stall: (connection: UpstreamConnection) => connection.stall(),
